@@ -1,0 +1,64 @@
+// Which folder of src/ may import which: the layers of the README's drawing, as rules.
+const layer = (name, from, allowed) => ({
+  name,
+  severity: 'error',
+  from: { path: `^src/${from}/` },
+  to: { path: '^src/', pathNot: [`^src/${from}/`, ...allowed.map((folder) => `^src/${folder}/`)] },
+});
+
+module.exports = {
+  forbidden: [
+    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
+    layer('protocol-imports-nothing-of-ours', 'protocol', []),
+    layer('client-imports-protocol', 'client', ['protocol']),
+    layer('queue-knows-no-engine', 'queue', ['signals']),
+    layer('signals-know-queue-types', 'signals', ['queue']),
+    layer('beanstalkd-driver', 'drivers/beanstalkd', ['queue', 'client']),
+    layer('worker', 'worker', ['queue', 'signals']),
+    {
+      name: 'protocol-does-no-io',
+      comment: 'The wire format is pure: no sockets, no timers, no other node modules.',
+      severity: 'error',
+      from: { path: '^src/protocol/' },
+      to: { dependencyTypes: ['core', 'npm'] },
+    },
+    {
+      name: 'queue-and-signals-share-types-only',
+      severity: 'error',
+      from: { path: '^src/(queue|signals)/' },
+      to: { path: '^src/(queue|signals)/', pathNot: '^src/$1/', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'no-barrel-imports-inside-src',
+      comment: 'index.ts files are the public doors; inside, import the file that holds the thing.',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { path: '^src/(.+/)?index\\.ts$' },
+    },
+    {
+      name: 'engines-load-lazily',
+      comment: 'Opening one engine must not load another: drivers are reached by dynamic import alone.',
+      severity: 'error',
+      from: { path: '^src/(drivers/[^/]+\\.ts|index\\.ts)$' },
+      to: { path: '^src/drivers/[^/]+/', dependencyTypesNot: ['dynamic-import', 'type-only'] },
+    },
+    {
+      name: 'only-the-cli-imports-the-cli',
+      severity: 'error',
+      from: { pathNot: '^src/cli/' },
+      to: { path: '^src/cli/' },
+    },
+    {
+      name: 'runtime-dependencies-only',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'unknown'] },
+    },
+  ],
+  options: {
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'types', 'default'] },
+    doNotFollow: { path: 'node_modules' },
+  },
+};

@@ -1,0 +1,26 @@
+import { BeanstalkdError, type ErrorContext } from '../protocol/errors.js';
+
+/** The connection could not be made, or ended before the reply came. */
+export class ConnectionLostError extends BeanstalkdError {
+  readonly code = 'CONNECTION_LOST';
+  /**
+   * Whether the command had been handed to the socket. If so the server may or may not have executed it: nobody can
+   * tell, and nothing is repeated silently. If not, it certainly did not.
+   */
+  readonly sent: boolean;
+
+  constructor(message: string, sent: boolean, context: ErrorContext = {}) {
+    super(message, context);
+    this.sent = sent;
+  }
+}
+
+/** No connection was established within `connectTimeoutMs`. */
+export class ConnectTimeoutError extends BeanstalkdError {
+  readonly code = 'CONNECT_TIMEOUT';
+}
+
+/** The client was closed by `quit()` or `destroy()`. */
+export class ClosedError extends BeanstalkdError {
+  readonly code = 'CLOSED';
+}

@@ -1,0 +1,116 @@
+import type { Socket } from 'node:net';
+import type { BodyInput } from '../protocol/arguments.js';
+
+const FIRST_SLAB = 4 * 1024;
+const LARGEST_SLAB = 64 * 1024;
+
+/**
+ * Gathers commands and gives the socket one write a tick, and none while the socket asks for a drain.
+ *
+ * The bytes are copied when the command is added, so the caller may change its buffer at once; they go into a slab that
+ * is used up from front to back and never written twice, because the socket may still be reading from it.
+ */
+export class Writer {
+  readonly #socket: Socket;
+  #slab = Buffer.allocUnsafeSlow(FIRST_SLAB);
+  /** The part of the slab that is filled and not yet handed on: from #start to #end. */
+  #start = 0;
+  #end = 0;
+  /** Filled buffers that come before that part. */
+  #full: Buffer[] = [];
+  #scheduled = false;
+  #draining = false;
+  #ending = false;
+  #added = 0;
+  #written = 0;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.on('drain', () => {
+      this.#draining = false;
+      this.#flush();
+    });
+  }
+
+  /** How many commands have been handed to the socket. */
+  get written(): number {
+    return this.#written;
+  }
+
+  /**
+   * Once the end was asked for, nothing is added any more.
+   * @param line the command line, ASCII, CR LF included
+   * @param body follows the line together with its own CR LF, as one unit
+   * @param size of the body in bytes
+   */
+  add(line: string, body?: BodyInput, size = 0): void {
+    if (this.#ending) return;
+    const total = line.length + (body === undefined ? 0 : size + 2);
+    if (total > LARGEST_SLAB) {
+      this.#seal();
+      const own = Buffer.allocUnsafeSlow(total);
+      fill(own, 0, line, body, size);
+      this.#full.push(own);
+    } else {
+      if (total > this.#slab.length - this.#end) this.#nextSlab(total);
+      this.#end = fill(this.#slab, this.#end, line, body, size);
+    }
+    this.#added++;
+    if (!this.#scheduled && !this.#draining) {
+      this.#scheduled = true;
+      // Runs after the promise continuations that one chunk of replies has woken, so that what they send goes together.
+      process.nextTick(() => {
+        this.#scheduled = false;
+        this.#flush();
+      });
+    }
+  }
+
+  /** Ends the sending side behind everything that was added. */
+  end(): void {
+    if (this.#ending) return;
+    this.#ending = true;
+    this.#flush();
+  }
+
+  #flush(): void {
+    const socket = this.#socket;
+    if (this.#draining || socket.destroyed) return;
+    if (this.#added > this.#written) {
+      this.#seal();
+      const buffers = this.#full;
+      this.#full = [];
+      this.#written = this.#added;
+      if (buffers.length > 1) socket.cork();
+      for (const buffer of buffers) this.#draining = !socket.write(buffer);
+      if (buffers.length > 1) socket.uncork();
+    }
+    // The socket itself keeps the order of what it still holds and the end.
+    if (this.#ending) socket.end();
+  }
+
+  #seal(): void {
+    if (this.#end > this.#start) this.#full.push(this.#slab.subarray(this.#start, this.#end));
+    this.#start = this.#end;
+  }
+
+  /** Slabs grow with the traffic, so that a quiet connection costs little. */
+  #nextSlab(atLeast: number): void {
+    this.#seal();
+    this.#slab = Buffer.allocUnsafeSlow(Math.max(atLeast, Math.min(LARGEST_SLAB, this.#slab.length * 2)));
+    this.#start = 0;
+    this.#end = 0;
+  }
+}
+
+/** Writes one command into `target` from `at` and returns where it ends. */
+function fill(target: Buffer, at: number, line: string, body: BodyInput | undefined, size: number): number {
+  let end = at + target.write(line, at, 'latin1');
+  if (body === undefined) return end;
+  if (typeof body === 'string') target.write(body, end, 'utf8');
+  else target.set(body, end);
+  end += size;
+  target[end] = 13;
+  target[end + 1] = 10;
+  return end + 2;
+}

@@ -1,0 +1,141 @@
+import { checkJobId, checkReserveTimeout, checkTube, checkU32, type JobId } from './arguments.js';
+import type { ServerErrorCode } from './errors.js';
+import type { ReplyForm } from './replies.js';
+
+/** What a command may be answered with. */
+export interface CommandReplies {
+  /** The forms that carry its result. */
+  readonly success: readonly ReplyForm[];
+  /** The forms by which it fails, besides {@link ANY_COMMAND_FAILS}. */
+  readonly failure: readonly ReplyForm[];
+}
+
+/** How any command may fail. */
+export const ANY_COMMAND_FAILS: readonly ReplyForm[] = [
+  'BAD_FORMAT',
+  'UNKNOWN_COMMAND',
+  'OUT_OF_MEMORY',
+  'INTERNAL_ERROR',
+];
+
+/** The 25 commands and their replies (`doc/protocol.txt` of beanstalkd, each row checked against a server in integration/). */
+export const COMMANDS = {
+  put: { success: ['INSERTED <id>'], failure: ['BURIED <id>', 'EXPECTED_CRLF', 'JOB_TOO_BIG', 'DRAINING'] },
+  use: { success: ['USING <tube>'], failure: [] },
+  reserve: { success: ['RESERVED <id> <bytes>', 'TIMED_OUT'], failure: ['DEADLINE_SOON'] },
+  'reserve-with-timeout': { success: ['RESERVED <id> <bytes>', 'TIMED_OUT'], failure: ['DEADLINE_SOON'] },
+  'reserve-job': { success: ['RESERVED <id> <bytes>'], failure: ['NOT_FOUND'] },
+  delete: { success: ['DELETED'], failure: ['NOT_FOUND'] },
+  release: { success: ['RELEASED'], failure: ['BURIED', 'NOT_FOUND'] },
+  bury: { success: ['BURIED'], failure: ['NOT_FOUND'] },
+  touch: { success: ['TOUCHED'], failure: ['NOT_FOUND'] },
+  watch: { success: ['WATCHING <count>'], failure: [] },
+  ignore: { success: ['WATCHING <count>'], failure: ['NOT_IGNORED'] },
+  peek: { success: ['FOUND <id> <bytes>', 'NOT_FOUND'], failure: [] },
+  'peek-ready': { success: ['FOUND <id> <bytes>', 'NOT_FOUND'], failure: [] },
+  'peek-delayed': { success: ['FOUND <id> <bytes>', 'NOT_FOUND'], failure: [] },
+  'peek-buried': { success: ['FOUND <id> <bytes>', 'NOT_FOUND'], failure: [] },
+  kick: { success: ['KICKED <count>'], failure: [] },
+  'kick-job': { success: ['KICKED'], failure: ['NOT_FOUND'] },
+  'stats-job': { success: ['OK <bytes>', 'NOT_FOUND'], failure: [] },
+  'stats-tube': { success: ['OK <bytes>', 'NOT_FOUND'], failure: [] },
+  stats: { success: ['OK <bytes>'], failure: [] },
+  'list-tubes': { success: ['OK <bytes>'], failure: [] },
+  'list-tube-used': { success: ['USING <tube>'], failure: [] },
+  'list-tubes-watched': { success: ['OK <bytes>'], failure: [] },
+  'pause-tube': { success: ['PAUSED'], failure: ['NOT_FOUND'] },
+  quit: { success: [], failure: [] },
+} as const satisfies Record<string, CommandReplies>;
+
+export type CommandName = keyof typeof COMMANDS;
+
+/** The error code of a reply that says no: its word. */
+export function errorCodeOf(form: ReplyForm): ServerErrorCode {
+  return (form === 'BURIED <id>' ? 'BURIED' : form) as ServerErrorCode;
+}
+
+/** Scheduling of a job that is put. All are whole numbers up to 4294967295. */
+export interface PutOptions {
+  /** The lowest is served first; below 1024 the server counts it as urgent. Default 1024. */
+  readonly priority?: number | undefined;
+  /** Seconds until the job becomes ready. Default 0. */
+  readonly delay?: number | undefined;
+  /** Time to run, in seconds: so long may a worker hold the job without touching it. 0 becomes 1. Default 60. */
+  readonly ttr?: number | undefined;
+}
+
+/** Where a job goes when it is given back. The server overwrites both values of the job. */
+export interface ReleaseOptions {
+  /** Default 1024, not the priority the job had: the server does not tell it with the job. */
+  readonly priority?: number | undefined;
+  /** Seconds until it becomes ready again. Default 0. */
+  readonly delay?: number | undefined;
+}
+
+export interface BuryOptions {
+  /** Default 1024, not the priority the job had. */
+  readonly priority?: number | undefined;
+}
+
+export const DEFAULT_PRIORITY = 1024;
+export const DEFAULT_TTR = 60;
+
+/** The command line of a `put`; the body of `size` bytes and CR LF must follow it. */
+export function putLine(size: number, options: PutOptions = {}): string {
+  const priority = checkU32('priority', options.priority ?? DEFAULT_PRIORITY, 'put');
+  const delay = checkU32('delay', options.delay ?? 0, 'put');
+  const ttr = checkU32('ttr', options.ttr ?? DEFAULT_TTR, 'put');
+  return `put ${priority} ${delay} ${ttr} ${size}\r\n`;
+}
+
+/** Without a timeout the server waits for ever. A timeout is in seconds, 0 to 2147483647. */
+export function reserveLine(timeout?: number): string {
+  return timeout === undefined ? 'reserve\r\n' : `reserve-with-timeout ${checkReserveTimeout(timeout)}\r\n`;
+}
+
+export function releaseLine(id: JobId, options: ReleaseOptions = {}): string {
+  const job = checkJobId(id, 'release');
+  const priority = checkU32('priority', options.priority ?? DEFAULT_PRIORITY, 'release');
+  return `release ${job} ${priority} ${checkU32('delay', options.delay ?? 0, 'release')}\r\n`;
+}
+
+export function buryLine(id: JobId, options: BuryOptions = {}): string {
+  return `bury ${checkJobId(id, 'bury')} ${checkU32('priority', options.priority ?? DEFAULT_PRIORITY, 'bury')}\r\n`;
+}
+
+/** At most `bound` jobs, 0 to 4294967295: the server would silently wrap a larger number. */
+export function kickLine(bound: number): string {
+  return `kick ${checkU32('the number of jobs to kick', bound, 'kick')}\r\n`;
+}
+
+/** `seconds` 0 ends a pause. */
+export function pauseTubeLine(tube: string, seconds: number): string {
+  return `pause-tube ${checkTube(tube, 'pause-tube')} ${checkU32('delay', seconds, 'pause-tube')}\r\n`;
+}
+
+type JobCommand = 'reserve-job' | 'delete' | 'touch' | 'peek' | 'kick-job' | 'stats-job';
+type TubeCommand = 'use' | 'watch' | 'ignore' | 'stats-tube';
+type BareCommand =
+  | 'peek-ready'
+  | 'peek-delayed'
+  | 'peek-buried'
+  | 'stats'
+  | 'list-tubes'
+  | 'list-tube-used'
+  | 'list-tubes-watched'
+  | 'quit';
+
+/** A command whose only argument is a job id. */
+export function jobLine(command: JobCommand, id: JobId): string {
+  return `${command} ${checkJobId(id, command)}\r\n`;
+}
+
+/** A command whose only argument is a tube name. */
+export function tubeLine(command: TubeCommand, tube: string): string {
+  return `${command} ${checkTube(tube, command)}\r\n`;
+}
+
+/** A command without arguments. */
+export function bareLine(command: BareCommand): string {
+  return `${command}\r\n`;
+}

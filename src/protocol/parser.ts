@@ -1,0 +1,254 @@
+import { exceedsU64, isTubeName } from './arguments.js';
+import { ProtocolError, printable } from './errors.js';
+import { DEFAULT_MAX_BODY_BYTES, MAX_REPLY_LINE } from './limits.js';
+import { REPLY_FORMS, type Reply, type ReplyForm } from './replies.js';
+
+const CR = 13;
+const LF = 10;
+const SPACE = 32;
+const ZERO = 48;
+const EMPTY = Buffer.alloc(0);
+
+/** Below this many bytes a loop is cheaper than the call that copies a block. */
+const SHORT_COPY = 16;
+
+/** Longest decimal number that is exact as a JavaScript number. */
+const EXACT_DIGITS = 15;
+
+/** What can follow a status word. */
+interface Status {
+  readonly word: string;
+  /** The reply where nothing follows the word: without arguments it is always the same object. */
+  bare?: Reply;
+  /** The form where something does. */
+  form?: ReplyForm;
+  argument?: 'id' | 'count' | 'tube' | 'bytes';
+  /** Whether `<bytes>` comes behind the argument. */
+  sized: boolean;
+}
+
+/** Status words by their first byte; at most three share one. */
+const STATUSES: readonly (readonly Status[])[] = statusTable();
+
+/**
+ * Turns the server's bytes into replies, whatever the chunks they come in. It does no I/O and knows nothing of commands.
+ *
+ * - One pass: each byte is looked at once, and only an unfinished line (at most 208 bytes) is kept between chunks.
+ * - A body that lies whole in a chunk is a view of that chunk; a split one is allocated once, at its final size.
+ * - Bytes that cannot be a reply make {@link push} throw a {@link ProtocolError}; the parser is then of no further use,
+ *   because nobody can tell where the next reply begins.
+ */
+export class ReplyParser {
+  readonly #onReply: (reply: Reply) => void;
+  readonly #maxBodyBytes: number;
+
+  /** The unfinished line. */
+  readonly #line = Buffer.allocUnsafe(MAX_REPLY_LINE);
+  #lineLength = 0;
+
+  /** The reply whose body or trailing CR LF is still to come. */
+  #form: ReplyForm | undefined;
+  #value = '';
+  #body: Buffer = EMPTY;
+  #size = 0;
+  /** Bytes of body and CR LF that have come. */
+  #received = 0;
+  /** Whether the data so far ends as it must. */
+  #intact = true;
+
+  #fault: ProtocolError | undefined;
+
+  /**
+   * @param onReply is called for each reply, in order; must not throw
+   * @param maxBodyBytes a body declared larger than this is refused before anything is allocated
+   */
+  constructor(onReply: (reply: Reply) => void, maxBodyBytes: number = DEFAULT_MAX_BODY_BYTES) {
+    this.#onReply = onReply;
+    this.#maxBodyBytes = maxBodyBytes;
+  }
+
+  /** @throws ProtocolError when the bytes cannot be a reply; the replies before them have been handed out. */
+  push(chunk: Buffer): void {
+    if (this.#fault) throw this.#fault;
+    let at = 0;
+    while (at < chunk.length) {
+      at = this.#form === undefined ? this.#takeLine(chunk, at) : this.#takeBody(chunk, at);
+    }
+  }
+
+  /** Reads on in a line, to its end or to the chunk's. */
+  #takeLine(chunk: Buffer, from: number): number {
+    const kept = this.#lineLength;
+    const limit = Math.min(chunk.length, from + MAX_REPLY_LINE - kept);
+    let at = from;
+    while (at < limit && chunk[at] !== LF) at++;
+
+    if (at === limit) {
+      chunk.copy(this.#line, kept, from, limit);
+      this.#lineLength = kept + limit - from;
+      if (this.#lineLength === MAX_REPLY_LINE) this.#fail('longer than any reply line', this.#line, 0, MAX_REPLY_LINE);
+      return limit;
+    }
+    if (kept === 0) {
+      this.#readLine(chunk, from, at);
+    } else {
+      chunk.copy(this.#line, kept, from, at);
+      this.#lineLength = 0;
+      this.#readLine(this.#line, 0, kept + at - from);
+    }
+    return this.#form === undefined ? at + 1 : this.#takeWholeBody(chunk, at + 1);
+  }
+
+  /** `bytes` from `start` to `lf`, which is where the LF stands: word, argument, size. */
+  #readLine(bytes: Buffer, start: number, lf: number): void {
+    const end = lf - 1;
+    if (end < start || bytes[end] !== CR) this.#fail('a reply line that does not end in CR LF', bytes, start, lf);
+    const status = statusAt(bytes, start, end);
+    if (status === undefined) this.#fail('an unknown reply', bytes, start, end);
+
+    let at = start + status.word.length;
+    if (at === end) {
+      if (status.bare === undefined) this.#fail('a reply without its argument', bytes, start, end);
+      else this.#onReply(status.bare);
+      return;
+    }
+    if (status.form === undefined) this.#fail('a reply with an argument too many', bytes, start, end);
+
+    let value = '';
+    if (status.argument !== 'bytes') {
+      const from = at + 1;
+      if (status.sized) for (at = from; at < end && bytes[at] !== SPACE; ) at++;
+      else at = end;
+      value = status.argument === 'tube' ? tubeName(bytes, from, at) : decimal(bytes, from, at);
+      if (value === '') this.#fail(`a reply with a malformed ${status.argument}`, bytes, start, end);
+    }
+    if (!status.sized) {
+      this.#onReply({ form: status.form, value, body: undefined });
+      return;
+    }
+    const size = decimal(bytes, at + 1, end);
+    if (size === '') this.#fail('a reply with a malformed size', bytes, start, end);
+    if (Number(size) > this.#maxBodyBytes) {
+      this.#fail(`a body above the ceiling of ${this.#maxBodyBytes} bytes (maxBodyBytes)`, bytes, start, end);
+    }
+    this.#form = status.form;
+    this.#value = value;
+    this.#size = Number(size);
+    this.#received = 0;
+    this.#intact = true;
+  }
+
+  /** Right behind the line: a body that lies whole in the chunk is a view; otherwise its place is made. */
+  #takeWholeBody(chunk: Buffer, from: number): number {
+    const size = this.#size;
+    if (chunk.length - from < size) {
+      this.#body = Buffer.allocUnsafe(size);
+      return from;
+    }
+    this.#body = chunk.subarray(from, from + size);
+    this.#received = size;
+    return this.#takeTrailer(chunk, from + size);
+  }
+
+  /** Reads on in a body whose place was made, then in the CR LF behind it. */
+  #takeBody(chunk: Buffer, from: number): number {
+    const missing = this.#size - this.#received;
+    if (missing <= 0) return this.#takeTrailer(chunk, from);
+    const to = Math.min(chunk.length, from + missing);
+    if (to - from <= SHORT_COPY) {
+      let into = this.#received;
+      for (let at = from; at < to; at++) this.#body[into++] = chunk[at] as number;
+    } else {
+      chunk.copy(this.#body, this.#received, from, to);
+    }
+    this.#received += to - from;
+    return this.#takeTrailer(chunk, to);
+  }
+
+  #takeTrailer(chunk: Buffer, from: number): number {
+    let at = from;
+    for (; at < chunk.length && this.#received < this.#size + 2; at++, this.#received++) {
+      if (chunk[at] === (this.#received === this.#size ? CR : LF)) continue;
+      // Only a peek can meet a job that is still being uploaded: the server sends size + 2 bytes of its memory.
+      if (this.#form !== 'FOUND <id> <bytes>') this.#fail('a body without CR LF behind it', chunk, at, at + 1);
+      this.#intact = false;
+    }
+    if (this.#received === this.#size + 2) this.#finishBody();
+    return at;
+  }
+
+  #finishBody(): void {
+    const reply: Reply = {
+      form: this.#form as ReplyForm,
+      value: this.#value,
+      body: this.#intact ? this.#body : undefined,
+    };
+    this.#form = undefined;
+    this.#body = EMPTY;
+    this.#onReply(reply);
+  }
+
+  #fail(what: string, bytes: Buffer, start: number, end: number): never {
+    this.#body = EMPTY;
+    const offending = bytes.subarray(start, end);
+    this.#fault = new ProtocolError(`the server sent ${what}: ${printable(offending)}`, offending);
+    throw this.#fault;
+  }
+}
+
+/** The tube name between `from` and `to`, or '' where no server would send it. */
+function tubeName(bytes: Buffer, from: number, to: number): string {
+  const name = bytes.toString('latin1', from, to);
+  return isTubeName(name) ? name : '';
+}
+
+/** The u64 between `from` and `to` as the server prints it (digits, no leading zero), or '' where it is none. */
+function decimal(bytes: Buffer, from: number, to: number): string {
+  const length = to - from;
+  if (length <= 0 || (length > 1 && bytes[from] === ZERO)) return '';
+  let number = 0;
+  for (let at = from; at < to; at++) {
+    const digit = (bytes[at] as number) - ZERO;
+    if (digit < 0 || digit > 9) return '';
+    number = number * 10 + digit;
+  }
+  if (length <= EXACT_DIGITS) return `${number}`;
+  const text = bytes.toString('latin1', from, to);
+  return exceedsU64(text) ? '' : text;
+}
+
+function statusAt(bytes: Buffer, start: number, end: number): Status | undefined {
+  const candidates = STATUSES[bytes[start] as number];
+  if (candidates === undefined) return undefined;
+  for (const status of candidates) {
+    const { word } = status;
+    const behind = start + word.length;
+    if (behind !== end && (behind > end || bytes[behind] !== SPACE)) continue;
+    let at = 1;
+    while (at < word.length && bytes[start + at] === word.charCodeAt(at)) at++;
+    if (at === word.length) return status;
+  }
+  return undefined;
+}
+
+function statusTable(): Status[][] {
+  const table: Status[][] = [];
+  for (const form of REPLY_FORMS) {
+    const [word, argument, size] = form.split(' ') as [string, string?, string?];
+    const first = word.charCodeAt(0);
+    table[first] ??= [];
+    let status = table[first].find((known) => known.word === word);
+    if (status === undefined) {
+      status = { word, sized: false };
+      table[first].push(status);
+    }
+    if (argument === undefined) {
+      status.bare = { form, value: '', body: undefined };
+    } else {
+      status.form = form;
+      status.argument = argument.slice(1, -1) as NonNullable<Status['argument']>;
+      status.sized = size !== undefined || status.argument === 'bytes';
+    }
+  }
+  return table;
+}

@@ -1,0 +1,170 @@
+/** What the server sends for a key this client does not know stays available under its camelCase name. */
+interface OtherStats {
+  readonly [key: string]: string | number | undefined;
+}
+
+/** `stats`: the whole server. Times are in seconds. Keys a server version does not send are absent. */
+export interface ServerStats extends OtherStats {
+  readonly currentJobsUrgent: number;
+  readonly currentJobsReady: number;
+  readonly currentJobsReserved: number;
+  readonly currentJobsDelayed: number;
+  readonly currentJobsBuried: number;
+  readonly cmdPut: number;
+  readonly cmdPeek: number;
+  readonly cmdPeekReady: number;
+  readonly cmdPeekDelayed: number;
+  readonly cmdPeekBuried: number;
+  readonly cmdReserve: number;
+  readonly cmdReserveWithTimeout: number;
+  readonly cmdDelete: number;
+  readonly cmdRelease: number;
+  readonly cmdUse: number;
+  readonly cmdWatch: number;
+  readonly cmdIgnore: number;
+  readonly cmdBury: number;
+  readonly cmdKick: number;
+  readonly cmdTouch: number;
+  readonly cmdStats: number;
+  readonly cmdStatsJob: number;
+  readonly cmdStatsTube: number;
+  readonly cmdListTubes: number;
+  readonly cmdListTubeUsed: number;
+  readonly cmdListTubesWatched: number;
+  readonly cmdPauseTube: number;
+  readonly jobTimeouts: number;
+  readonly totalJobs: number;
+  /** Largest body the server takes, in bytes. */
+  readonly maxJobSize: number;
+  readonly currentTubes: number;
+  readonly currentConnections: number;
+  readonly currentProducers: number;
+  readonly currentWorkers: number;
+  readonly currentWaiting: number;
+  readonly totalConnections: number;
+  readonly pid: number;
+  /** Text: `1.10` is not the number 1.1. */
+  readonly version: string;
+  readonly rusageUtime: number;
+  readonly rusageStime: number;
+  readonly uptime: number;
+  readonly binlogOldestIndex: number;
+  readonly binlogCurrentIndex: number;
+  readonly binlogRecordsMigrated: number;
+  readonly binlogRecordsWritten: number;
+  readonly binlogMaxSize: number;
+  /** `'true'` or `'false'`; from 1.12. */
+  readonly draining?: string;
+  /** 16 hexadecimal digits, new at every start of the server. */
+  readonly id: string;
+  readonly hostname: string;
+  /** From 1.12. */
+  readonly os?: string;
+  /** From 1.12. */
+  readonly platform?: string;
+}
+
+/** `stats-tube`: one tube. Times are in seconds. */
+export interface TubeStats extends OtherStats {
+  readonly name: string;
+  readonly currentJobsUrgent: number;
+  readonly currentJobsReady: number;
+  readonly currentJobsReserved: number;
+  readonly currentJobsDelayed: number;
+  readonly currentJobsBuried: number;
+  readonly totalJobs: number;
+  readonly currentUsing: number;
+  readonly currentWatching: number;
+  readonly currentWaiting: number;
+  readonly cmdDelete: number;
+  readonly cmdPauseTube: number;
+  readonly pause: number;
+  readonly pauseTimeLeft: number;
+}
+
+/** `stats-job`: one job. Times are in seconds. */
+export interface JobStats extends OtherStats {
+  /** A u64 as decimal text. */
+  readonly id: string;
+  readonly tube: string;
+  /** `ready`, `reserved`, `delayed`, `buried`; or `invalid` while another connection still uploads it. */
+  readonly state: string;
+  readonly pri: number;
+  readonly age: number;
+  readonly delay: number;
+  readonly ttr: number;
+  /** Until the end of the delay or of the TTR. Negative where the server missed the end of a TTR. */
+  readonly timeLeft: number;
+  /** Number of the oldest binlog file that holds the job; 0 without a binlog. */
+  readonly file: number;
+  readonly reserves: number;
+  readonly timeouts: number;
+  readonly releases: number;
+  readonly buries: number;
+  readonly kicks: number;
+}
+
+/** Keys whose values are text whatever they look like: a host, a tube or an id may be all digits. */
+const TEXT_KEYS = new Set(['version', 'id', 'hostname', 'os', 'platform', 'draining', 'name', 'tube', 'state']);
+
+/** Keys that servers 1.10 to 1.13 send as numbers. */
+const NUMBER_KEYS =
+  /^((cmd|current|binlog|rusage|total)-.+|job-timeouts|max-job-size|pid|uptime|pause(-time-left)?|pri|age|delay|ttr|time-left|file|reserves|timeouts|releases|buries|kicks)$/;
+
+interface Key {
+  readonly name: string;
+  readonly decode: (text: string) => string | number;
+}
+
+const keys = new Map<string, Key>();
+
+/** The server sends 79 different keys; a peer that sends ever new ones must not fill the memory. */
+const MAX_KNOWN_KEYS = 256;
+
+/**
+ * The data of `stats`, `stats-tube` or `stats-job`, by camelCase keys. Read line by line and not as YAML, which would
+ * misread what servers send unquoted: `os: #1 SMP …` is a comment there, the tube `null` is nothing, `1e3` a number.
+ * A key this client does not know is kept; it is a number only where that number prints as the same text.
+ */
+export function decodeStats<T extends OtherStats>(data: Buffer): T {
+  const entries: [string, string | number][] = [];
+  for (const line of data.toString('utf8').split('\n')) {
+    const colon = line.indexOf(':');
+    if (colon <= 0) continue;
+    const key = keyOf(line.slice(0, colon));
+    entries.push([key.name, key.decode(unquoted(line.slice(colon + 1).trimStart()))]);
+  }
+  // fromEntries defines every key as an own property, `__proto__` too.
+  return Object.fromEntries(entries) as T;
+}
+
+/** The data of `list-tubes` or `list-tubes-watched`: names as they are, in the server's order, which means nothing. */
+export function decodeList(data: Buffer): string[] {
+  const names: string[] = [];
+  for (const line of data.toString('utf8').split('\n')) {
+    if (line.startsWith('- ')) names.push(unquoted(line.slice(2)));
+  }
+  return names;
+}
+
+function keyOf(text: string): Key {
+  const known = keys.get(text);
+  if (known) return known;
+  const key = { name: camelCase(text), decode: decoderOf(text) };
+  if (keys.size < MAX_KNOWN_KEYS) keys.set(text, key);
+  return key;
+}
+
+function camelCase(key: string): string {
+  return key.replace(/-+([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+function decoderOf(key: string): Key['decode'] {
+  if (TEXT_KEYS.has(key)) return (text) => text;
+  if (NUMBER_KEYS.test(key)) return (text) => (text !== '' && Number.isFinite(Number(text)) ? Number(text) : text);
+  return (text) => (String(Number(text)) === text && Number.isFinite(Number(text)) ? Number(text) : text);
+}
+
+function unquoted(text: string): string {
+  return text.length >= 2 && text.startsWith('"') && text.endsWith('"') ? text.slice(1, -1) : text;
+}
