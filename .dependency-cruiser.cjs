@@ -33,7 +33,7 @@ module.exports = {
       comment: 'index.ts files are the public doors; inside, import the file that holds the thing.',
       severity: 'error',
       from: { path: '^src/' },
-      to: { path: '^src/(.+/)?index\\.ts$' },
+      to: { path: '/index[.]ts$' },
     },
     {
       name: 'engines-load-lazily',

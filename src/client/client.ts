@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events';
 import { type BodyInput, checkBody, type JobId } from '../protocol/arguments.js';
 import {
   type BuryOptions,
@@ -12,7 +13,7 @@ import {
   reserveLine,
   tubeLine,
 } from '../protocol/commands.js';
-import { InvalidArgumentError, ProtocolError } from '../protocol/errors.js';
+import { type BeanstalkdError, InvalidArgumentError, ProtocolError } from '../protocol/errors.js';
 import { DEFAULT_MAX_BODY_BYTES } from '../protocol/limits.js';
 import type { Reply } from '../protocol/replies.js';
 import { decodeList, decodeStats, type JobStats, type ServerStats, type TubeStats } from '../protocol/stats.js';
@@ -54,6 +55,12 @@ export interface ReserveOptions {
 
 const DEFAULT_CONNECT_TIMEOUT_MS = 5000;
 
+/** What a {@link Client} emits. */
+export interface ClientEvents {
+  /** The connection is gone: a ClosedError after `quit()` and `destroy()`, otherwise a ConnectionLostError. */
+  close: [reason: BeanstalkdError];
+}
+
 /**
  * A connection to beanstalkd and every command of it.
  *
@@ -61,7 +68,7 @@ const DEFAULT_CONNECT_TIMEOUT_MS = 5000;
  * server executes them in order. A `reserve` that waits therefore holds up everything called after it: consume and
  * produce on different clients. Arguments are checked before a byte is sent: a bad one rejects with INVALID_ARGUMENT.
  */
-export class Client implements AsyncDisposable {
+export class Client extends EventEmitter<ClientEvents> implements AsyncDisposable {
   readonly #connection: Connection;
   /** The server's max-job-size, once `stats` has told it. */
   #maxJobSize: number | undefined;
@@ -77,7 +84,9 @@ export class Client implements AsyncDisposable {
   }
 
   private constructor(connection: Connection) {
+    super();
     this.#connection = connection;
+    connection.onClose = (reason) => this.emit('close', reason);
   }
 
   /** Whether commands can still be sent: false after `quit()`, `destroy()` and the loss of the connection. */

@@ -67,6 +67,8 @@ export class Connection {
   /** Why the connection closed. */
   #end: BeanstalkdError | undefined;
   readonly #closed: Promise<void>;
+  /** Called once, when the connection takes and answers nothing any more. */
+  onClose: (reason: BeanstalkdError) => void = () => {};
 
   /** @throws ConnectTimeoutError, ConnectionLostError with `sent: false` */
   static open(address: Address, options: ConnectionOptions): Promise<Connection> {
@@ -239,6 +241,7 @@ export class Connection {
     debug('%s closed%s', this.#name, orderly ? '' : `: ${this.#end.message}, ${rejected.length} pending`);
     this.#socket.destroy();
     for (const [pending, error] of rejected) pending.reject(error);
+    this.onClose(this.#end);
   }
 
   #refusal(context: ErrorContext): BeanstalkdError {

@@ -1,5 +1,24 @@
 import { BeanstalkdError, type ErrorContext } from '../protocol/errors.js';
 
+export {
+  BadFormatError,
+  BeanstalkdError,
+  BuriedError,
+  DeadlineSoonError,
+  DrainingError,
+  type ErrorCode,
+  type ErrorContext,
+  ExpectedCrlfError,
+  InternalError,
+  InvalidArgumentError,
+  JobTooBigError,
+  NotFoundError,
+  NotIgnoredError,
+  OutOfMemoryError,
+  ProtocolError,
+  UnknownCommandError,
+} from '../protocol/errors.js';
+
 /** The connection could not be made, or ended before the reply came. */
 export class ConnectionLostError extends BeanstalkdError {
   readonly code = 'CONNECTION_LOST';

@@ -54,7 +54,8 @@ export class ProtocolError extends BeanstalkdError {
 
   constructor(message: string, bytes: Uint8Array = new Uint8Array(0), context: ErrorContext = {}) {
     super(message, context);
-    this.bytes = bytes.slice(0, 256);
+    // A copy even of a Buffer, whose slice() would be a view of the chunk.
+    this.bytes = Uint8Array.from(bytes.subarray(0, 256));
   }
 }
 

@@ -1,0 +1,17 @@
+/** Where a command writes; `process.stdout` and `process.stderr` outside tests. */
+export interface Output {
+  readonly stdout: { write(text: string): unknown };
+  readonly stderr: { write(text: string): unknown };
+}
+
+/** One line on standard output: text for people, or the record as JSON with `--json`. */
+export function print(output: Output, json: boolean, text: string, record: object): void {
+  output.stdout.write(`${json ? JSON.stringify(record) : text}\n`);
+}
+
+/** What went wrong, with its causes, on one line. */
+export function describeError(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const cause = error.cause === undefined ? '' : describeError(error.cause);
+  return cause && !error.message.includes(cause) ? `${error.message} (${cause})` : error.message;
+}

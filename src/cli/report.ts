@@ -1,0 +1,54 @@
+import type { Message } from '../queue/message.js';
+import type { ObserverSignal, SignalEvents } from '../signals/catalogue.js';
+import type { SignalDispatcher } from '../signals/dispatcher.js';
+import { describeError, type Output, print } from './output.js';
+
+/** The worker's console: a line for each thing that happens to it or to a message. Data never appears. */
+export function reportSignals(
+  signals: SignalDispatcher,
+  output: Output,
+  { json, verbose }: { readonly json: boolean; readonly verbose: boolean },
+): void {
+  const report = <K extends ObserverSignal>(signal: K, line: (event: SignalEvents[K]) => string): void => {
+    signals.connect(signal, (event) => {
+      const time = new Date().toISOString();
+      print(output, json, `${time.slice(11, 19)} ${line(event)}`, { time, signal, ...recordOf(event) });
+    });
+  };
+  report('workerStarted', ({ queues, concurrency }) => `working on ${queues.join(', ')}, ${concurrency} at once`);
+  report('workerStopping', ({ reason }) => `stopping (${reason}): running slots may finish`);
+  report('workerStopped', ({ finished, failed }) => `stopped: ${finished} finished, ${failed} buried`);
+  report('workerError', ({ error }) => `error: ${describeError(error)}`);
+  report('messageReleased', (event) => {
+    return `${name(event)} failed: ${describeError(event.error)}; again ${soon(event.delayMs)}`;
+  });
+  report('messageFailed', (event) => `${name(event)} BURIED (${event.reason}): ${describeError(event.error)}`);
+  report('messageExpired', (event) => `${name(event)} lost its lease; it will be delivered again`);
+  if (verbose) report('messageFinished', (event) => `${name(event)} finished in ${event.durationMs.toFixed(1)} ms`);
+}
+
+interface Named {
+  readonly queue: string;
+  readonly jobId: string;
+  readonly attempt: number;
+  readonly message: Message | undefined;
+}
+
+function name({ queue, jobId, attempt, message }: Named): string {
+  return `${queue} ${jobId} ${message?.type ?? '(unreadable)'} attempt ${attempt}`;
+}
+
+/** Engines round a delay up. */
+function soon(ms: number): string {
+  return ms === 0 ? 'at once' : `in ${(ms / 1000).toFixed(1)} s or a little later`;
+}
+
+/** The event without the message's data and body, its error as text. */
+function recordOf(event: object): object {
+  const { message, body: _, error, ...rest } = event as { message?: Message; body?: Buffer; error?: unknown };
+  return {
+    ...rest,
+    ...(message && { messageId: message.id, type: message.type }),
+    ...(error !== undefined && { error: describeError(error) }),
+  };
+}

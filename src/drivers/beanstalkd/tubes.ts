@@ -1,0 +1,41 @@
+import { InvalidOptionError } from '../../queue/errors.js';
+
+const MAX_TUBE_NAME = 200;
+
+/** Queues as tubes: the name behind the installation's prefix. */
+export class Tubes {
+  readonly #prefix: string;
+
+  /** @throws InvalidOptionError */
+  constructor(prefix: string) {
+    if (!/^([A-Za-z0-9+/;.$_()][A-Za-z0-9\-+/;.$_()]*)?$/.test(prefix) || prefix.length >= MAX_TUBE_NAME) {
+      throw new InvalidOptionError(
+        `a prefix is less than ${MAX_TUBE_NAME} of A-Z a-z 0-9 - + / ; . $ _ ( ) and does not begin with "-", got ${JSON.stringify(prefix)}`,
+      );
+    }
+    this.#prefix = prefix;
+  }
+
+  /** @throws InvalidOptionError */
+  tubeOf(queue: string): string {
+    const tube = this.#prefix + queue;
+    if (tube.length <= MAX_TUBE_NAME) return tube;
+    throw new InvalidOptionError(`the tube "${tube}" of queue "${queue}" is longer than ${MAX_TUBE_NAME} bytes`);
+  }
+
+  queueOf(tube: string): string {
+    return tube.slice(this.#prefix.length);
+  }
+
+  /** The queues among `tubes`. */
+  queuesIn(tubes: readonly string[]): string[] {
+    return tubes
+      .filter((tube) => tube.startsWith(this.#prefix) && tube !== this.#prefix)
+      .map((tube) => this.queueOf(tube));
+  }
+}
+
+/** Whole seconds, rounded up: beanstalkd's clock is no finer. */
+export function toSeconds(ms: number): number {
+  return Math.ceil(ms / 1000);
+}

@@ -1,0 +1,43 @@
+import type { Driver } from '../queue/driver.js';
+import { InvalidOptionError } from '../queue/errors.js';
+
+/** Opens an engine from its URL. `?prefix=` is already taken off it. */
+export type DriverFactory = (url: string, options: DriverOptions) => Promise<Driver>;
+
+export interface DriverOptions {
+  /** Stands before the name of every queue on the engine, so that several installations can share it. */
+  readonly prefix: string;
+}
+
+// Each engine is loaded when it is first opened, so that one does not need what another one imports.
+const factories = new Map<string, DriverFactory>([
+  ['beanstalkd', async (url, options) => (await import('./beanstalkd/driver.js')).openBeanstalkd(url, options)],
+]);
+
+/** Makes `openDriver` know an engine of one's own by the scheme of its URLs. */
+export function registerDriver(scheme: string, factory: DriverFactory): void {
+  if (!/^[a-z][a-z0-9+.-]*$/.test(scheme)) {
+    throw new InvalidOptionError(`a scheme is lower-case letters, digits, + . -, got ${JSON.stringify(scheme)}`);
+  }
+  factories.set(scheme, factory);
+}
+
+/**
+ * Opens the engine that a URL names, such as `beanstalkd://127.0.0.1:11300?prefix=staging-`. Nothing is connected before
+ * it is needed; `queue.setUp()` tells whether the engine can be reached.
+ * @throws InvalidOptionError
+ */
+export async function openDriver(url: string): Promise<Driver> {
+  const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(url)?.[1]?.toLowerCase();
+  const factory = scheme === undefined ? undefined : factories.get(scheme);
+  if (factory === undefined) {
+    const known = [...factories.keys()].map((name) => `${name}:`).join(', ');
+    throw new InvalidOptionError(`no engine for ${JSON.stringify(url)}: its scheme must be one of ${known}`);
+  }
+  const [address = '', query = ''] = url.split('?', 2);
+  const parameters = new URLSearchParams(query);
+  const prefix = parameters.get('prefix') ?? '';
+  parameters.delete('prefix');
+  const rest = parameters.toString();
+  return factory(rest ? `${address}?${rest}` : address, { prefix });
+}

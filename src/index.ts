@@ -1,0 +1,31 @@
+export { type DriverFactory, type DriverOptions, openDriver, registerDriver } from './drivers/open.js';
+export { cloudEvents } from './queue/cloudevents.js';
+export type { Codec } from './queue/codec.js';
+export type {
+  Capabilities,
+  Consumer,
+  Driver,
+  PeekState,
+  PutItem,
+  PutOptions,
+  QueueStats,
+  Reservation,
+  ReserveOptions,
+  StoredMessage,
+} from './queue/driver.js';
+export type { Duration } from './queue/duration.js';
+export * from './queue/errors.js';
+export { defineMessage, type Message, type MessageType } from './queue/message.js';
+export { type PublishOptions, Queue, type QueueOptions, type TakeOptions } from './queue/queue.js';
+export type {
+  FailureReason,
+  MessageSlot,
+  Observer,
+  ObserverSignal,
+  SignalEvents,
+  SlotContext,
+} from './signals/catalogue.js';
+export { type ConnectOptions, type Disconnect, SignalDispatcher } from './signals/dispatcher.js';
+export type { Unhandled, WorkerOptions } from './worker/options.js';
+export type { Backoff, ExponentialBackoff } from './worker/retry.js';
+export { Worker } from './worker/worker.js';

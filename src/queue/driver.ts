@@ -1,0 +1,108 @@
+// The contract between a queue and the engine that holds its messages. All times are milliseconds; an engine with a
+// coarser clock rounds up.
+
+/** What an engine can do beyond the contract. Asking for what it cannot do throws UnsupportedError. */
+export interface Capabilities {
+  /** `peek` can show more than the first message of a state. */
+  readonly peekMany: boolean;
+  /** `bury` keeps its reason with the message. */
+  readonly buryReason: boolean;
+}
+
+/** How a message is stored. */
+export interface PutOptions {
+  /** The lowest is delivered first, 0 to 4294967295. */
+  readonly priority: number;
+  /** Until it may be delivered. */
+  readonly delayMs: number;
+  /** How long a consumer may hold it without renewing its lease. */
+  readonly ttrMs: number;
+}
+
+/** A message to store. */
+export interface PutItem {
+  readonly body: Uint8Array;
+  readonly options: PutOptions;
+}
+
+/** The states one can look into. A reserved message is with its holder. */
+export type PeekState = 'ready' | 'delayed' | 'buried';
+
+/** A message at rest. */
+export interface StoredMessage {
+  readonly id: string;
+  readonly state: PeekState;
+  readonly body: Buffer;
+}
+
+/** How many messages are in each state. */
+export interface QueueStats {
+  readonly ready: number;
+  readonly delayed: number;
+  readonly reserved: number;
+  readonly buried: number;
+}
+
+export interface ReserveOptions {
+  /** Default: wait for ever. */
+  readonly timeoutMs?: number | undefined;
+  /** Gives up waiting: the call rejects with the signal's reason. A message that was on its way stays in the queue. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A message that is delivered to us and to nobody else until it is settled or its lease ends. */
+export interface Reservation {
+  /** The engine's id of the message. */
+  readonly id: string;
+  readonly queue: string;
+  readonly body: Buffer;
+  /** How often it has been delivered, this time included; deliveries to crashed processes count. */
+  readonly attempt: number;
+  /** How often an operator has kicked it, on engines where that does not start `attempt` anew. */
+  readonly kicks?: number;
+  /** How long the lease lasts from the last `touch`. */
+  readonly ttrMs: number;
+  /** Aborts when the lease is known to be lost. */
+  readonly lost: AbortSignal;
+  /** The work is done: removes the message. @throws LeaseLostError */
+  ack(): Promise<void>;
+  /** Gives it back; it keeps its priority unless one is given. @throws LeaseLostError */
+  release(options?: { readonly priority?: number | undefined; readonly delayMs?: number | undefined }): Promise<void>;
+  /** Puts it aside until it is kicked; it keeps its priority unless one is given. @throws LeaseLostError */
+  bury(options?: { readonly priority?: number | undefined; readonly reason?: string | undefined }): Promise<void>;
+  /** Starts the lease anew. @throws LeaseLostError */
+  touch(): Promise<void>;
+}
+
+/** Takes messages from one or more queues. */
+export interface Consumer {
+  /** The next message, or null when the timeout passed or the consumer was closed. May be called several times at once. */
+  reserve(options?: ReserveOptions): Promise<Reservation | null>;
+  /** What is still held goes back to its queue. */
+  close(): Promise<void>;
+}
+
+/** An engine. */
+export interface Driver {
+  readonly capabilities: Capabilities;
+  /** Prepares and checks the engine for `queue`; doing it again is harmless. */
+  setUp(queue: string): Promise<void>;
+  /** @returns the engine's id of the message */
+  put(queue: string, body: Uint8Array, options: PutOptions): Promise<string>;
+  putMany(queue: string, items: readonly PutItem[]): Promise<string[]>;
+  /** @param slots how many reservations will be held at once */
+  consume(queues: readonly string[], slots: number): Promise<Consumer>;
+  /** Without reserving them; the next to be delivered first. */
+  peek(queue: string, state: PeekState, limit: number): Promise<StoredMessage[]>;
+  /** Makes up to `limit` buried messages ready, or delayed ones where none is buried. @returns how many */
+  kick(queue: string, limit: number): Promise<number>;
+  /** @returns whether there was such a message that nobody held */
+  delete(queue: string, id: string): Promise<boolean>;
+  stats(queue: string): Promise<QueueStats>;
+  queues(): Promise<string[]>;
+  /** Delivers nothing from `queue` for so long; 0 ends a pause. */
+  pause(queue: string, ms: number): Promise<void>;
+  /** Removes every message that nobody holds. @returns how many */
+  flush(queue: string): Promise<number>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,74 @@
+import { type Duration, toMs } from '../queue/duration.js';
+import { InvalidOptionError } from '../queue/errors.js';
+import { type Backoff, type RetryDelay, retryDelay } from './retry.js';
+
+/** What becomes of a message for whose type no slot is connected. */
+export type Unhandled = 'bury' | 'release' | 'ignore';
+
+export interface WorkerOptions {
+  /** How many messages are worked on at once. Default 1. */
+  readonly concurrency?: number | undefined;
+  /** How often a message is delivered before it is buried; deliveries to crashed processes count. Default 5. */
+  readonly attempts?: number | undefined;
+  /** How long a message waits after a failure. Default: 1 s, doubled each time up to 5 min, with full jitter. */
+  readonly backoff?: Backoff | undefined;
+  /** Aborts slots that run longer, and counts it as a failure. Default: never, the lease is renewed for as long as it takes. */
+  readonly slotTimeout?: Duration | undefined;
+  /** `bury` puts it aside, `release` leaves it to another worker, `ignore` acknowledges it. Default `bury`. */
+  readonly unhandled?: Unhandled | undefined;
+  /** How long running slots may go on when the worker stops by a limit or by `run`'s signal. Default 10 s. */
+  readonly grace?: Duration | undefined;
+  /** Stops after so many messages. Default: no limit; so for the other limits. */
+  readonly maxMessages?: number | undefined;
+  /** Stops after so long. */
+  readonly timeLimit?: Duration | undefined;
+  /** Stops when the process holds more bytes (resident set size), looked at after each message. */
+  readonly memoryLimit?: number | undefined;
+  /** Stops after so many messages that were buried. */
+  readonly failureLimit?: number | undefined;
+}
+
+/** The options, checked and filled in. */
+export interface Settings {
+  readonly concurrency: number;
+  readonly attempts: number;
+  readonly retryDelay: RetryDelay;
+  readonly slotTimeoutMs: number | undefined;
+  readonly unhandled: Unhandled;
+  readonly graceMs: number;
+  readonly maxMessages: number;
+  readonly timeLimitMs: number | undefined;
+  readonly memoryLimit: number;
+  readonly failureLimit: number;
+}
+
+const UNHANDLED: readonly Unhandled[] = ['bury', 'release', 'ignore'];
+
+/** @throws InvalidOptionError */
+export function settingsOf(options: WorkerOptions): Settings {
+  const { slotTimeout, timeLimit, unhandled = 'bury' } = options;
+  if (!UNHANDLED.includes(unhandled)) {
+    throw new InvalidOptionError(`unhandled is one of ${UNHANDLED.join(', ')}, got ${JSON.stringify(unhandled)}`);
+  }
+  return {
+    concurrency: atLeastOne('concurrency', options.concurrency ?? 1),
+    attempts: atLeastOne('attempts', options.attempts ?? 5),
+    retryDelay: retryDelay(options.backoff),
+    slotTimeoutMs: slotTimeout === undefined ? undefined : toMs(slotTimeout, 'slotTimeout'),
+    unhandled,
+    graceMs: toMs(options.grace ?? '10s', 'grace'),
+    maxMessages: limit('maxMessages', options.maxMessages),
+    timeLimitMs: timeLimit === undefined ? undefined : toMs(timeLimit, 'timeLimit'),
+    memoryLimit: limit('memoryLimit', options.memoryLimit),
+    failureLimit: limit('failureLimit', options.failureLimit),
+  };
+}
+
+function limit(name: string, value: number | undefined): number {
+  return value === undefined ? Number.POSITIVE_INFINITY : atLeastOne(name, value);
+}
+
+function atLeastOne(name: string, value: number): number {
+  if (Number.isSafeInteger(value) && value >= 1) return value;
+  throw new InvalidOptionError(`${name} is an integer of at least 1, got ${String(value)}`);
+}
