@@ -20,7 +20,7 @@ export function reportSignals(
   report('workerStopped', ({ finished, failed }) => `stopped: ${finished} finished, ${failed} buried`);
   report('workerError', ({ error }) => `error: ${describeError(error)}`);
   report('messageReleased', (event) => {
-    return `${name(event)} failed: ${describeError(event.error)}; again ${soon(event.delayMs)}`;
+    return `${name(event)} failed: ${describeError(event.error)}; next try ${soon(event.delayMs)}`;
   });
   report('messageFailed', (event) => `${name(event)} BURIED (${event.reason}): ${describeError(event.error)}`);
   report('messageExpired', (event) => `${name(event)} lost its lease; it will be delivered again`);
@@ -38,9 +38,9 @@ function name({ queue, jobId, attempt, message }: Named): string {
   return `${queue} ${jobId} ${message?.type ?? '(unreadable)'} attempt ${attempt}`;
 }
 
-/** Engines round a delay up. */
+/** Engines round a delay up, so it is never sooner. */
 function soon(ms: number): string {
-  return ms === 0 ? 'at once' : `in ${(ms / 1000).toFixed(1)} s or a little later`;
+  return ms === 0 ? 'at once' : `after ${(ms / 1000).toFixed(1)} s`;
 }
 
 /** The event without the message's data and body, its error as text. */

@@ -166,7 +166,7 @@ export class Connection {
     if (this.#state === 'closed') return;
     if (debug.enabled) debug('%s < %s %s %s', this.#name, reply.form, reply.value, reply.body?.length ?? '');
     const { form } = reply;
-    const pending = this.#pending.peek();
+    const pending = this.#oldestSent();
     if (pending === undefined) {
       this.#breakOff(new ProtocolError(`the server sent ${form} unasked`));
       return;
@@ -196,6 +196,11 @@ export class Connection {
     if (this.#state === 'quitting') this.#endWhenAnswered();
   }
 
+  /** The command that the next reply answers: none that is still held back, for the server cannot know of it. */
+  #oldestSent(): Pending | undefined {
+    return this.#answered < this.#writer.written ? this.#pending.peek() : undefined;
+  }
+
   #settleHead(): void {
     const pending = this.#pending.shift();
     this.#answered++;
@@ -211,7 +216,7 @@ export class Connection {
   /** Nobody can tell where the next reply begins: the command at the head gets the fault, the others are lost. */
   #breakOff(fault: ProtocolError): void {
     if (this.#state === 'closed') return;
-    const pending = this.#pending.peek();
+    const pending = this.#oldestSent();
     if (pending) {
       this.#settleHead();
       const { command, jobId } = pending;

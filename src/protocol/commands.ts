@@ -2,6 +2,19 @@ import { checkJobId, checkReserveTimeout, checkTube, checkU32, type JobId } from
 import type { ServerErrorCode } from './errors.js';
 import type { ReplyForm } from './replies.js';
 
+/** The 25 commands. */
+export type CommandName =
+  | JobCommand
+  | TubeCommand
+  | BareCommand
+  | 'put'
+  | 'reserve'
+  | 'reserve-with-timeout'
+  | 'release'
+  | 'bury'
+  | 'kick'
+  | 'pause-tube';
+
 /** What a command may be answered with. */
 export interface CommandReplies {
   /** The forms that carry its result. */
@@ -18,8 +31,8 @@ export const ANY_COMMAND_FAILS: readonly ReplyForm[] = [
   'INTERNAL_ERROR',
 ];
 
-/** The 25 commands and their replies (`doc/protocol.txt` of beanstalkd, each row checked against a server in integration/). */
-export const COMMANDS = {
+/** What each command is answered with (`doc/protocol.txt` of beanstalkd, each row checked against a server in integration/). */
+export const COMMANDS: Readonly<Record<CommandName, CommandReplies>> = {
   put: { success: ['INSERTED <id>'], failure: ['BURIED <id>', 'EXPECTED_CRLF', 'JOB_TOO_BIG', 'DRAINING'] },
   use: { success: ['USING <tube>'], failure: [] },
   reserve: { success: ['RESERVED <id> <bytes>', 'TIMED_OUT'], failure: ['DEADLINE_SOON'] },
@@ -45,9 +58,7 @@ export const COMMANDS = {
   'list-tubes-watched': { success: ['OK <bytes>'], failure: [] },
   'pause-tube': { success: ['PAUSED'], failure: ['NOT_FOUND'] },
   quit: { success: [], failure: [] },
-} as const satisfies Record<string, CommandReplies>;
-
-export type CommandName = keyof typeof COMMANDS;
+};
 
 /** The error code of a reply that says no: its word. */
 export function errorCodeOf(form: ReplyForm): ServerErrorCode {

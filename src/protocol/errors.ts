@@ -1,16 +1,6 @@
 /** Every code a {@link BeanstalkdError} can carry. */
 export type ErrorCode =
-  | 'NOT_FOUND'
-  | 'DEADLINE_SOON'
-  | 'DRAINING'
-  | 'JOB_TOO_BIG'
-  | 'OUT_OF_MEMORY'
-  | 'INTERNAL_ERROR'
-  | 'BAD_FORMAT'
-  | 'UNKNOWN_COMMAND'
-  | 'EXPECTED_CRLF'
-  | 'NOT_IGNORED'
-  | 'BURIED'
+  | ServerErrorCode
   | 'CONNECTION_LOST'
   | 'CONNECT_TIMEOUT'
   | 'PROTOCOL'
@@ -114,7 +104,23 @@ export class BuriedError extends BeanstalkdError {
   readonly code = 'BURIED';
 }
 
-const SERVER_ERRORS = {
+/** A word of the server that says no. */
+export type ServerErrorCode =
+  | 'NOT_FOUND'
+  | 'DEADLINE_SOON'
+  | 'DRAINING'
+  | 'JOB_TOO_BIG'
+  | 'OUT_OF_MEMORY'
+  | 'INTERNAL_ERROR'
+  | 'BAD_FORMAT'
+  | 'UNKNOWN_COMMAND'
+  | 'EXPECTED_CRLF'
+  | 'NOT_IGNORED'
+  | 'BURIED';
+
+type ServerErrorClass = new (message: string, context: ErrorContext) => BeanstalkdError;
+
+const SERVER_ERRORS: Readonly<Record<ServerErrorCode, readonly [ServerErrorClass, explanation: string]>> = {
   NOT_FOUND: [NotFoundError, 'not found'],
   DEADLINE_SOON: [DeadlineSoonError, 'the TTR of a job held by this connection ends within a second'],
   DRAINING: [DrainingError, 'the server is draining and takes no new jobs'],
@@ -126,10 +132,7 @@ const SERVER_ERRORS = {
   EXPECTED_CRLF: [ExpectedCrlfError, 'the server found no CR LF behind the body'],
   NOT_IGNORED: [NotIgnoredError, 'the only watched tube cannot be ignored'],
   BURIED: [BuriedError, 'the server could not queue the job and buried it'],
-} as const;
-
-/** A word of the server that says no. */
-export type ServerErrorCode = keyof typeof SERVER_ERRORS;
+};
 
 /** The typed error for a server's refusal. */
 export function serverError(code: ServerErrorCode, context: ErrorContext): BeanstalkdError {

@@ -17,7 +17,7 @@ export const MAX_TUBE_NAME = 200;
 export const MAX_COMMAND_LINE = 224;
 
 /** Longest reply line a server can send, CR LF included: `USING` and a tube name of 200 bytes. */
-export const MAX_REPLY_LINE = 'USING '.length + MAX_TUBE_NAME + 2;
+export const MAX_REPLY_LINE: number = 'USING '.length + MAX_TUBE_NAME + 2;
 
 /** Default ceiling for a received body, in bytes: 64 MiB, a thousand times the server's default max-job-size. */
-export const DEFAULT_MAX_BODY_BYTES = 64 * 1024 * 1024;
+export const DEFAULT_MAX_BODY_BYTES: number = 64 * 1024 * 1024;
