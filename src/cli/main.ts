@@ -33,6 +33,10 @@ try {
   if (!(error instanceof CommanderError)) process.stderr.write(`haricot: ${describeError(error)}\n`);
 }
 
+// What slots leave open, such as timers and connections of their own, must not keep the process alive.
+for (const stream of [process.stdout, process.stderr]) await new Promise((resolve) => stream.write('', resolve));
+process.exit();
+
 function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : WRONG_USAGE;
   const wrongUsage = [InvalidOptionError, InvalidArgumentError, SchemaError].some((kind) => error instanceof kind);

@@ -11,7 +11,12 @@ export function print(output: Output, json: boolean, text: string, record: objec
 
 /** What went wrong, with its causes, on one line. */
 export function describeError(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
+  if (!(error instanceof Error)) return onOneLine(String(error));
+  const message = onOneLine(error.message);
   const cause = error.cause === undefined ? '' : describeError(error.cause);
-  return cause && !error.message.includes(cause) ? `${error.message} (${cause})` : error.message;
+  return cause && !message.includes(cause) ? `${message} (${cause})` : message;
+}
+
+function onOneLine(text: string): string {
+  return text.replace(/\s*[\r\n]+\s*/g, ' ');
 }

@@ -121,6 +121,8 @@ export class Connection {
     if (this.#state !== 'open') return Promise.reject(this.#refusal({ command, jobId }));
     if (debug.enabled) debug('%s > %s', this.#name, request.line.trimEnd());
     return new Promise<T>((resolve, reject) => {
+      // First, because a body too large for the memory makes it throw: then there is no reply to wait for.
+      this.#writer.add(request.line, request.body, request.size);
       this.#pending.push({
         command,
         jobId,
@@ -129,7 +131,6 @@ export class Connection {
         reject,
       });
       if (isReserve(command)) this.#waitingReserves++;
-      this.#writer.add(request.line, request.body, request.size);
     });
   }
 

@@ -35,7 +35,7 @@ export const cloudEvents: Codec = {
       source,
       type,
       time: time.toISOString(),
-      ...dataMembers(data),
+      ...dataMembers(type, data),
       ...extensions(headers),
     };
     try {
@@ -67,21 +67,27 @@ export const cloudEvents: Codec = {
   },
 };
 
-function dataMembers(data: unknown): object {
+function dataMembers(type: string, data: unknown): object {
   if (data === undefined) return {};
+  // JSON.stringify would leave them out without a word.
+  if (typeof data === 'function' || typeof data === 'symbol') {
+    throw new EncodeError(`the data of a "${type}" message is not JSON: it is a ${typeof data}`);
+  }
   if (!(data instanceof Uint8Array)) return { datacontenttype: 'application/json', data };
   const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
   return { datacontenttype: 'application/octet-stream', data_base64: bytes.toString('base64') };
 }
 
 function extensions(headers: Message['headers']): object {
-  const attributes: Record<string, string> = {};
-  const others: Record<string, string> = {};
-  for (const [name, value] of Object.entries(headers)) {
+  const attributes: [string, string][] = [];
+  const others: [string, string][] = [];
+  for (const header of Object.entries(headers)) {
+    const [name] = header;
     const allowed = EXTENSION_NAME.test(name) && !ATTRIBUTES.has(name) && name !== OTHER_HEADERS;
-    (allowed ? attributes : others)[name] = value;
+    (allowed ? attributes : others).push(header);
   }
-  return Object.keys(others).length === 0 ? attributes : { ...attributes, [OTHER_HEADERS]: JSON.stringify(others) };
+  if (others.length > 0) attributes.push([OTHER_HEADERS, JSON.stringify(Object.fromEntries(others))]);
+  return Object.fromEntries(attributes);
 }
 
 function parse(body: Uint8Array): Record<string, unknown> {
@@ -89,8 +95,9 @@ function parse(body: Uint8Array): Record<string, unknown> {
   let event: unknown;
   try {
     event = JSON.parse(text);
-  } catch (cause) {
-    throw new DecodeError(`the body is not JSON: ${(cause as Error).message}`, { cause });
+  } catch {
+    // The parser's own message quotes the body, and messages end up in logs.
+    throw new DecodeError(`the body is not JSON (${body.length} bytes)`);
   }
   if (typeof event === 'object' && event !== null && !Array.isArray(event)) return event as Record<string, unknown>;
   throw new DecodeError('not a CloudEvents event: the body is not a JSON object');
@@ -112,21 +119,30 @@ function dataOf(event: Record<string, unknown>): unknown {
 }
 
 function headersOf(event: Record<string, unknown>): Record<string, string> {
-  const headers: Record<string, string> = {};
+  const headers: [string, string][] = [];
   for (const [name, value] of Object.entries(event)) {
     if (ATTRIBUTES.has(name) || value === null) continue;
-    if (name === OTHER_HEADERS && typeof value === 'string') Object.assign(headers, otherHeaders(value));
-    else headers[name] = typeof value === 'string' ? value : JSON.stringify(value);
+    const others = name === OTHER_HEADERS ? otherHeaders(value) : undefined;
+    if (others) headers.push(...others);
+    else headers.push([name, typeof value === 'string' ? value : JSON.stringify(value)]);
   }
-  return headers;
+  // Not by assignment, which would lose a header called __proto__.
+  return Object.fromEntries(headers);
 }
 
-function otherHeaders(json: string): Record<string, string> {
+/** Nothing where it is an extension of somebody else's that only has the same name. */
+function otherHeaders(json: unknown): [string, string][] | undefined {
+  let parsed: unknown;
   try {
-    const parsed: unknown = JSON.parse(json);
-    if (typeof parsed === 'object' && parsed !== null) return parsed as Record<string, string>;
+    parsed = typeof json === 'string' ? JSON.parse(json) : undefined;
   } catch {
-    // An extension of somebody else's that only has the same name.
+    return undefined;
   }
-  return { [OTHER_HEADERS]: json };
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) return undefined;
+  const entries = Object.entries(parsed);
+  return entries.every(isHeader) ? entries : undefined;
+}
+
+function isHeader(entry: [string, unknown]): entry is [string, string] {
+  return typeof entry[1] === 'string';
 }

@@ -14,7 +14,19 @@ export function toMs(duration: Duration, what: string): number {
   const ms = typeof duration === 'string' ? parse(duration) : duration;
   if (typeof ms === 'number' && Number.isFinite(ms) && ms >= 0) return ms;
   throw new InvalidOptionError(
-    `${what} is a number of milliseconds or a text such as "500ms", "30s", "5m", "2h", "1d", not negative; got ${JSON.stringify(duration) ?? String(duration)}`,
+    `${what} is a number of milliseconds or a text such as "500ms", "30s", "5m", "2h", "1d", not negative; got ${typeof duration === 'string' ? JSON.stringify(duration) : String(duration)}`,
+  );
+}
+
+/** What Node's timers can hold; longer ones would fire at once. */
+export const LONGEST_TIMER_MS = 2_147_483_647;
+
+/** As `toMs`, for a duration that becomes a timer. @throws InvalidOptionError */
+export function toTimerMs(duration: Duration, what: string): number {
+  const ms = toMs(duration, what);
+  if (ms <= LONGEST_TIMER_MS) return ms;
+  throw new InvalidOptionError(
+    `${what} is at most ${LONGEST_TIMER_MS} ms (24.8 days), got ${JSON.stringify(duration)}`,
   );
 }
 

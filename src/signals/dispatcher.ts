@@ -53,6 +53,9 @@ export class SignalDispatcher {
     if (typeof to === 'string' && to !== 'messageReceived') {
       return this.#connectObserver(to, slot as (event: never) => unknown, once);
     }
+    if (typeof to !== 'string' && typeof to?.type !== 'string') {
+      throw new TypeError(`slots are connected to a message type or to the name of a signal, got ${typeof to}`);
+    }
     return this.#connectSlot({
       type: to === 'messageReceived' ? undefined : to,
       slot: slot as MessageSlot<unknown>,
@@ -76,13 +79,15 @@ export class SignalDispatcher {
       calls.set(slot, { connection, received });
     }
     return async (context) => {
-      let first = true;
+      let called = 0;
       for (const [slot, { connection, received }] of calls) {
-        if (!first) context.signal.throwIfAborted();
-        first = false;
-        if (connection.once) this.#disconnectSlot(connection);
+        if (called > 0) context.signal.throwIfAborted();
+        // The one call may have gone to another message that was prepared at the same time.
+        if (connection.once && !this.#disconnectSlot(connection)) continue;
+        called++;
         await slot(received, context);
       }
+      if (called === 0) throw new Error(`the slots for messages of type "${message.type}" have been disconnected`);
     };
   }
 
@@ -112,8 +117,11 @@ export class SignalDispatcher {
     return disposable(() => this.#disconnectSlot(known ?? connection));
   }
 
-  #disconnectSlot(connection: MessageConnection): void {
+  /** @returns whether it was connected */
+  #disconnectSlot(connection: MessageConnection): boolean {
+    const before = this.#messageSlots.length;
     this.#messageSlots = this.#messageSlots.filter((other) => other !== connection);
+    return this.#messageSlots.length < before;
   }
 
   #connectObserver(signal: ObserverSignal, observer: (event: never) => unknown, once: boolean): Disconnect {

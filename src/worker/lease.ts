@@ -1,4 +1,5 @@
 import type { Reservation } from '../queue/driver.js';
+import { LONGEST_TIMER_MS } from '../queue/duration.js';
 import { LeaseLostError } from '../queue/errors.js';
 
 /** The lease is renewed when this part of it is over: a touch that is late or fails can be repeated in time. */
@@ -15,7 +16,7 @@ export class LeaseKeeper {
   constructor(reservation: Reservation, onError: (error: unknown) => void) {
     this.#reservation = reservation;
     this.#onError = onError;
-    this.#everyMs = Math.max(100, reservation.ttrMs * RENEW_AFTER);
+    this.#everyMs = Math.min(Math.max(100, reservation.ttrMs * RENEW_AFTER), LONGEST_TIMER_MS);
     this.#schedule();
   }
 

@@ -1,4 +1,4 @@
-import { type Duration, toMs } from '../queue/duration.js';
+import { type Duration, toTimerMs } from '../queue/duration.js';
 import { InvalidOptionError } from '../queue/errors.js';
 import { type Backoff, type RetryDelay, retryDelay } from './retry.js';
 
@@ -54,11 +54,11 @@ export function settingsOf(options: WorkerOptions): Settings {
     concurrency: atLeastOne('concurrency', options.concurrency ?? 1),
     attempts: atLeastOne('attempts', options.attempts ?? 5),
     retryDelay: retryDelay(options.backoff),
-    slotTimeoutMs: slotTimeout === undefined ? undefined : toMs(slotTimeout, 'slotTimeout'),
+    slotTimeoutMs: slotTimeout === undefined ? undefined : toTimerMs(slotTimeout, 'slotTimeout'),
     unhandled,
-    graceMs: toMs(options.grace ?? '10s', 'grace'),
+    graceMs: toTimerMs(options.grace ?? '10s', 'grace'),
     maxMessages: limit('maxMessages', options.maxMessages),
-    timeLimitMs: timeLimit === undefined ? undefined : toMs(timeLimit, 'timeLimit'),
+    timeLimitMs: timeLimit === undefined ? undefined : toTimerMs(timeLimit, 'timeLimit'),
     memoryLimit: limit('memoryLimit', options.memoryLimit),
     failureLimit: limit('failureLimit', options.failureLimit),
   };

@@ -38,7 +38,8 @@ export function retryDelay(backoff: Backoff = {}, random: () => number = Math.ra
     throw new InvalidOptionError(`backoff.jitter is "full" or "none", got ${JSON.stringify(jitter)}`);
   }
   return (attempt) => {
-    const delay = Math.min(maxMs, initialMs * factor ** (attempt - 1));
+    // Beyond all numbers at some time, and 0 times that is none.
+    const delay = Math.min(maxMs, initialMs * factor ** (attempt - 1) || 0);
     return Math.round(jitter === 'full' ? delay * random() : delay);
   };
 }

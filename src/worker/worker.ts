@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import createDebug from 'debug';
 import type { Consumer, Reservation } from '../queue/driver.js';
-import { type Duration, toMs } from '../queue/duration.js';
+import { type Duration, toTimerMs } from '../queue/duration.js';
 import { InvalidOptionError } from '../queue/errors.js';
 import type { Queue } from '../queue/queue.js';
 import type { SignalDispatcher } from '../signals/dispatcher.js';
@@ -83,7 +83,7 @@ export class Worker {
    * @param grace default: the worker's
    */
   async stop({ grace }: { readonly grace?: Duration } = {}): Promise<void> {
-    const graceMs = grace === undefined ? this.#settings.graceMs : toMs(grace, 'grace');
+    const graceMs = grace === undefined ? this.#settings.graceMs : toTimerMs(grace, 'grace');
     if (this.#state === 'idle') return;
     this.#beginStop('stop', graceMs);
     await this.#running;

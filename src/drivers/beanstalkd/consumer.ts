@@ -32,18 +32,24 @@ export class BeanstalkdConsumer implements Consumer {
     signal?.throwIfAborted();
     if (this.#closing.signal.aborted) throw new DriverClosedError('the consumer is closed');
     const timeout = timeoutMs === undefined ? undefined : toSeconds(timeoutMs);
-    const client = this.#takeFree() ?? (await this.#connect());
-    // There is no command that ends a waiting reserve. A job that was on its way goes back when the connection closes.
-    const giveUp = (): void => client.destroy();
-    signal?.addEventListener('abort', giveUp, { once: true });
+    let client = this.#takeFree();
+    const reserve = async (): Promise<Reservation | null> => {
+      if (client) return this.#reserveOn(client, timeout);
+      client = await this.#connect();
+      if (signal?.aborted) client.destroy();
+      const watching = this.#watch(client);
+      const [reservation] = await Promise.all([this.#reserveOn(client, timeout), watching]);
+      return reservation;
+    };
     try {
-      if (signal?.aborted) giveUp();
-      return await this.#reserveOn(client, timeout);
+      return await unlessAborted(reserve(), signal);
     } catch (error) {
+      // No command ends a waiting reserve, so its connection ends: a job that was on its way goes back then. Given up, it
+      // ends in order, because the settlement of the job before may still have to be answered.
+      if (signal?.aborted) void client?.quit();
+      else client?.destroy();
       if (this.#closing.signal.aborted) return null;
       throw signal?.aborted ? signal.reason : error;
-    } finally {
-      signal?.removeEventListener('abort', giveUp);
     }
   }
 
@@ -91,10 +97,29 @@ export class BeanstalkdConsumer implements Consumer {
     this.#clients.add(client);
     client.once('close', () => this.#clients.delete(client));
     if (this.#closing.signal.aborted) client.destroy();
+    return client;
+  }
+
+  /** Its commands go out in one write with the reserve behind them. */
+  #watch(client: Client): Promise<unknown> {
     const answers = this.#watched.map((tube) => client.watch(tube));
     // The last watched tube cannot be ignored: ignore only behind the others.
     if (!this.#watched.includes('default')) answers.push(client.ignore('default'));
-    await Promise.all(answers);
-    return client;
+    return Promise.all(answers);
+  }
+}
+
+/** As `promise`, or rejected as soon as the signal aborts. */
+async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise;
+  let onAbort = (): void => {};
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(signal.reason);
+  });
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
   }
 }

@@ -1,4 +1,5 @@
 import { InvalidOptionError } from '../../queue/errors.js';
+import { checkQueueName } from '../../queue/name.js';
 
 const MAX_TUBE_NAME = 200;
 
@@ -18,7 +19,7 @@ export class Tubes {
 
   /** @throws InvalidOptionError */
   tubeOf(queue: string): string {
-    const tube = this.#prefix + queue;
+    const tube = this.#prefix + checkQueueName(queue);
     if (tube.length <= MAX_TUBE_NAME) return tube;
     throw new InvalidOptionError(`the tube "${tube}" of queue "${queue}" is longer than ${MAX_TUBE_NAME} bytes`);
   }

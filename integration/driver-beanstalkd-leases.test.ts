@@ -1,0 +1,113 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect } from 'chai';
+import { ConnectionLostError } from '../src/client/index.js';
+import type { Driver, PutOptions, Reservation } from '../src/queue/driver.js';
+import { LeaseLostError } from '../src/queue/errors.js';
+import { onOwnQueues } from './support/queues.js';
+import { rejects } from './support/rejects.js';
+import { until } from './support/until.js';
+
+const OPTIONS: PutOptions = { priority: 55, delayMs: 0, ttrMs: 1000 };
+
+describe('The beanstalkd driver and leases', () => {
+  const queues = onOwnQueues();
+  let driver: Driver;
+  let queue: string;
+
+  beforeEach(() => {
+    driver = queues.open();
+    queue = queues.name();
+  });
+
+  async function reserve(): Promise<Reservation> {
+    const consumer = await driver.consume([queue], 1);
+    const reservation = await consumer.reserve({ timeoutMs: 5000 });
+    if (reservation === null) throw new Error('no message');
+    return reservation;
+  }
+
+  /** Lets leases end while the server is stopped: one that runs may miss the end of a TTR (protocol-notes). */
+  async function passTtr(): Promise<void> {
+    await queues.fixture.server.pause();
+    await sleep(1100);
+    await queues.fixture.server.resume();
+  }
+
+  it('delivers a message again when its lease has ended, and counts that', async () => {
+    const id = await driver.put(queue, Buffer.from('a'), OPTIONS);
+    await reserve();
+    await passTtr();
+    expect(await reserve()).to.include({ id, attempt: 2 });
+  });
+
+  it('keeps a lease that is renewed', async () => {
+    await driver.put(queue, Buffer.from('a'), { ...OPTIONS, ttrMs: 2000 });
+    const reservation = await reserve();
+    const start = performance.now();
+    while (performance.now() - start < 4500) {
+      await sleep(500);
+      await reservation.touch();
+    }
+    expect(await driver.stats(queue)).to.deep.equal({ ready: 0, delayed: 0, reserved: 1, buried: 0 });
+    await reservation.ack();
+  });
+
+  for (const method of ['ack', 'release', 'bury', 'touch'] as const) {
+    it(`refuses ${method} to the holder before when another holds the message, and changes nothing`, async () => {
+      const id = await driver.put(queue, Buffer.from('a'), OPTIONS);
+      const stale = await reserve();
+      await passTtr();
+      const current = await reserve();
+      const before = await (await queues.fixture.connect()).statsJob(id);
+      const error = await rejects(stale[method](), LeaseLostError);
+      expect(error.message).to.equal(`message ${id} of queue "${queue}" is no longer held: its lease had ended`);
+      expect(stale.lost.aborted).to.equal(true);
+      const after = await (await queues.fixture.connect()).statsJob(id);
+      expect(after).to.include({ state: 'reserved', pri: 55, reserves: 2, releases: before?.releases, buries: 0 });
+      await current.ack();
+      expect(await driver.stats(queue)).to.deep.equal({ ready: 0, delayed: 0, reserved: 0, buried: 0 });
+    });
+  }
+
+  it('goes on after the server was restarted', async () => {
+    await driver.put(queue, Buffer.from('before'), OPTIONS);
+    const held = await reserve();
+    const consumer = await driver.consume([queue], 1);
+    const reserving = rejects(consumer.reserve(), ConnectionLostError);
+    await queues.untilWaited(queue);
+    await queues.fixture.server.restart();
+    await reserving;
+    expect(held.lost.aborted).to.equal(true);
+    expect(held.lost.reason).to.be.instanceOf(LeaseLostError);
+    await rejects(held.ack(), LeaseLostError);
+    let id = '';
+    await until('the driver is connected again', async () => {
+      id = await driver.put(queue, Buffer.from('after'), OPTIONS).catch(() => '');
+      return id !== '';
+    });
+    expect((await consumer.reserve({ timeoutMs: 5000 }))?.id).to.equal(id);
+    expect(await driver.queues()).to.include(queue);
+  });
+
+  it('says that the server cannot be reached while it is down', async () => {
+    await driver.setUp(queue);
+    const consumer = await driver.consume([queue], 1);
+    await queues.fixture.server.kill();
+    for (const call of [() => driver.setUp(queue), () => driver.stats(queue), () => consumer.reserve()]) {
+      const error = await rejects(call(), ConnectionLostError);
+      expect(error.message).to.contain(`127.0.0.1:${queues.fixture.server.port}`);
+    }
+  });
+
+  it('gives up a reserve whose server does not answer at all', async () => {
+    const consumer = await driver.consume([queue], 1);
+    await queues.fixture.server.pause();
+    const controller = new AbortController();
+    const given = rejects(consumer.reserve({ signal: controller.signal }), Error);
+    // Time to connect, which the system accepts for the server.
+    await sleep(50);
+    controller.abort();
+    expect((await given).name).to.equal('AbortError');
+    await queues.fixture.server.resume();
+  });
+});

@@ -1,0 +1,123 @@
+import { expect } from 'chai';
+import { z } from 'zod';
+import { reportSignals } from '../../src/cli/report.js';
+import { DecodeError } from '../../src/queue/errors.js';
+import { defineMessage, type Message } from '../../src/queue/message.js';
+import { SignalDispatcher } from '../../src/signals/dispatcher.js';
+import { useFakeClock } from '../support/clock.js';
+import { FakeOutput } from '../support/fake-output.js';
+import { useWorkerHarness } from '../support/worker-harness.js';
+
+const MESSAGE: Message = {
+  id: 'm1',
+  type: 'mail.send',
+  data: { password: 'hunter2' },
+  time: new Date(0),
+  headers: { token: 'hunter2' },
+  source: '/test',
+};
+const ABOUT = { queue: 'mail', jobId: '7', attempt: 2, message: MESSAGE };
+
+function emitAll(signals: SignalDispatcher): void {
+  signals.emit('messageSubmitted', ABOUT);
+  signals.emit('workerStarted', { queues: ['mail', 'sms'], concurrency: 5 });
+  signals.emit('messageFinished', { ...ABOUT, durationMs: 12.345 });
+  signals.emit('messageReleased', { ...ABOUT, delayMs: 1500, error: new Error('no route') });
+  signals.emit('messageReleased', { ...ABOUT, delayMs: 0, error: 'stopped' });
+  signals.emit('messageFailed', { ...ABOUT, reason: 'attempts', error: new Error('no'), body: Buffer.from('hunter2') });
+  signals.emit('messageFailed', {
+    ...ABOUT,
+    message: undefined,
+    reason: 'undecodable',
+    error: new DecodeError('not JSON'),
+    body: Buffer.from('hunter2'),
+  });
+  signals.emit('messageExpired', ABOUT);
+  signals.emit('workerError', { error: new Error('lost', { cause: new Error('reset') }) });
+  signals.emit('workerStopping', { queues: ['mail'], reason: 'maxMessages' });
+  signals.emit('workerStopped', { queues: ['mail'], finished: 3, failed: 1 });
+}
+
+describe('The report of a worker', () => {
+  const clock = useFakeClock();
+  let signals: SignalDispatcher;
+  let output: FakeOutput;
+
+  beforeEach(async () => {
+    signals = new SignalDispatcher();
+    output = new FakeOutput();
+    // 1970-01-01 02:03:04.005
+    await clock.tickAsync(7_384_005);
+  });
+
+  it('is a line for each thing that happened', () => {
+    reportSignals(signals, output, { json: false, verbose: false });
+    emitAll(signals);
+    expect(output.lines).to.deep.equal([
+      '02:03:04 working on mail, sms, 5 at once',
+      '02:03:04 mail 7 mail.send attempt 2 failed: no route; next try after 1.5 s',
+      '02:03:04 mail 7 mail.send attempt 2 failed: stopped; next try at once',
+      '02:03:04 mail 7 mail.send attempt 2 BURIED (attempts): no',
+      '02:03:04 mail 7 (unreadable) attempt 2 BURIED (undecodable): not JSON',
+      '02:03:04 mail 7 mail.send attempt 2 lost its lease; it will be delivered again',
+      '02:03:04 error: lost (reset)',
+      '02:03:04 stopping (maxMessages): running slots may finish',
+      '02:03:04 stopped: 3 finished, 1 buried',
+    ]);
+    expect(output.err).to.equal('');
+  });
+
+  it('has a line for each message that is finished too, if that is wanted', () => {
+    reportSignals(signals, output, { json: false, verbose: true });
+    signals.emit('messageFinished', { ...ABOUT, durationMs: 12.345 });
+    expect(output.lines).to.deep.equal(['02:03:04 mail 7 mail.send attempt 2 finished in 12.3 ms']);
+  });
+
+  it('is a JSON object a line, if that is wanted', () => {
+    reportSignals(signals, output, { json: true, verbose: true });
+    emitAll(signals);
+    const time = '1970-01-01T02:03:04.005Z';
+    const about = { queue: 'mail', jobId: '7', attempt: 2 };
+    const message = { ...about, messageId: 'm1', type: 'mail.send' };
+    expect(output.lines.map((line) => JSON.parse(line) as unknown)).to.deep.equal([
+      { time, signal: 'workerStarted', queues: ['mail', 'sms'], concurrency: 5 },
+      { time, signal: 'messageFinished', ...message, durationMs: 12.345 },
+      { time, signal: 'messageReleased', ...message, delayMs: 1500, error: 'no route' },
+      { time, signal: 'messageReleased', ...message, delayMs: 0, error: 'stopped' },
+      { time, signal: 'messageFailed', ...message, reason: 'attempts', error: 'no' },
+      { time, signal: 'messageFailed', ...about, reason: 'undecodable', error: 'not JSON' },
+      { time, signal: 'messageExpired', ...message },
+      { time, signal: 'workerError', error: 'lost (reset)' },
+      { time, signal: 'workerStopping', queues: ['mail'], reason: 'maxMessages' },
+      { time, signal: 'workerStopped', queues: ['mail'], finished: 3, failed: 1 },
+    ]);
+  });
+
+  it('never has the data, the headers or the body of a message in it', () => {
+    for (const json of [false, true]) reportSignals(signals, output, { json, verbose: true });
+    emitAll(signals);
+    expect(output.lines).to.have.length(20);
+    expect(output.out).not.to.contain('hunter2');
+  });
+});
+
+describe('The report of a worker that works', () => {
+  const harness = useWorkerHarness();
+
+  it('has no data in it either, whatever is wrong with the messages', async () => {
+    const output = new FakeOutput();
+    for (const json of [false, true]) reportSignals(harness().signals, output, { json, verbose: true });
+    const Strict = defineMessage('strict', z.object({ to: z.email() }));
+    harness().signals.connect(Strict, () => {});
+    harness().signals.connect(defineMessage('fine'), () => {});
+    harness().signals.connect(defineMessage('fails'), () => Promise.reject(new Error('no')));
+    for (const type of ['fine', 'fails', 'unknown', 'strict']) harness().deliver({ type, data: { to: 'hunter2' } });
+    for (const body of ['hunter2', '{"data":"hunter2"}', '["hunter2"]', '{"data":"hunter2"']) {
+      harness().driver.deliver({ body: Buffer.from(body) });
+    }
+    await harness().worker({ maxMessages: 8 }).run();
+    expect(harness().events('messageFailed')).to.have.length(6);
+    expect(output.lines).to.have.length(22);
+    expect(output.out).not.to.contain('hunter2');
+  });
+});

@@ -1,0 +1,242 @@
+import { expect } from 'chai';
+import { BeanstalkdConsumer } from '../../../src/drivers/beanstalkd/consumer.js';
+import { Tubes } from '../../../src/drivers/beanstalkd/tubes.js';
+import { DeadlineSoonError, OutOfMemoryError } from '../../../src/protocol/errors.js';
+import type { Reservation } from '../../../src/queue/driver.js';
+import { DriverClosedError } from '../../../src/queue/errors.js';
+import { rejection } from '../../support/failures.js';
+import type { Peer } from '../../support/scripted-server.js';
+import { jobStats, useWireServer } from '../../support/wire-server.js';
+
+describe('BeanstalkdConsumer', () => {
+  const server = useWireServer();
+  let consumer: BeanstalkdConsumer;
+
+  function consume(prefix = '', watched = ['mail'], slots = 1): BeanstalkdConsumer {
+    consumer = new BeanstalkdConsumer(server().url, new Tubes(prefix), watched, slots);
+    return consumer;
+  }
+
+  afterEach(() => consumer.close());
+
+  /** A consumer that has reserved job 7 on its first connection. */
+  async function reserved(): Promise<{ reservation: Reservation; peer: Peer }> {
+    const reserving = consume().reserve();
+    const peer = await server().peer();
+    await peer.takes('watch mail\r\nignore default\r\nreserve\r\n');
+    peer.sends('WATCHING 2\r\nWATCHING 1\r\nRESERVED 7 2\r\nhi\r\n');
+    await peer.takes('stats-job 7\r\n');
+    peer.sends(jobStats());
+    const reservation = await reserving;
+    return { reservation: reservation as Reservation, peer };
+  }
+
+  it('watches its queues, ignores the default one and reserves, all in one write', async () => {
+    void consume('p-', ['p-mail', 'p-sms']).reserve({ timeoutMs: 1001 });
+    const peer = await server().peer();
+    await peer.takes('watch p-mail\r\n');
+    expect(peer.unread).to.equal('watch p-sms\r\nignore default\r\nreserve-with-timeout 2\r\n');
+  });
+
+  it('does not ignore the default queue where it is to be consumed', async () => {
+    void consume('', ['default', 'mail']).reserve();
+    await (await server().peer()).takes('watch default\r\nwatch mail\r\nreserve\r\n');
+  });
+
+  it('connects only when it is to reserve', async () => {
+    await consume().close();
+    expect(server().connections).to.equal(0);
+  });
+
+  it('asks for what RESERVED does not tell', async () => {
+    const reserving = consume('p-', ['p-mail']).reserve();
+    const peer = await server().peer();
+    await peer.takes('watch p-mail\r\nignore default\r\nreserve\r\n');
+    peer.sends('WATCHING 2\r\nWATCHING 1\r\nRESERVED 7 2\r\nhi\r\n');
+    await peer.takes('stats-job 7\r\n');
+    peer.sends(jobStats({ tube: 'p-mail', ttr: 90, reserves: 3, kicks: 1 }));
+    expect(await reserving).to.deep.include({
+      id: '7',
+      queue: 'mail',
+      body: Buffer.from('hi'),
+      attempt: 3,
+      kicks: 1,
+      ttrMs: 90_000,
+    });
+  });
+
+  it('goes on waiting when the job was gone before it could be asked about', async () => {
+    const reserving = consume().reserve({ timeoutMs: 0 });
+    const peer = await server().peer();
+    await peer.takes('watch mail\r\nignore default\r\nreserve-with-timeout 0\r\n');
+    peer.sends('WATCHING 2\r\nWATCHING 1\r\nRESERVED 7 2\r\nhi\r\n');
+    await peer.takes('stats-job 7\r\n');
+    peer.sends('NOT_FOUND\r\n');
+    await peer.takes('reserve-with-timeout 0\r\n');
+    peer.sends('TIMED_OUT\r\n');
+    expect(await reserving).to.equal(null);
+  });
+
+  it('sends the settlement of one message and the next reserve in one write, on the same connection', async () => {
+    const { reservation, peer } = await reserved();
+    const acked = reservation.ack();
+    void consumer.reserve();
+    await peer.takes('delete 7\r\n');
+    expect(peer.unread).to.equal('reserve\r\n');
+    peer.sends('DELETED\r\n');
+    await acked;
+    expect(server().connections).to.equal(1);
+  });
+
+  it('reserves on another connection while a message is held', async () => {
+    await reserved();
+    void consumer.reserve();
+    await (await server().peer()).takes('watch mail\r\nignore default\r\nreserve\r\n');
+    expect(server().connections).to.equal(2);
+  });
+
+  it('reserves on a new connection when the free one was lost', async () => {
+    const { reservation, peer } = await reserved();
+    const acked = reservation.ack();
+    await peer.takes('delete 7\r\n');
+    peer.sends('DELETED\r\n');
+    await acked;
+    const lost = rejection(consumer.reserve(), Error);
+    peer.ends();
+    expect(await lost).to.include({ code: 'CONNECTION_LOST' });
+    void consumer.reserve();
+    await (await server().peer()).takes('watch mail\r\nignore default\r\nreserve\r\n');
+  });
+
+  it('gives up waiting by closing the connection, with the reason of the signal', async () => {
+    const controller = new AbortController();
+    const given = rejection(consume().reserve({ signal: controller.signal }), Error);
+    const peer = await server().peer();
+    await peer.takes('watch mail\r\nignore default\r\nreserve\r\n');
+    peer.sends('WATCHING 2\r\nWATCHING 1\r\n');
+    const reason = new Error('enough');
+    controller.abort(reason);
+    expect(await given).to.equal(reason);
+    await peer.takesEnd();
+  });
+
+  it('gives up while the server answers nothing at all', async () => {
+    const controller = new AbortController();
+    const given = rejection(consume().reserve({ signal: controller.signal }), Error);
+    const peer = await server().peer();
+    await peer.takes('watch mail\r\nignore default\r\nreserve\r\n');
+    controller.abort();
+    expect((await given).name).to.equal('AbortError');
+    await peer.takesEnd();
+  });
+
+  it('gives a job back that arrives while it gives up, by ending the connection', async () => {
+    const controller = new AbortController();
+    const given = rejection(consume().reserve({ signal: controller.signal }), Error);
+    const peer = await server().peer();
+    await peer.takes('watch mail\r\nignore default\r\nreserve\r\n');
+    peer.sends('WATCHING 2\r\nWATCHING 1\r\nRESERVED 7 2\r\nhi\r\n');
+    await peer.takes('stats-job 7\r\n');
+    controller.abort();
+    expect((await given).name).to.equal('AbortError');
+    peer.sends(jobStats());
+    await peer.takes('quit\r\n');
+    await peer.takesEnd();
+  });
+
+  it('gives up only the reserve: the settlement that was sent before it is still answered', async () => {
+    const { reservation, peer } = await reserved();
+    const controller = new AbortController();
+    const acked = reservation.ack();
+    const given = rejection(consumer.reserve({ signal: controller.signal }), Error);
+    await peer.takes('delete 7\r\nreserve\r\n');
+    controller.abort();
+    await given;
+    await peer.takesEnd();
+    peer.sends('DELETED\r\nTIMED_OUT\r\n');
+    await acked;
+  });
+
+  it('gives up while it is still connecting, and closes that connection', async () => {
+    const controller = new AbortController();
+    const given = rejection(consume().reserve({ signal: controller.signal }), Error);
+    controller.abort();
+    expect((await given).name).to.equal('AbortError');
+    await (await server().peer()).takesEnd();
+  });
+
+  it('does not begin when the signal has aborted already', async () => {
+    const reason = new Error('before');
+    expect(await rejection(consume().reserve({ signal: AbortSignal.abort(reason) }), Error)).to.equal(reason);
+    expect(server().connections).to.equal(0);
+  });
+
+  it('answers null to a reserve that waits when it is closed', async () => {
+    const reserving = consume().reserve();
+    const peer = await server().peer();
+    await peer.takes('watch mail\r\nignore default\r\nreserve\r\n');
+    await consumer.close();
+    expect(await reserving).to.equal(null);
+    await peer.takesEnd();
+  });
+
+  it('answers null to a reserve that is still connecting when it is closed', async () => {
+    const reserving = consume().reserve();
+    await consumer.close();
+    expect(await reserving).to.equal(null);
+  });
+
+  it('takes no reserve once it is closed', async () => {
+    await consume().close();
+    await rejection(consumer.reserve(), DriverClosedError);
+  });
+
+  it('tells why it could not connect, and tries anew with the next reserve', async () => {
+    consume();
+    const { url } = server();
+    await server().close();
+    for (let n = 0; n < 2; n++) {
+      const error = await rejection(consumer.reserve(), Error);
+      expect(error).to.include({ code: 'CONNECTION_LOST', sent: false });
+      expect(error.message).to.contain(url);
+    }
+  });
+
+  it('closes a connection that could not watch: its reserve would be for other queues', async () => {
+    const reserving = rejection(consume().reserve(), OutOfMemoryError);
+    const peer = await server().peer();
+    await peer.takes('watch mail\r\nignore default\r\nreserve\r\n');
+    peer.sends('OUT_OF_MEMORY\r\n');
+    await reserving;
+    await peer.takesEnd();
+  });
+
+  it('closes a connection whose reserve has failed: it may hold a job that nobody was given', async () => {
+    const { reservation, peer } = await reserved();
+    const buried = rejection(reservation.bury(), Error);
+    const failed = rejection(consumer.reserve(), DeadlineSoonError);
+    await peer.takes('bury 7 55\r\nreserve\r\n');
+    peer.sends('INTERNAL_ERROR\r\nDEADLINE_SOON\r\n');
+    await Promise.all([buried, failed]);
+    await peer.takesEnd();
+  });
+
+  it('keeps no more connections than it has slots', async () => {
+    const first = await reserved();
+    const reserving = consumer.reserve();
+    const peer = await server().peer();
+    await peer.takes('watch mail\r\nignore default\r\nreserve\r\n');
+    peer.sends('WATCHING 2\r\nWATCHING 1\r\nRESERVED 8 0\r\n\r\n');
+    await peer.takes('stats-job 8\r\n');
+    peer.sends(jobStats());
+    const second = await reserving;
+    void first.reservation.ack().catch(() => {});
+    void second?.ack().catch(() => {});
+    await first.peer.takes('delete 7\r\n');
+    await peer.takes('delete 8\r\n');
+    peer.sends('DELETED\r\n');
+    await peer.takes('quit\r\n');
+    await peer.takesEnd();
+    expect(first.peer.unread).to.equal('');
+  });
+});

@@ -1,0 +1,122 @@
+import { expect } from 'chai';
+import sinon from 'sinon';
+import { ProtocolError } from '../../src/protocol/errors.js';
+import { ReplyParser } from '../../src/protocol/parser.js';
+import type { Reply } from '../../src/protocol/replies.js';
+import { thrown } from '../support/failures.js';
+import { latin1, slices } from '../support/replies.js';
+
+const MIB = 1024 * 1024;
+
+/** The sizes asked for while `work` runs, by whatever way of making a buffer. */
+function allocations(work: () => void): number[] {
+  const spies = [
+    sinon.spy(Buffer, 'alloc'),
+    sinon.spy(Buffer, 'allocUnsafe'),
+    sinon.spy(Buffer, 'allocUnsafeSlow'),
+    sinon.spy(Buffer, 'concat'),
+    sinon.spy(Buffer, 'from'),
+  ];
+  try {
+    work();
+    return spies.flatMap((spy) => spy.args.map(([size]) => (typeof size === 'number' ? size : Number.NaN)));
+  } finally {
+    sinon.restore();
+  }
+}
+
+function pattern(size: number): Buffer {
+  const bytes = Buffer.allocUnsafeSlow(size);
+  for (let at = 0; at < size; at++) bytes[at] = (at * 31 + (at >> 8)) & 255;
+  return bytes;
+}
+
+function reserved(body: Buffer): Buffer {
+  return Buffer.concat([latin1(`RESERVED 1 ${body.length}\r\n`), body, latin1('\r\n')]);
+}
+
+describe('ReplyParser', () => {
+  let replies: Reply[];
+  let parser: ReplyParser;
+
+  beforeEach(() => {
+    replies = [];
+    parser = new ReplyParser((reply) => replies.push(reply));
+  });
+
+  function onlyBody(): Buffer {
+    expect(replies).to.have.length(1);
+    return replies[0]?.body ?? expect.fail('no body');
+  }
+
+  for (const size of [0, 1, 5000, 16 * MIB]) {
+    it(`hands out a body of ${size} bytes that lies whole in its chunk as a view of the chunk`, () => {
+      const chunk = reserved(pattern(size));
+      expect(allocations(() => parser.push(chunk))).to.deep.equal([]);
+      const body = onlyBody();
+      expect(body.buffer).to.equal(chunk.buffer);
+      expect(body.byteOffset).to.equal(chunk.byteOffset + chunk.length - size - 2);
+      expect(body.equals(pattern(size))).to.equal(true);
+    });
+  }
+
+  it('makes no copy of a body whose CR LF comes later', () => {
+    const chunk = latin1('RESERVED 1 5\r\nhello');
+    const rest = [latin1('\r'), latin1('\n')];
+    expect(
+      allocations(() => {
+        parser.push(chunk);
+        for (const byte of rest) parser.push(byte);
+      }),
+    ).to.deep.equal([]);
+    expect(onlyBody().buffer).to.equal(chunk.buffer);
+    expect(onlyBody().toString()).to.equal('hello');
+  });
+
+  for (const [what, size, step] of [
+    ['byte by byte', 5000, 1],
+    ['at a chunk of a socket', 16 * MIB, 65_536],
+    ['at odd places', MIB, 1013],
+    ['just before its last byte', 5000, 5000 + 'RESERVED 1 5000\r\n'.length - 1],
+  ] as const) {
+    it(`makes place once for a body of ${size} bytes that is split ${what}`, () => {
+      const chunks = slices(reserved(pattern(size)), step);
+      const made = allocations(() => {
+        for (const chunk of chunks) parser.push(chunk);
+      });
+      expect(made).to.deep.equal([size]);
+      expect(onlyBody().equals(pattern(size))).to.equal(true);
+    });
+  }
+
+  it('copies each byte at most once, however small the chunks', () => {
+    const stream = Buffer.concat([
+      ...Array.from({ length: 2000 }, (_, i) => latin1(`INSERTED ${i}\r\n`)),
+      reserved(pattern(100_000)),
+    ]);
+    for (const step of [1, 7, 100]) {
+      const copy = sinon.spy(Buffer.prototype, 'copy');
+      const set = sinon.spy(Uint8Array.prototype, 'set');
+      const fresh = new ReplyParser(() => {});
+      for (const chunk of slices(stream, step)) fresh.push(chunk);
+      const copied = copy.returnValues.reduce((sum, bytes) => sum + bytes, 0);
+      expect(set.callCount).to.equal(0);
+      sinon.restore();
+      expect(copied, `chunks of ${step}`).to.be.at.most(stream.length);
+    }
+  });
+
+  it('makes no place for a body above the ceiling', () => {
+    parser = new ReplyParser(() => {}, 1000);
+    const line = latin1('RESERVED 1 1001\r\n');
+    const made = allocations(() => thrown(() => parser.push(line), ProtocolError));
+    expect(made.filter((size) => size > 256)).to.deep.equal([]);
+  });
+
+  it('keeps what was handed out untouched by what comes later', () => {
+    for (const chunk of slices(reserved(latin1('first')), 4)) parser.push(chunk);
+    for (const chunk of slices(reserved(latin1('other')), 4)) parser.push(chunk);
+    parser.push(reserved(latin1('third')));
+    expect(replies.map(({ body }) => body?.toString())).to.deep.equal(['first', 'other', 'third']);
+  });
+});

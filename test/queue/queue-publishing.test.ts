@@ -1,0 +1,209 @@
+import { expect } from 'chai';
+import { z } from 'zod';
+import { cloudEvents } from '../../src/queue/cloudevents.js';
+import type { Codec } from '../../src/queue/codec.js';
+import { EncodeError, InvalidOptionError, SchemaError } from '../../src/queue/errors.js';
+import { defineMessage } from '../../src/queue/message.js';
+import { type PublishOptions, Queue } from '../../src/queue/queue.js';
+import type { SignalEvents } from '../../src/signals/catalogue.js';
+import { SignalDispatcher } from '../../src/signals/dispatcher.js';
+import { rejection, thrown } from '../support/failures.js';
+import { FakeDriver } from '../support/fake-driver.js';
+
+const SendMail = defineMessage<{ to: string }>('mail.send');
+const Remind = defineMessage('remind', z.object({ at: z.string().transform((text) => new Date(text)) }));
+
+describe('A queue', () => {
+  it('has a name that every engine allows', () => {
+    expect(new Queue(new FakeDriver(), 'mail/urgent-1').name).to.equal('mail/urgent-1');
+    for (const name of ['', '-mail', 'mail box', 'x'.repeat(201)]) {
+      thrown(() => new Queue(new FakeDriver(), name), InvalidOptionError);
+    }
+  });
+
+  it('hands what it does not do itself to the engine, under its name', async () => {
+    const driver = new FakeDriver();
+    const queue = new Queue(driver, 'mail');
+    expect(await queue.stats()).to.deep.equal({ ready: 1, delayed: 2, reserved: 3, buried: 4 });
+    expect((await queue.peek('ready'))[0]?.body.toString()).to.equal('peeked');
+    expect(await queue.kick()).to.equal(2);
+    expect(await queue.delete('7')).to.equal(true);
+    expect(await queue.flush()).to.equal(5);
+    await queue.peek('buried', 3);
+    await queue.kick(4);
+    await queue.pause('1.5m');
+    await queue.resume();
+    await queue.setUp();
+    expect(driver.calls).to.deep.equal([
+      ['stats', 'mail'],
+      ['peek', 'mail', 'ready', 1],
+      ['kick', 'mail', 1],
+      ['delete', 'mail', '7'],
+      ['flush', 'mail'],
+      ['peek', 'mail', 'buried', 3],
+      ['kick', 'mail', 4],
+      ['pause', 'mail', 90_000],
+      ['pause', 'mail', 0],
+      ['setUp', 'mail'],
+    ]);
+  });
+
+  it('refuses numbers and durations that cannot be meant, before it asks the engine', async () => {
+    const driver = new FakeDriver();
+    const queue = new Queue(driver, 'mail');
+    for (const limit of [-1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, '1' as unknown as number]) {
+      expect((await rejection(queue.kick(limit), InvalidOptionError)).message).to.equal(
+        `limit is an integer, not negative; got ${limit}`,
+      );
+      await rejection(queue.peek('ready', limit), InvalidOptionError);
+    }
+    expect((await rejection(queue.pause('soon'), InvalidOptionError)).message).to.match(/^the pause is .*got "soon"$/);
+    expect(driver.calls).to.deep.equal([]);
+  });
+});
+
+describe('Queue.publish', () => {
+  let driver: FakeDriver;
+  let queue: Queue;
+
+  beforeEach(() => {
+    driver = new FakeDriver();
+    queue = new Queue(driver, 'mail');
+  });
+
+  it("stores the message and returns the engine's id", async () => {
+    expect(await queue.publish(SendMail, { to: 'a' })).to.equal('1');
+    expect(await queue.publish(SendMail, { to: 'b' })).to.equal('2');
+    expect(driver.puts.map(({ queue: name }) => name)).to.deep.equal(['mail', 'mail']);
+  });
+
+  it('stores a message with an id of its own, the time, its source and its headers', async () => {
+    const before = Date.now();
+    await queue.publish(SendMail, { to: 'a' }, { headers: { tenant: 't', 'X-A': 'b' } });
+    await new Queue(driver, 'mail', { source: 'https://a.example/shop' }).publish(SendMail, { to: 'b' });
+    const [first, second] = driver.puts.map(({ body }) => cloudEvents.decode(body));
+    expect(first).to.deep.include({
+      type: 'mail.send',
+      data: { to: 'a' },
+      source: '/haricot/mail',
+      headers: { tenant: 't', 'X-A': 'b' },
+    });
+    expect(first?.time.getTime()).to.be.within(before, Date.now());
+    expect(first?.id).to.match(/^[0-9a-f-]{36}$/);
+    expect(second).to.deep.include({ source: 'https://a.example/shop', headers: {} });
+    expect(second?.id).not.to.equal(first?.id);
+  });
+
+  it('fills in the options', async () => {
+    await queue.publish(SendMail, { to: 'a' });
+    await queue.publish(SendMail, { to: 'a' }, { priority: undefined, delay: undefined, ttr: undefined });
+    await queue.publish(SendMail, { to: 'a' }, { priority: 0, delay: '1.5s', ttr: 90_000 });
+    await queue.publish(SendMail, { to: 'a' }, { priority: 4_294_967_295 });
+    expect(driver.puts.map(({ options }) => options)).to.deep.equal([
+      { priority: 1024, delayMs: 0, ttrMs: 60_000 },
+      { priority: 1024, delayMs: 0, ttrMs: 60_000 },
+      { priority: 0, delayMs: 1500, ttrMs: 90_000 },
+      { priority: 4_294_967_295, delayMs: 0, ttrMs: 60_000 },
+    ]);
+  });
+
+  it('refuses options that cannot be meant, and stores nothing', async () => {
+    const wrong: [PublishOptions, RegExp][] = [
+      [{ priority: -1 }, /^priority is an integer from 0 to 4294967295, got -1$/],
+      [{ priority: 4_294_967_296 }, /got 4294967296$/],
+      [{ priority: 1.5 }, /got 1\.5$/],
+      [{ priority: Number.NaN }, /got NaN$/],
+      [{ priority: '5' as unknown as number }, /got 5$/],
+      [{ delay: -1 }, /^delay is .*got -1$/],
+      [{ delay: 'soon' }, /^delay is .*got "soon"$/],
+      [{ ttr: Number.POSITIVE_INFINITY }, /^ttr is .*got Infinity$/],
+    ];
+    for (const [options, message] of wrong) {
+      expect((await rejection(queue.publish(SendMail, { to: 'a' }, options), InvalidOptionError)).message).to.match(
+        message,
+      );
+      await rejection(queue.publishMany(SendMail, [{ to: 'a' }], options), InvalidOptionError);
+    }
+    expect(driver.puts).to.deep.equal([]);
+  });
+
+  it('checks the data, and stores it as it was given', async () => {
+    await queue.publish(Remind, { at: '2026-01-02' });
+    expect(driver.puts.map(({ body }) => cloudEvents.decode(body).data)).to.deep.equal([{ at: '2026-01-02' }]);
+    await rejection(queue.publish(Remind, { at: 5 } as unknown as { at: string }), SchemaError);
+    expect(driver.puts).to.have.length(1);
+  });
+
+  it('stores nothing that the codec cannot write', async () => {
+    await rejection(queue.publish(defineMessage('big'), 5n), EncodeError);
+    expect(driver.puts).to.deep.equal([]);
+  });
+
+  it('writes with the codec that the queue was given', async () => {
+    const codec: Codec = {
+      encode: ({ data }) => Buffer.from(String(data)),
+      decode: (body) => ({ ...cloudEvents.decode(body) }),
+    };
+    await new Queue(driver, 'mail', { codec }).publish(defineMessage<string>('bare'), 'just this');
+    expect(driver.puts[0]?.body.toString()).to.equal('just this');
+  });
+});
+
+describe('Queue.publishMany', () => {
+  it('stores all in one go and returns the ids in order', async () => {
+    const driver = new FakeDriver();
+    const queue = new Queue(driver, 'mail');
+    const ids = await queue.publishMany(SendMail, [{ to: 'a' }, { to: 'b' }, { to: 'c' }], { delay: '2s' });
+    expect(ids).to.deep.equal(['1', '2', '3']);
+    expect(driver.calls).to.deep.equal([['putMany', 'mail', 3]]);
+    expect(driver.puts.map(({ body, options }) => [cloudEvents.decode(body).data, options.delayMs])).to.deep.equal([
+      [{ to: 'a' }, 2000],
+      [{ to: 'b' }, 2000],
+      [{ to: 'c' }, 2000],
+    ]);
+    expect(await queue.publishMany(SendMail, [])).to.deep.equal([]);
+  });
+
+  it('stores none where one does not fit the schema', async () => {
+    const driver = new FakeDriver();
+    const data = [{ at: '2026-01-02' }, { at: 5 } as unknown as { at: string }];
+    await rejection(new Queue(driver, 'mail').publishMany(Remind, data), SchemaError);
+    expect(driver.puts).to.deep.equal([]);
+  });
+});
+
+describe('messageSubmitted', () => {
+  it('is emitted for every message, once the engine has it', async () => {
+    const driver = new FakeDriver();
+    const signals = new SignalDispatcher();
+    const events: SignalEvents['messageSubmitted'][] = [];
+    signals.connect('messageSubmitted', (event) => events.push(event));
+    const queue = new Queue(driver, 'mail', { signals });
+    await queue.publish(SendMail, { to: 'a' });
+    await queue.publishMany(SendMail, [{ to: 'b' }, { to: 'c' }]);
+    expect(events.map(({ queue: name, jobId, message }) => [name, jobId, message.data])).to.deep.equal([
+      ['mail', '1', { to: 'a' }],
+      ['mail', '2', { to: 'b' }],
+      ['mail', '3', { to: 'c' }],
+    ]);
+    expect(events.map(({ message }) => message)).to.deep.equal(driver.puts.map(({ body }) => cloudEvents.decode(body)));
+  });
+
+  it('is not emitted for what the engine refuses, and the publisher gets the error as it is', async () => {
+    const driver = new FakeDriver();
+    const signals = new SignalDispatcher();
+    signals.connect('messageSubmitted', () => expect.fail('told of a message that is not there'));
+    const queue = new Queue(driver, 'mail', { signals });
+    driver.putError = new Error('full');
+    expect(await rejection(queue.publish(SendMail, { to: 'a' }), Error)).to.equal(driver.putError);
+    expect(await rejection(queue.publishMany(SendMail, [{ to: 'a' }]), Error)).to.equal(driver.putError);
+  });
+
+  it('cannot fail the publishing', async () => {
+    const signals = new SignalDispatcher();
+    signals.connect('messageSubmitted', () => {
+      throw new Error('an observer that fails');
+    });
+    expect(await new Queue(new FakeDriver(), 'mail', { signals }).publish(SendMail, { to: 'a' })).to.equal('1');
+  });
+});

@@ -1,0 +1,246 @@
+import { expect } from 'chai';
+import { z } from 'zod';
+import { SchemaError } from '../../src/queue/errors.js';
+import { defineMessage, type Message, validate } from '../../src/queue/message.js';
+import type { SlotContext } from '../../src/signals/catalogue.js';
+import { SignalDispatcher } from '../../src/signals/dispatcher.js';
+import { rejection, thrown } from '../support/failures.js';
+import { deferred } from '../support/worker-harness.js';
+
+const SendMail = defineMessage<{ to: string }>('mail.send');
+const Other = defineMessage('other');
+
+const MESSAGE: Message = {
+  id: 'm1',
+  type: 'mail.send',
+  data: { to: 'a' },
+  time: new Date(0),
+  headers: {},
+  source: '/test',
+};
+
+function context(signal = new AbortController().signal): SlotContext {
+  return { queue: 'mail', jobId: '7', attempt: 1, signal, touch: async () => {} };
+}
+
+describe('SignalDispatcher with message slots', () => {
+  let signals: SignalDispatcher;
+  let called: string[];
+
+  beforeEach(() => {
+    signals = new SignalDispatcher();
+    called = [];
+  });
+
+  const slot = (name: string) => () => {
+    called.push(name);
+  };
+
+  /** Whether there was a slot for the message. */
+  async function dispatch(message: Partial<Message> = {}, given = context()): Promise<boolean> {
+    const call = await signals.prepare({ ...MESSAGE, ...message }, validate);
+    await call?.(given);
+    return call !== null;
+  }
+
+  it('calls the slots of a message type in the order in which they were connected', async () => {
+    signals.connect(SendMail, slot('first'));
+    signals.connect(Other, slot('other'));
+    signals.connect('messageReceived', slot('every'));
+    signals.connect(SendMail, slot('last'));
+    expect(await dispatch()).to.equal(true);
+    expect(called).to.deep.equal(['first', 'every', 'last']);
+  });
+
+  it('hands every slot the message and the context', async () => {
+    const received: unknown[] = [];
+    const given = context();
+    signals.connect(SendMail, (...args) => received.push(args));
+    await dispatch({}, given);
+    expect(received).to.deep.equal([[MESSAGE, given]]);
+  });
+
+  it('goes by the name of the type, whoever has defined it', async () => {
+    signals.connect(defineMessage('mail.send'), slot('theirs'));
+    await dispatch();
+    expect(called).to.deep.equal(['theirs']);
+  });
+
+  it('waits for each slot before it calls the next', async () => {
+    const first = deferred();
+    signals.connect(SendMail, () => first.promise);
+    signals.connect(SendMail, slot('second'));
+    const done = dispatch();
+    await Promise.resolve();
+    expect(called).to.deep.equal([]);
+    first.resolve();
+    await done;
+    expect(called).to.deep.equal(['second']);
+  });
+
+  it('says that there is no slot for a message', async () => {
+    signals.connect(Other, slot('other'));
+    expect(await dispatch()).to.equal(false);
+    expect(called).to.deep.equal([]);
+  });
+
+  it('calls a slot once that was connected twice', async () => {
+    const same = slot('same');
+    signals.connect(SendMail, same);
+    signals.connect('messageReceived', same);
+    signals.connect(SendMail, same);
+    signals.connect(SendMail, slot('other'));
+    await dispatch();
+    expect(called).to.deep.equal(['same', 'other']);
+  });
+
+  it('fails the message with the first slot that rejects, and does not call those behind it', async () => {
+    const error = new Error('no');
+    for (const failing of [
+      () => {
+        throw error;
+      },
+      () => Promise.reject(error),
+    ]) {
+      const disconnect = [SendMail].map((type) => [
+        signals.connect(type, slot('before')),
+        signals.connect(type, failing),
+        signals.connect(type, slot('behind')),
+      ]);
+      expect(await rejection(dispatch(), Error)).to.equal(error);
+      for (const each of disconnect.flat()) each();
+    }
+    expect(called).to.deep.equal(['before', 'before']);
+  });
+
+  it('calls no further slot once the signal has aborted', async () => {
+    const controller = new AbortController();
+    signals.connect(SendMail, () => controller.abort(new Error('stop')));
+    signals.connect(SendMail, slot('second'));
+    expect((await rejection(dispatch({}, context(controller.signal)), Error)).message).to.equal('stop');
+    expect(called).to.deep.equal([]);
+  });
+
+  describe('with once', () => {
+    it('calls the slot for one message', async () => {
+      signals.connect(SendMail, slot('once'), { once: true });
+      expect([await dispatch(), await dispatch()]).to.deep.equal([true, false]);
+      expect(called).to.deep.equal(['once']);
+    });
+
+    it('has disconnected it when it is called', async () => {
+      signals.connect(
+        SendMail,
+        async () => {
+          called.push('once');
+          expect(await dispatch()).to.equal(false);
+        },
+        { once: true },
+      );
+      await dispatch();
+      expect(called).to.deep.equal(['once']);
+    });
+
+    it('keeps it connected for as long as it was not reached', async () => {
+      const failing = signals.connect(SendMail, () => Promise.reject(new Error('no')));
+      signals.connect(SendMail, slot('once'), { once: true });
+      await rejection(dispatch(), Error);
+      failing();
+      await dispatch();
+      expect(called).to.deep.equal(['once']);
+    });
+
+    it('does not call it for a second message that was prepared at the same time, nor take that for done', async () => {
+      signals.connect(SendMail, slot('once'), { once: true });
+      const [first, second] = await Promise.all([
+        signals.prepare(MESSAGE, validate),
+        signals.prepare(MESSAGE, validate),
+      ]);
+      await first?.(context());
+      expect((await rejection(second?.(context()) ?? Promise.resolve(), Error)).message).to.equal(
+        'the slots for messages of type "mail.send" have been disconnected',
+      );
+      expect(called).to.deep.equal(['once']);
+    });
+  });
+
+  describe('disconnecting', () => {
+    it('takes the connection back, also when it is done twice', async () => {
+      const disconnect = signals.connect(SendMail, slot('one'));
+      signals.connect(SendMail, slot('two'));
+      disconnect();
+      disconnect();
+      await dispatch();
+      expect(called).to.deep.equal(['two']);
+    });
+
+    it('leaves the same slot of another type connected', async () => {
+      const both = slot('both');
+      const disconnect = signals.connect(Other, both);
+      signals.connect(SendMail, both);
+      disconnect();
+      expect([await dispatch(), await dispatch({ type: 'other' })]).to.deep.equal([true, false]);
+    });
+
+    it('is done by `using`', async () => {
+      {
+        using connection = signals.connect(SendMail, slot('used'));
+        expect(connection).to.be.a('function');
+        await dispatch();
+      }
+      expect(await dispatch()).to.equal(false);
+      expect(called).to.deep.equal(['used']);
+    });
+
+    it('does not disturb a message under way, nor does connecting', async () => {
+      const disconnect = [
+        signals.connect(SendMail, () => {
+          for (const each of disconnect) each();
+          signals.connect(SendMail, slot('late'));
+          called.push('first');
+        }),
+        signals.connect(SendMail, slot('second')),
+      ];
+      await dispatch();
+      expect(called).to.deep.equal(['first', 'second']);
+      await dispatch();
+      expect(called).to.deep.equal(['first', 'second', 'late']);
+    });
+  });
+
+  describe('with schemas', () => {
+    const Dated = defineMessage('mail.send', z.object({ to: z.string().transform((text) => text.toUpperCase()) }));
+    const Strict = defineMessage('mail.send', z.object({ to: z.email() }));
+
+    it('hands each slot what the schema of its own type makes of the data', async () => {
+      const received: unknown[] = [];
+      signals.connect(Dated, ({ data }) => received.push(data));
+      signals.connect(SendMail, ({ data }) => received.push(data));
+      signals.connect('messageReceived', (message) => received.push(message));
+      await dispatch();
+      expect(received).to.deep.equal([{ to: 'A' }, { to: 'a' }, MESSAGE]);
+      expect(received[2]).to.include({ data: MESSAGE.data });
+    });
+
+    it('calls no slot at all when the data does not fit the schema of one', async () => {
+      signals.connect(SendMail, slot('first'));
+      signals.connect(Strict, slot('strict'));
+      const error = await rejection(dispatch(), SchemaError);
+      expect(error.issues[0]?.path).to.equal('to');
+      expect(called).to.deep.equal([]);
+    });
+  });
+
+  it('refuses slots that are no functions, and what they cannot be connected to', () => {
+    const connect = signals.connect.bind(signals) as (to: unknown, slot: unknown) => unknown;
+    for (const wrong of [undefined, null, {}, 'slot']) {
+      expect(thrown(() => connect(SendMail, wrong), TypeError).message).to.match(/^a slot is a function, got /);
+      expect(thrown(() => connect('workerError', wrong), TypeError).message).to.match(/^a slot is a function, got /);
+    }
+    for (const wrong of [undefined, null, {}, 5, { type: 5 }]) {
+      expect(thrown(() => connect(wrong, slot('a')), TypeError).message).to.match(
+        /^slots are connected to a message type or to the name of a signal, got (undefined|object|number)$/,
+      );
+    }
+  });
+});

@@ -1,0 +1,23 @@
+import { syncBuiltinESMExports } from 'node:module';
+import { type SinonFakeTimers, useFakeTimers } from 'sinon';
+
+/** Time that passes only when the test says so, for each test of the suite this is called in. */
+export function useFakeClock(): Pick<SinonFakeTimers, 'tickAsync'> & { readonly pending: number } {
+  let clock: SinonFakeTimers;
+  beforeEach(() => {
+    clock = useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance', 'Date'] });
+    // For the imports of node:timers/promises.
+    syncBuiltinESMExports();
+  });
+  afterEach(() => {
+    clock.restore();
+    syncBuiltinESMExports();
+  });
+  return {
+    tickAsync: (ms) => clock.tickAsync(ms),
+    /** How many timers run. */
+    get pending() {
+      return clock.countTimers();
+    },
+  };
+}

@@ -1,0 +1,81 @@
+import type { Socket } from 'node:net';
+import { Duplex } from 'node:stream';
+import { Client, type ClientOptions } from '../../src/client/client.js';
+
+type Done = (error?: Error | null) => void;
+
+/** A socket without a network: it records what each system call would be given, and lets the test hold them back. */
+export class FakeSocket extends Duplex {
+  /** The buffers of each write or writev, the very objects. */
+  readonly writes: Buffer[][] = [];
+  #holding = false;
+  #release: (() => void) | undefined;
+
+  constructor() {
+    super({ highWaterMark: 16 * 1024, allowHalfOpen: false });
+  }
+
+  get asSocket(): Socket {
+    return this as unknown as Socket;
+  }
+
+  /** All that was written, as text. */
+  get sent(): string {
+    return Buffer.concat(this.writes.flat()).toString('latin1');
+  }
+
+  /** From now on a write is taken, but does not complete. */
+  hold(): void {
+    this.#holding = true;
+  }
+
+  /** Completes the write that is held, and all that follow. */
+  release(): void {
+    this.#holding = false;
+    this.#release?.();
+  }
+
+  /** What the server says, as one chunk. It comes in a later turn, as from a network. */
+  reply(bytes: string | Buffer): void {
+    setImmediate(() => this.push(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes));
+  }
+
+  /** The server closes its side. */
+  hangUp(): void {
+    setImmediate(() => this.push(null));
+  }
+
+  /** Breaks the connection, and waits until the socket has told so. */
+  async fail(error: Error): Promise<void> {
+    const closed = new Promise((resolve) => this.once('close', resolve));
+    this.destroy(error);
+    await closed;
+  }
+
+  override _read(): void {}
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: Done): void {
+    this.#take([chunk], done);
+  }
+
+  override _writev(chunks: { chunk: Buffer }[], done: Done): void {
+    this.#take(
+      chunks.map(({ chunk }) => chunk),
+      done,
+    );
+  }
+
+  #take(buffers: Buffer[], done: Done): void {
+    this.writes.push(buffers);
+    if (this.#holding) this.#release = done;
+    else done();
+  }
+}
+
+/** A client on a {@link FakeSocket}. */
+export async function connectFake(options: ClientOptions = {}): Promise<{ client: Client; socket: FakeSocket }> {
+  const socket = new FakeSocket();
+  const connecting = Client.connect({ ...options, openSocket: () => socket.asSocket });
+  socket.emit('connect');
+  return { client: await connecting, socket };
+}

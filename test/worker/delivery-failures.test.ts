@@ -1,0 +1,180 @@
+import { expect } from 'chai';
+import { defineMessage } from '../../src/queue/message.js';
+import type { Backoff } from '../../src/worker/retry.js';
+import type { FakeReservation } from '../support/fake-driver.js';
+import { useWorkerHarness } from '../support/worker-harness.js';
+
+const SendMail = defineMessage('mail.send');
+const NO = new Error('no');
+
+describe('A message whose slot fails', () => {
+  const harness = useWorkerHarness();
+
+  /** A message that fails for the nth time. */
+  function failing(attempt: number, kicks = 0): FakeReservation {
+    return harness().deliver({}, { attempt, kicks });
+  }
+
+  beforeEach(() => {
+    harness().signals.connect(SendMail, () => {
+      throw NO;
+    });
+  });
+
+  it('is released, to be delivered again', async () => {
+    const reservation = failing(1);
+    harness().start({ backoff: 70 });
+    const { message, ...event } = await harness().next('messageReleased');
+    expect(event).to.deep.equal({ queue: 'mail', jobId: reservation.id, attempt: 1, delayMs: 70, error: NO });
+    expect(message.id).to.equal('m1');
+    expect(reservation.settlement).to.deep.equal(['release', { delayMs: 70 }]);
+    expect(harness().emitted).to.deep.equal(['workerStarted', 'messageReleased']);
+  });
+
+  async function delaysOf(backoff: Backoff | undefined, attempts: readonly number[]): Promise<number[]> {
+    const reservations = attempts.map((attempt) => failing(attempt));
+    harness().start({ backoff, attempts: 1000, maxMessages: attempts.length });
+    await harness().next('workerStopped');
+    expect(reservations.map(({ settlement }) => settlement?.[0])).to.deep.equal(attempts.map(() => 'release'));
+    return harness()
+      .events('messageReleased')
+      .map(({ delayMs }) => delayMs);
+  }
+
+  it('waits as long each time with a fixed backoff', async () => {
+    expect(await delaysOf('2s', [1, 2, 9])).to.deep.equal([2000, 2000, 2000]);
+  });
+
+  it('waits longer each time with an exponential backoff', async () => {
+    expect(await delaysOf({ initial: 10, factor: 3, max: 1000, jitter: 'none' }, [1, 2, 3, 9])).to.deep.equal([
+      10, 30, 90, 1000,
+    ]);
+  });
+
+  it('waits for a random part of the default backoff', async () => {
+    const delays = await delaysOf(undefined, [1, 2, 3, 4, 99]);
+    for (const [index, longest] of [1000, 2000, 4000, 8000, 300_000].entries()) {
+      expect(delays[index]).to.be.within(0, longest);
+    }
+  });
+
+  it('waits as long as a function says', async () => {
+    expect(await delaysOf((attempt, error) => (error === NO ? attempt * 100 : 0), [1, 4])).to.deep.equal([100, 400]);
+  });
+
+  it('waits a second when that function fails, which workerError tells', async () => {
+    const broken = new Error('a broken backoff');
+    const delays = await delaysOf(() => {
+      throw broken;
+    }, [1, 2]);
+    expect(delays).to.deep.equal([1000, 1000]);
+    expect(harness().events('workerError')).to.deep.equal([{ error: broken }, { error: broken }]);
+  });
+
+  it('waits a second when that function says no duration', async () => {
+    expect(await delaysOf(() => -1, [1])).to.deep.equal([1000]);
+    expect(harness().events('workerError')[0]?.error).to.include({ code: 'INVALID_OPTION' });
+  });
+
+  it('is buried when it has been tried as often as allowed', async () => {
+    const reservation = failing(3);
+    harness().start({ attempts: 3 });
+    const { message, body, ...event } = await harness().next('messageFailed');
+    expect(event).to.deep.equal({ queue: 'mail', jobId: reservation.id, attempt: 3, reason: 'attempts', error: NO });
+    expect(message?.id).to.equal('m1');
+    expect(body).to.equal(reservation.body);
+    expect(reservation.settlement).to.deep.equal(['bury', { reason: 'no' }]);
+    expect(harness().emitted).to.deep.equal(['workerStarted', 'messageFailed']);
+  });
+
+  it('is tried five times unless something else is said', async () => {
+    const reservations = [failing(4), failing(5)];
+    harness().start({ maxMessages: 2, backoff: 0 });
+    await harness().next('workerStopped');
+    expect(reservations.map(({ settlement }) => settlement?.[0])).to.deep.equal(['release', 'bury']);
+  });
+
+  it('is buried after one try where one is allowed', async () => {
+    const reservation = failing(1);
+    harness().start({ attempts: 1 });
+    await harness().next('messageFailed');
+    expect(reservation.settlement?.[0]).to.equal('bury');
+  });
+
+  it('keeps what was thrown, whatever it is', async () => {
+    const thrown = [undefined, 'text', { code: 5 }];
+    let next = 0;
+    const Odd = defineMessage('odd');
+    harness().signals.connect(Odd, () => Promise.reject(thrown[next++]));
+    const reservations = thrown.map(() => harness().deliver({ type: 'odd' }));
+    harness().start({ attempts: 1, maxMessages: 3 });
+    await harness().next('workerStopped');
+    expect(
+      harness()
+        .events('messageFailed')
+        .map(({ error }) => error),
+    ).to.deep.equal(thrown);
+    expect(reservations.map(({ settlement }) => settlement)).to.deep.equal([
+      ['bury', { reason: 'undefined' }],
+      ['bury', { reason: 'text' }],
+      ['bury', { reason: '[object Object]' }],
+    ]);
+  });
+});
+
+describe('A message that was delivered to workers that crashed', () => {
+  const harness = useWorkerHarness();
+  let attempts: number[];
+
+  beforeEach(() => {
+    attempts = [];
+    harness().signals.connect(SendMail, (_message, { attempt }) => {
+      attempts.push(attempt);
+      throw NO;
+    });
+  });
+
+  it('is buried without a slot being called when that was as often as allowed', async () => {
+    const reservation = harness().deliver({}, { attempt: 4 });
+    harness().start({ attempts: 3 });
+    const { attempt, reason, error } = await harness().next('messageFailed');
+    expect([attempt, reason]).to.deep.equal([4, 'attempts']);
+    expect((error as Error).message).to.equal('delivered 4 times without an outcome; 3 are allowed');
+    expect(reservation.settlement?.[0]).to.equal('bury');
+    expect(attempts).to.deep.equal([]);
+  });
+
+  it('is worked on the last time that is allowed', async () => {
+    harness().deliver({}, { attempt: 3 });
+    harness().start({ attempts: 3 });
+    await harness().next('messageFailed');
+    expect(attempts).to.deep.equal([3]);
+  });
+
+  it('has a fresh budget for each time that it was kicked', async () => {
+    for (const [attempt, kicks] of [
+      [4, 1],
+      [5, 1],
+      [6, 1],
+      [7, 2],
+    ] as const) {
+      harness().deliver({}, { attempt, kicks });
+    }
+    harness().start({ attempts: 3, backoff: 0, maxMessages: 4 });
+    await harness().next('workerStopped');
+    expect(attempts).to.deep.equal([1, 2, 3, 1]);
+    expect(harness().emitted.filter((signal) => signal.startsWith('message'))).to.deep.equal([
+      'messageReleased',
+      'messageReleased',
+      'messageFailed',
+      'messageReleased',
+    ]);
+  });
+
+  it('never has an attempt below 1, when it was kicked before it had used its budget', async () => {
+    harness().deliver({}, { attempt: 2, kicks: 1 });
+    harness().start({ attempts: 5 });
+    expect(await harness().next('messageReleased')).to.include({ attempt: 1 });
+    expect(attempts).to.deep.equal([1]);
+  });
+});

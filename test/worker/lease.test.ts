@@ -1,0 +1,107 @@
+import { expect } from 'chai';
+import { LeaseKeeper } from '../../src/worker/lease.js';
+import { useFakeClock } from '../support/clock.js';
+import { FakeReservation } from '../support/fake-driver.js';
+import { deferred } from '../support/worker-harness.js';
+
+describe('LeaseKeeper', () => {
+  const clock = useFakeClock();
+  let errors: unknown[];
+  let keeper: LeaseKeeper;
+
+  function keep(ttrMs: number): FakeReservation {
+    const reservation = new FakeReservation({ ttrMs }, () => {});
+    errors = [];
+    keeper = new LeaseKeeper(reservation, (error) => errors.push(error));
+    return reservation;
+  }
+
+  afterEach(() => keeper.stop());
+
+  it('renews the lease well before it ends, again and again', async () => {
+    const reservation = keep(10_000);
+    await clock.tickAsync(3999);
+    expect(reservation.touches).to.equal(0);
+    await clock.tickAsync(1);
+    expect(reservation.touches).to.equal(1);
+    await clock.tickAsync(20_000);
+    expect(reservation.touches).to.equal(6);
+  });
+
+  it('counts the time from the answer: a renewal that is late is not followed at once', async () => {
+    const reservation = keep(10_000);
+    const answer = deferred();
+    reservation.answer = () => answer.promise;
+    await clock.tickAsync(9000);
+    expect(reservation.touches).to.equal(1);
+    answer.resolve();
+    await clock.tickAsync(3999);
+    expect(reservation.touches).to.equal(1);
+    await clock.tickAsync(1);
+    expect(reservation.touches).to.equal(2);
+  });
+
+  it('renews no more than ten times a second', async () => {
+    const reservation = keep(1);
+    await clock.tickAsync(1000);
+    expect(reservation.touches).to.equal(10);
+  });
+
+  it('renews leases that are longer than a timer can be', async () => {
+    const reservation = keep(365 * 86_400_000);
+    await clock.tickAsync(1000);
+    expect(reservation.touches).to.equal(0);
+    await clock.tickAsync(2 ** 31);
+    expect(reservation.touches).to.equal(1);
+  });
+
+  it('runs no timer once it was stopped', async () => {
+    const reservation = keep(10_000);
+    keeper.stop();
+    expect(clock.pending).to.equal(0);
+    await clock.tickAsync(60_000);
+    expect(reservation.touches).to.equal(0);
+  });
+
+  it('runs no timer when it was stopped during a renewal', async () => {
+    const reservation = keep(10_000);
+    const answer = deferred();
+    reservation.answer = () => answer.promise;
+    await clock.tickAsync(4000);
+    keeper.stop();
+    answer.resolve();
+    await clock.tickAsync(60_000);
+    expect([reservation.touches, clock.pending]).to.deep.equal([1, 0]);
+  });
+
+  it('ends with the lease, of which the reservation itself tells', async () => {
+    const reservation = keep(10_000);
+    reservation.loseLease({ tell: false });
+    await clock.tickAsync(60_000);
+    expect(reservation.touches).to.equal(1);
+    expect(reservation.lost.aborted).to.equal(true);
+    expect(errors).to.deep.equal([]);
+  });
+
+  it('reports another failure and tries again', async () => {
+    const reservation = keep(10_000);
+    const error = new Error('no answer');
+    reservation.answer = () => Promise.reject(error);
+    await clock.tickAsync(4000);
+    expect(errors).to.deep.equal([error]);
+    reservation.answer = async () => {};
+    await clock.tickAsync(4000);
+    expect([reservation.touches, errors.length]).to.deep.equal([2, 1]);
+  });
+
+  it('does not report a failure that comes after it was stopped', async () => {
+    const reservation = keep(10_000);
+    const answer = deferred();
+    reservation.answer = () => answer.promise;
+    await clock.tickAsync(4000);
+    keeper.stop();
+    answer.reject(new Error('connection closed'));
+    await clock.tickAsync(0);
+    expect(errors).to.deep.equal([]);
+  });
+});

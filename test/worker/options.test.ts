@@ -1,0 +1,105 @@
+import { expect } from 'chai';
+import { InvalidOptionError } from '../../src/queue/errors.js';
+import { Queue } from '../../src/queue/queue.js';
+import { SignalDispatcher } from '../../src/signals/dispatcher.js';
+import { settingsOf, type WorkerOptions } from '../../src/worker/options.js';
+import { Worker } from '../../src/worker/worker.js';
+import { thrown } from '../support/failures.js';
+import { FakeDriver } from '../support/fake-driver.js';
+
+describe('The options of a worker', () => {
+  it('have defaults', () => {
+    const { retryDelay, ...settings } = settingsOf({});
+    expect(settings).to.deep.equal({
+      concurrency: 1,
+      attempts: 5,
+      slotTimeoutMs: undefined,
+      unhandled: 'bury',
+      graceMs: 10_000,
+      maxMessages: Number.POSITIVE_INFINITY,
+      timeLimitMs: undefined,
+      memoryLimit: Number.POSITIVE_INFINITY,
+      failureLimit: Number.POSITIVE_INFINITY,
+    });
+    expect(retryDelay(1, undefined)).to.be.within(0, 1000);
+  });
+
+  it('that are undefined are as good as left out', () => {
+    const names = ['concurrency', 'attempts', 'backoff', 'slotTimeout', 'unhandled', 'grace', 'maxMessages'];
+    const others = ['timeLimit', 'memoryLimit', 'failureLimit'];
+    const options = Object.fromEntries([...names, ...others].map((name) => [name, undefined])) as WorkerOptions;
+    expect(settingsOf(options)).to.deep.include({ concurrency: 1, attempts: 5, unhandled: 'bury', graceMs: 10_000 });
+  });
+
+  it('are taken as they are given, durations in any form', () => {
+    expect(
+      settingsOf({
+        concurrency: 7,
+        attempts: 1,
+        backoff: 5,
+        slotTimeout: '2s',
+        unhandled: 'ignore',
+        grace: 0,
+        maxMessages: 3,
+        timeLimit: '1h',
+        memoryLimit: 2 ** 30,
+        failureLimit: 1,
+      }),
+    ).to.deep.include({
+      concurrency: 7,
+      attempts: 1,
+      slotTimeoutMs: 2000,
+      unhandled: 'ignore',
+      graceMs: 0,
+      maxMessages: 3,
+      timeLimitMs: 3_600_000,
+      memoryLimit: 2 ** 30,
+      failureLimit: 1,
+    });
+  });
+
+  it('that count are integers of at least 1', () => {
+    for (const name of ['concurrency', 'attempts', 'maxMessages', 'memoryLimit', 'failureLimit'] as const) {
+      for (const value of [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, '5' as unknown as number]) {
+        expect(thrown(() => settingsOf({ [name]: value }), InvalidOptionError).message).to.equal(
+          `${name} is an integer of at least 1, got ${value}`,
+        );
+      }
+    }
+  });
+
+  it('that are times are durations that a timer can hold', () => {
+    for (const name of ['slotTimeout', 'grace', 'timeLimit'] as const) {
+      for (const value of [-1, 'soon', Number.NaN, '30d']) {
+        expect(thrown(() => settingsOf({ [name]: value }), InvalidOptionError).message).to.match(
+          new RegExp(`^${name} is `),
+        );
+      }
+    }
+  });
+
+  it('say one of three things about messages without a slot', () => {
+    expect(thrown(() => settingsOf({ unhandled: 'drop' as 'bury' }), InvalidOptionError).message).to.equal(
+      'unhandled is one of bury, release, ignore, got "drop"',
+    );
+  });
+});
+
+describe('A worker', () => {
+  const signals = new SignalDispatcher();
+
+  it('refuses options that cannot be meant when it is made', () => {
+    const queue = new Queue(new FakeDriver(), 'mail');
+    for (const options of [{ concurrency: 0 }, { backoff: 'soon' }, { grace: -1 }]) {
+      thrown(() => new Worker(queue, signals, options), InvalidOptionError);
+    }
+  });
+
+  it('needs a queue, and all of them on one engine', () => {
+    expect(thrown(() => new Worker([], signals), InvalidOptionError).message).to.equal('a worker needs a queue');
+    const queues = ['a', 'b'].map((name) => new Queue(new FakeDriver(), name));
+    expect(thrown(() => new Worker(queues, signals), InvalidOptionError).message).to.equal(
+      'the queues of a worker are on one engine: open one driver for them',
+    );
+  });
+});
