@@ -19,6 +19,7 @@ const program = new Command('haricot')
   .version(version)
   .option('--url <url>', 'the engine that holds the messages: beanstalkd://host:port (or HARICOT_URL)')
   .option('--json', 'machine-readable lines')
+  .configureHelp({ showGlobalOptions: true })
   .showHelpAfterError('(haricot --help, or haricot <command> --help, says what is allowed)')
   .exitOverride();
 

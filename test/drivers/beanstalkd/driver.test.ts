@@ -1,8 +1,9 @@
 import { expect } from 'chai';
 import { openBeanstalkd } from '../../../src/drivers/beanstalkd/driver.js';
+import { InvalidArgumentError } from '../../../src/protocol/errors.js';
 import type { Driver, PutOptions } from '../../../src/queue/driver.js';
 import { DriverClosedError, InvalidOptionError, UnsupportedError } from '../../../src/queue/errors.js';
-import { rejection } from '../../support/failures.js';
+import { rejection, thrown } from '../../support/failures.js';
 import type { Peer } from '../../support/scripted-server.js';
 import { jobStats, useWireServer } from '../../support/wire-server.js';
 
@@ -31,6 +32,24 @@ describe('The beanstalkd driver', () => {
     await prepared;
     return peer;
   }
+
+  it('is opened without a connection', async () => {
+    expect(driver.capabilities).to.deep.equal({ peekMany: false, buryReason: false });
+    await driver.close();
+    expect(server().connections).to.equal(0);
+  });
+
+  it('is not opened for an address or a prefix that cannot be meant', () => {
+    for (const address of ['', 'a:b', 'a:0', 'a/b', 'a?ttl=5']) {
+      thrown(() => openBeanstalkd(`beanstalkd://${address}`, { prefix: '' }), InvalidArgumentError);
+    }
+    for (const prefix of ['-a', 'a b', 'ä', 'x'.repeat(200)]) {
+      const { message } = thrown(() => openBeanstalkd('beanstalkd://a', { prefix }), InvalidOptionError);
+      expect(message).to.equal(
+        `a prefix is less than 200 of A-Z a-z 0-9 - + / ; . $ _ ( ) and does not begin with "-", got "${prefix}"`,
+      );
+    }
+  });
 
   it('puts into the tube of the queue, with whole seconds, rounded up', async () => {
     const put = driver.put('mail', BODY, OPTIONS);

@@ -1,0 +1,289 @@
+import { readFileSync } from 'node:fs';
+import { expect } from 'chai';
+import { Queue } from '../src/queue/queue.js';
+import { Count, Fail } from './fixtures/slots.js';
+import { haricot, killLeftovers } from './support/haricot.js';
+import { freePort } from './support/network.js';
+import { onSharedQueues } from './support/queues.js';
+
+const SLOTS = 'integration/fixtures/slots.ts';
+/** An address where nobody asks: wrong usage is found before anything is connected. */
+const NOWHERE = 'beanstalkd://127.0.0.1:1';
+
+describe('haricot publish', () => {
+  killLeftovers();
+  const queues = onSharedQueues();
+  let url: string;
+  let queue: Queue;
+
+  beforeEach(() => {
+    ({ url } = queues.fixture.server);
+    queue = queues.queue();
+  });
+
+  it('publishes the argument and prints the id of the message', async () => {
+    const { code, stdout, stderr } = await haricot(['publish', queue.name, 'mail.send', '{"to":"a@b"}', '--url', url]);
+    expect([code, stderr]).to.deep.equal([0, '']);
+    const [message] = await queue.peek('ready');
+    expect(stdout).to.equal(`${message?.id}\n`);
+    expect(message && queue.decode(message)).to.deep.include({ type: 'mail.send', data: { to: 'a@b' }, headers: {} });
+  });
+
+  it('publishes standard input where there is no argument, to the engine that HARICOT_URL names', async () => {
+    const input = `{ "text":\n "${'é'.repeat(1000)}" }\n`;
+    const { code } = await haricot(['publish', queue.name, 'mail.send'], { input, env: { HARICOT_URL: url } });
+    expect(code).to.equal(0);
+    expect((await queue.take({ timeout: 0 }))?.data).to.deep.equal({ text: 'é'.repeat(1000) });
+  });
+
+  it('publishes with every option, and prints a record with --json', async () => {
+    const options = ['--delay', '1m', '--priority', '7', '--ttr', '90s', '--header', 'tenant=a', '--header', 'X-B=c=d'];
+    const { code, stdout } = await haricot([
+      '--json',
+      '--url',
+      url,
+      'publish',
+      queue.name,
+      'mail.send',
+      '5',
+      ...options,
+    ]);
+    expect(code).to.equal(0);
+    const record = JSON.parse(stdout) as { id: string };
+    expect(record).to.deep.equal({ queue: queue.name, type: 'mail.send', id: record.id });
+    const client = await queues.fixture.connect();
+    expect(await client.statsJob(record.id)).to.include({ state: 'delayed', pri: 7, delay: 60, ttr: 90 });
+    const [message] = await queue.peek('delayed');
+    expect(message && queue.decode(message).headers).to.deep.equal({ tenant: 'a', 'X-B': 'c=d' });
+  });
+
+  it('fails with exit code 1 when the engine cannot be reached', async () => {
+    const port = await freePort();
+    const { code, stdout, stderr } = await haricot([
+      'publish',
+      'mail',
+      't',
+      '5',
+      '--url',
+      `beanstalkd://127.0.0.1:${port}`,
+    ]);
+    expect([code, stdout]).to.deep.equal([1, '']);
+    expect(stderr).to.match(new RegExp(`^haricot: could not connect to beanstalkd://127\\.0\\.0\\.1:${port}: .*\\n$`));
+  });
+
+  for (const [what, args, message] of [
+    ['no engine', ['publish', 'mail', 't', '5'], /^haricot: no engine is named: give --url, .*set HARICOT_URL\n$/],
+    ['an unknown engine', ['publish', 'mail', 't', '5', '--url', 'amqp://a'], /^haricot: no engine for "amqp:\/\/a": /],
+    [
+      'a wrong address',
+      ['publish', 'mail', 't', '5', '--url', 'beanstalkd://a:b'],
+      /^haricot: "beanstalkd:\/\/a:b" is no add/,
+    ],
+    [
+      'a wrong queue name',
+      ['publish', 'mail box', 't', '5', '--url', NOWHERE],
+      /^haricot: a queue name is 1 to 200 of /,
+    ],
+    [
+      'data that is not JSON',
+      ['publish', 'mail', 't', 'hello', '--url', NOWHERE],
+      /^haricot: the data is not JSON: .*\n$/,
+    ],
+    ['no data', ['publish', 'mail', 't', '--url', NOWHERE], /^haricot: the data is not JSON: .*\n$/],
+    ['a missing argument', ['publish', 'mail', '--url', NOWHERE], /^error: missing required argument 'type'\n/],
+    [
+      'a wrong duration',
+      ['publish', 'mail', 't', '5', '--delay', 'soon'],
+      /argument 'soon' is invalid\. Allowed are 500ms/,
+    ],
+    ['an unknown option', ['publish', 'mail', 't', '5', '--fast'], /^error: unknown option '--fast'\n.*--help/],
+    ['an unknown command', ['pubish', 'mail'], /^error: unknown command 'pubish'\n\(Did you mean publish\?\)\n/],
+  ] as const) {
+    it(`refuses ${what} with exit code 2 and says what is wrong`, async () => {
+      const { code, stdout, stderr } = await haricot(args);
+      expect([code, stdout], stderr).to.deep.equal([2, '']);
+      expect(stderr).to.match(message);
+    });
+  }
+});
+
+describe('haricot work', () => {
+  killLeftovers();
+  const queues = onSharedQueues();
+  let queue: Queue;
+  let work: (...options: string[]) => ReturnType<typeof haricot>;
+
+  beforeEach(() => {
+    queue = queues.queue();
+    const { url } = queues.fixture.server;
+    work = (...options) => haricot(['work', queue.name, '--url', url, '--slots', SLOTS, ...options]);
+  });
+
+  function withoutTimes(stdout: string): string[] {
+    return stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => line.replace(/^[\d:]{8} /, ''));
+  }
+
+  it('hands messages to the slots until --max-messages is reached, and ends with --limit-exit-code', async () => {
+    await queue.publishMany(Count, [1, 2, 3]);
+    const { code, stdout, stderr } = await work('--max-messages', '2', '--limit-exit-code', '7');
+    expect([code, stderr]).to.deep.equal([7, '']);
+    expect(withoutTimes(stdout)).to.deep.equal([
+      `working on ${queue.name}, 1 at once`,
+      'handled 1',
+      'handled 2',
+      'stopping (maxMessages): running slots may finish',
+      'stopped: 2 finished, 0 buried',
+    ]);
+    expect(await queue.stats()).to.include({ ready: 1, reserved: 0 });
+  });
+
+  it('ends with exit code 0 at a limit unless another is asked for', async () => {
+    const { code, stdout, stderr } = await work('--time-limit', '200ms');
+    expect([code, stderr]).to.deep.equal([0, '']);
+    expect(withoutTimes(stdout)).to.deep.equal([
+      `working on ${queue.name}, 1 at once`,
+      'stopping (timeLimit): running slots may finish',
+      'stopped: 0 finished, 0 buried',
+    ]);
+  });
+
+  it('stops when the process is larger than --memory-limit', async () => {
+    await queue.publishMany(Count, [1, 2, 3]);
+    const { code, stdout } = await work('--memory-limit', '1M', '--limit-exit-code', '3');
+    expect(code).to.equal(3);
+    expect(stdout).to.contain('stopping (memoryLimit)').and.contain('handled 1\n');
+    expect((await queue.stats()).ready).to.be.above(0);
+  });
+
+  it('works on several queues', async () => {
+    const other = new Queue(queue.driver, queues.name());
+    await queue.publish(Count, 1);
+    await other.publish(Count, 2);
+    const { stdout } = await work(other.name, '--max-messages', '2');
+    expect(withoutTimes(stdout)[0]).to.equal(`working on ${queue.name}, ${other.name}, 1 at once`);
+    expect(stdout).to.contain('handled 1\n').and.contain('handled 2\n');
+  });
+
+  it('says what became of a message that fails, and of one that finishes with --verbose', async () => {
+    const failing = await queue.publish(Fail, 'no route');
+    const fine = await queue.publish(Count, 1);
+    const { stdout } = await work('--max-messages', '2', '--attempts', '1', '--verbose');
+    expect(withoutTimes(stdout)).to.include(`${queue.name} ${failing} fail attempt 1 BURIED (attempts): no route`);
+    expect(stdout).to.match(new RegExp(`${queue.name} ${fine} count attempt 1 finished in [0-9.]+ ms\\n`));
+    expect(await queue.stats()).to.include({ ready: 0, buried: 1 });
+  });
+
+  it('writes a JSON object a line with --json, without the data of messages', async () => {
+    const retried = await queue.publish(Fail, 'first');
+    const fine = await queue.publish(Count, 123_456);
+    const { stdout } = await work('--max-messages', '2', '--json', '--verbose', '--concurrency', '2');
+    const reports = stdout.split('\n').filter((line) => line.startsWith('{'));
+    expect(stdout.split('\n').filter((line) => !line.startsWith('{'))).to.deep.equal(['handled 123456', '']);
+    const records = reports.map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(records.map(({ signal }) => signal)).to.have.members([
+      'workerStarted',
+      'messageReleased',
+      'messageFinished',
+      'workerStopping',
+      'workerStopped',
+    ]);
+    const about = (id: string): unknown => records.find(({ jobId }) => jobId === id);
+    expect(about(retried)).to.include({ queue: queue.name, type: 'fail', attempt: 1, error: 'first' });
+    expect(about(fine)).to.include({ signal: 'messageFinished', type: 'count', attempt: 1 });
+    expect(reports.join()).not.to.contain('123456');
+  });
+
+  it('goes on while the engine cannot be reached, and says so', async () => {
+    const url = `beanstalkd://127.0.0.1:${await freePort()}`;
+    const { code, stdout } = await haricot(['work', 'mail', '--url', url, '--slots', SLOTS, '--time-limit', '300ms']);
+    expect(code).to.equal(0);
+    expect(stdout).to.contain(`error: could not connect to ${url}`);
+    expect(stdout).to.contain('stopped: 0 finished, 0 buried');
+  });
+
+  for (const [what, args, message] of [
+    ['no slots', ['work', 'mail'], /^error: required option '--slots <module>' not specified\n/],
+    ['no queue', ['work', '--slots', SLOTS], /^error: missing required argument 'queue'\n/],
+    [
+      'a slots module that is not there',
+      ['work', 'mail', '--slots', './nowhere.js', '--url', NOWHERE],
+      /^haricot: the slots module \.\/nowhere\.js cannot be loaded: Cannot find module .*nowhere\.js/,
+    ],
+    [
+      'a slots module without a default export',
+      ['work', 'mail', '--slots', 'integration/fixtures/no-default.ts', '--url', NOWHERE],
+      /^haricot: the default export of integration\/fixtures\/no-default\.ts must be a function \(signals\) => void, it is missing\n$/,
+    ],
+    [
+      'a slots module that fails',
+      ['work', 'mail', '--slots', 'integration/fixtures/throws.ts', '--url', NOWHERE],
+      /^haricot: the slots module integration\/fixtures\/throws\.ts cannot be loaded: no database/,
+    ],
+    ['no engine', ['work', 'mail', '--slots', SLOTS], /^haricot: no engine is named: /],
+    [
+      'a concurrency of 0',
+      ['work', 'mail', '--slots', SLOTS, '--url', NOWHERE, '--concurrency', '0'],
+      /^haricot: concurrency is an integer of at least 1, got 0\n$/,
+    ],
+    [
+      'a size that is none',
+      ['work', 'mail', '--slots', SLOTS, '--memory-limit', 'much'],
+      /argument 'much' is invalid\. Allowed are 268435456, 256M, 1G/,
+    ],
+  ] as const) {
+    it(`refuses ${what} with exit code 2 and says what is wrong`, async () => {
+      const { code, stdout, stderr } = await haricot(args);
+      expect([code, stdout], stderr).to.deep.equal([2, '']);
+      expect(stderr).to.match(message);
+    });
+  }
+});
+
+describe('haricot', () => {
+  killLeftovers();
+
+  it('says its version', async () => {
+    const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
+    expect(await haricot(['--version'])).to.deep.equal({ code: 0, stdout: `${version}\n`, stderr: '' });
+  });
+
+  it('helps with itself and with each command, global options included', async () => {
+    const [all, publish, work] = await Promise.all([
+      haricot(['--help']),
+      haricot(['publish', '--help']),
+      haricot(['help', 'work']),
+    ]);
+    expect([all.code, publish.code, work.code]).to.deep.equal([0, 0, 0]);
+    expect(all.stdout)
+      .to.match(/^Usage: haricot /)
+      .and.contain('publish one message')
+      .and.contain('run a worker');
+    expect(publish.stdout).to.match(/^Usage: haricot publish /);
+    for (const option of ['--delay', '--priority', '--ttr', '--header', '--url', '--json']) {
+      expect(publish.stdout).to.contain(option);
+    }
+    expect(work.stdout).to.match(/^Usage: haricot work /);
+    const limits = ['--max-messages', '--time-limit', '--memory-limit', '--limit-exit-code'];
+    for (const option of [
+      '--slots',
+      '--concurrency',
+      '--attempts',
+      '--grace',
+      '--verbose',
+      '--url',
+      '--json',
+      ...limits,
+    ]) {
+      expect(work.stdout).to.contain(option);
+    }
+  });
+
+  it('shows its help with exit code 2 when it is told nothing', async () => {
+    const { code, stdout, stderr } = await haricot([]);
+    expect([code, stdout]).to.deep.equal([2, '']);
+    expect(stderr).to.match(/^Usage: haricot /);
+  });
+});
