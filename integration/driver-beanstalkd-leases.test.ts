@@ -95,7 +95,7 @@ describe('The beanstalkd driver and leases', () => {
     await queues.fixture.server.kill();
     for (const call of [() => driver.setUp(queue), () => driver.stats(queue), () => consumer.reserve()]) {
       const error = await rejects(call(), ConnectionLostError);
-      expect(error.message).to.contain(`127.0.0.1:${queues.fixture.server.port}`);
+      expect(error.message).to.contain(`${queues.fixture.server.host}:${queues.fixture.server.port}`);
     }
   });
 

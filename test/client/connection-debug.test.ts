@@ -2,9 +2,11 @@ import { format } from 'node:util';
 import { expect } from 'chai';
 import createDebug from 'debug';
 import sinon from 'sinon';
+import { Client } from '../../src/client/client.js';
+import { ConnectionLostError } from '../../src/client/errors.js';
 import { ProtocolError } from '../../src/protocol/errors.js';
 import { rejection } from '../support/failures.js';
-import { connectFake } from '../support/fake-socket.js';
+import { connectFake, FakeSocket } from '../support/fake-socket.js';
 
 const SECRET = 'S3CRET';
 
@@ -64,6 +66,15 @@ describe('the debug output of haricot:connection', () => {
     socket.destroy(new Error('ECONNRESET'));
     await Promise.all(lost);
     expect(lines.at(-1)).to.match(/beanstalkd:\/\/127\.0\.0\.1:11300 closed: ECONNRESET \(.*\), 2 pending/);
+    expect(lines).to.have.length(4);
+  });
+
+  it('tells why there was no connection', async () => {
+    const socket = new FakeSocket();
+    const failed = rejection(Client.connect({ openSocket: () => socket.asSocket }), ConnectionLostError);
+    socket.destroy(new Error('ECONNREFUSED'));
+    await failed;
+    expect(lines.at(-1)).to.contain('could not connect to beanstalkd://127.0.0.1:11300: ECONNREFUSED');
   });
 
   it('tells an orderly end as such', async () => {

@@ -1,3 +1,4 @@
+import './unheeded-rejections.js';
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { Client, type ClientOptions } from '../../src/client/client.js';

@@ -67,6 +67,20 @@ describe('Stopping a worker', () => {
     expect(clock.pending).to.equal(0);
   });
 
+  it('closes its connections only when the engine has answered the settlements', async () => {
+    const answer = deferred();
+    harness().deliver().answer = () => answer.promise;
+    const worker = harness().start();
+    await started.promise;
+    const stopped = worker.stop();
+    work.resolve();
+    await clock.tickAsync(1000);
+    expect(harness().driver.calls.map(([method]) => method)).to.deep.equal(['consume']);
+    answer.resolve();
+    await stopped;
+    expect(harness().emitted.slice(-2)).to.deep.equal(['messageFinished', 'workerStopped']);
+  });
+
   it('retries a message whose slot fails in that time as ever', async () => {
     const reservation = harness().deliver();
     const worker = harness().start({ backoff: 70 });

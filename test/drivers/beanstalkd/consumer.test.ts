@@ -20,8 +20,8 @@ describe('BeanstalkdConsumer', () => {
   afterEach(() => consumer.close());
 
   /** A consumer that has reserved job 7 on its first connection. */
-  async function reserved(): Promise<{ reservation: Reservation; peer: Peer }> {
-    const reserving = consume().reserve();
+  async function reserved(slots = 1): Promise<{ reservation: Reservation; peer: Peer }> {
+    const reserving = consume('', ['mail'], slots).reserve();
     const peer = await server().peer();
     await peer.takes('watch mail\r\nignore default\r\nreserve\r\n');
     peer.sends('WATCHING 2\r\nWATCHING 1\r\nRESERVED 7 2\r\nhi\r\n');
@@ -221,17 +221,32 @@ describe('BeanstalkdConsumer', () => {
     await peer.takesEnd();
   });
 
-  it('keeps no more connections than it has slots', async () => {
-    const first = await reserved();
+  /** A second message, held on a connection of its own. */
+  async function reservedToo(): Promise<{ reservation: Reservation; peer: Peer }> {
     const reserving = consumer.reserve();
     const peer = await server().peer();
     await peer.takes('watch mail\r\nignore default\r\nreserve\r\n');
     peer.sends('WATCHING 2\r\nWATCHING 1\r\nRESERVED 8 0\r\n\r\n');
     await peer.takes('stats-job 8\r\n');
     peer.sends(jobStats());
-    const second = await reserving;
+    return { reservation: (await reserving) as Reservation, peer };
+  }
+
+  it('reserves on the connection that was freed last: what settled its message may not be sent yet', async () => {
+    const first = await reserved(2);
+    const second = await reservedToo();
     void first.reservation.ack().catch(() => {});
-    void second?.ack().catch(() => {});
+    void second.reservation.ack().catch(() => {});
+    void consumer.reserve().catch(() => {});
+    await Promise.all([first.peer.takes('delete 7\r\n'), second.peer.takes('delete 8\r\nreserve\r\n')]);
+    expect(first.peer.unread).to.equal('');
+  });
+
+  it('keeps no more connections than it has slots', async () => {
+    const first = await reserved();
+    const { reservation, peer } = await reservedToo();
+    void first.reservation.ack().catch(() => {});
+    void reservation.ack().catch(() => {});
     await first.peer.takes('delete 7\r\n');
     await peer.takes('delete 8\r\n');
     peer.sends('DELETED\r\n');

@@ -110,9 +110,9 @@ describe('BeanstalkdReservation', () => {
     const acked = reservation.ack();
     peer.sends('DELETED\r\n');
     await acked;
+    expect(client.listenerCount('close')).to.equal(0);
     client.destroy();
     expect(reservation.lost.aborted).to.equal(false);
-    expect(client.listenerCount('close')).to.equal(0);
   });
 
   it('passes on what else the server says', async () => {
