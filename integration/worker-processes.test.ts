@@ -68,8 +68,11 @@ describe('Worker processes', () => {
     it('lose none and handle none twice when one is sent SIGTERM, which ends it with exit code 0', async () => {
       const [one, other] = workers;
       await untilHandled(MESSAGES / 4, ...workers);
+      const start = performance.now();
       one.signal('SIGTERM');
       expect(await one.exit(), String(one)).to.equal(0);
+      // The grace is ten seconds.
+      expect(performance.now() - start).to.be.below(10_000);
       expect(one.lines.at(-1)).to.equal(
         `${one.lines.at(-1)?.slice(0, 8)} stopped: ${handled(one).length} finished, 0 buried`,
       );

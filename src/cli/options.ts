@@ -33,6 +33,12 @@ export function parseCount(text: string): number {
   throw new InvalidArgumentError('Allowed is a whole number that is not negative.');
 }
 
+export function parseExitCode(text: string): number {
+  const code = parseCount(text);
+  if (code <= 255) return code;
+  throw new InvalidArgumentError('Allowed is a whole number from 0 to 255.');
+}
+
 const BYTE_UNITS: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 };
 
 export function parseBytes(text: string): number {

@@ -6,7 +6,7 @@ import { InvalidOptionError } from '../queue/errors.js';
 import { Queue } from '../queue/queue.js';
 import { SignalDispatcher } from '../signals/dispatcher.js';
 import { Worker } from '../worker/worker.js';
-import { type GlobalOptions, openEngine, parseBytes, parseCount, parseDuration } from './options.js';
+import { type GlobalOptions, openEngine, parseBytes, parseCount, parseDuration, parseExitCode } from './options.js';
 import { describeError, type Output } from './output.js';
 import { reportSignals } from './report.js';
 
@@ -45,7 +45,7 @@ export function addWork(program: Command, output: Output): void {
     .option('--max-messages <n>', 'stop after so many messages', parseCount)
     .option('--time-limit <time>', 'stop after so long: 1h', parseDuration)
     .option('--memory-limit <bytes>', 'stop when the process is larger: 256M', parseBytes)
-    .option('--limit-exit-code <n>', 'exit code when a limit has stopped the worker', parseCount, 0)
+    .option('--limit-exit-code <n>', 'exit code when a limit has stopped the worker', parseExitCode, 0)
     .option('--verbose', 'a line for each message that is finished, too')
     .addHelpText('after', '\nExample:\n  haricot work mail --slots ./slots.js --concurrency 10\n')
     .action(async (names: string[], options: WorkCommandOptions) => {

@@ -133,8 +133,7 @@ export class Queue {
   /** Takes a message without a worker: it is yours to ack, release or bury within its TTR. `null` when none came. */
   async reserve({ timeout, signal }: TakeOptions = {}): Promise<Reservation | null> {
     const timeoutMs = timeout === undefined ? undefined : toMs(timeout, 'timeout');
-    this.#consumer ??= this.driver.consume([this.name], 1);
-    return (await this.#consumer).reserve({ timeoutMs, signal });
+    return (await this.#consume()).reserve({ timeoutMs, signal });
   }
 
   /** Reads a reservation's body. @throws DecodeError */
@@ -158,6 +157,15 @@ export class Queue {
     }
     await reservation.ack();
     return message;
+  }
+
+  /** One consumer for all reservations without a worker; tried again where the engine could give none. */
+  #consume(): Promise<Consumer> {
+    this.#consumer ??= this.driver.consume([this.name], 1).catch((error) => {
+      this.#consumer = undefined;
+      throw error;
+    });
+    return this.#consumer;
   }
 
   async #message(type: MessageType<unknown, unknown>, data: unknown, { headers }: PublishOptions): Promise<Message> {

@@ -49,6 +49,22 @@ export interface SignalEvents {
 
 export type ObserverSignal = keyof SignalEvents;
 
+// A record, so that the compiler misses a signal that is missing here.
+const OBSERVER_SIGNALS: Readonly<Record<ObserverSignal, true>> = {
+  messageSubmitted: true,
+  messageFinished: true,
+  messageReleased: true,
+  messageFailed: true,
+  messageExpired: true,
+  workerStarted: true,
+  workerStopping: true,
+  workerStopped: true,
+  workerError: true,
+};
+
+/** The names of the signals that observers can be connected to. */
+export const observerSignals: readonly string[] = Object.keys(OBSERVER_SIGNALS);
+
 /** What a slot is told about the delivery of its message. */
 export interface SlotContext {
   readonly queue: string;

@@ -1,6 +1,13 @@
 import createDebug from 'debug';
 import type { Message, MessageType } from '../queue/message.js';
-import type { MessageSlot, Observer, ObserverSignal, SignalEvents, SlotContext } from './catalogue.js';
+import {
+  type MessageSlot,
+  type Observer,
+  type ObserverSignal,
+  observerSignals,
+  type SignalEvents,
+  type SlotContext,
+} from './catalogue.js';
 
 const debug = createDebug('haricot:signals');
 
@@ -51,6 +58,11 @@ export class SignalDispatcher {
   ): Disconnect {
     if (typeof slot !== 'function') throw new TypeError(`a slot is a function, got ${typeof slot}`);
     if (typeof to === 'string' && to !== 'messageReceived') {
+      if (!observerSignals.includes(to)) {
+        throw new TypeError(
+          `there is no signal ${JSON.stringify(to)}; there are messageReceived, ${observerSignals.join(', ')}`,
+        );
+      }
       return this.#connectObserver(to, slot as (event: never) => unknown, once);
     }
     if (typeof to !== 'string' && typeof to?.type !== 'string') {

@@ -1,6 +1,13 @@
 import { expect } from 'chai';
 import { InvalidArgumentError } from 'commander';
-import { openEngine, parseBytes, parseCount, parseDuration, parseHeader } from '../../src/cli/options.js';
+import {
+  openEngine,
+  parseBytes,
+  parseCount,
+  parseDuration,
+  parseExitCode,
+  parseHeader,
+} from '../../src/cli/options.js';
 import { registerDriver } from '../../src/drivers/open.js';
 import { InvalidOptionError } from '../../src/queue/errors.js';
 import { rejection, thrown } from '../support/failures.js';
@@ -40,6 +47,11 @@ describe('On the command line', () => {
         text,
       ).to.equal('Allowed is a whole number that is not negative.');
     }
+  });
+
+  it('an exit code is what a process can return', () => {
+    expect(['0', '3', '255'].map(parseExitCode)).to.deep.equal([0, 3, 255]);
+    expect(refusal(() => parseExitCode('256'))).to.equal('Allowed is a whole number from 0 to 255.');
   });
 
   it('a size is a number of bytes, or of kibi-, mebi- or gibibytes', () => {

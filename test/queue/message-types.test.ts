@@ -51,7 +51,7 @@ describe('the compiler', () => {
     });
     signals.connect('messageFinished', ({ durationMs }) => same<typeof durationMs, number>(true));
     // @ts-expect-error: there is no such signal
-    signals.connect('messageLost', () => {});
+    thrown(() => signals.connect('messageLost', () => {}), TypeError);
     // @ts-expect-error: not an object with a type
     thrown(() => signals.connect(5, () => {}), TypeError);
   });

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import sinon from 'sinon';
 import { DecodeError, InvalidOptionError } from '../../src/queue/errors.js';
 import { Queue } from '../../src/queue/queue.js';
 import { rejection } from '../support/failures.js';
@@ -82,5 +83,12 @@ describe('Queue.take', () => {
     const delivered = driver.deliver({ body: encoded() });
     delivered.answer = () => Promise.reject(error);
     expect(await rejection(queue.take(), Error)).to.equal(error);
+  });
+
+  it('asks the engine for a consumer again when it could give none', async () => {
+    const consume = sinon.stub(driver, 'consume').rejects(new Error('not now'));
+    await rejection(queue.take({ timeout: 0 }), Error);
+    consume.restore();
+    expect(await queue.take({ timeout: 0 })).to.equal(null);
   });
 });

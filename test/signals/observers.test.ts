@@ -138,3 +138,14 @@ describe('SignalDispatcher with observers', () => {
     expect(told).to.deep.equal(['second']);
   });
 });
+
+describe('A signal that does not exist', () => {
+  it('cannot be connected to: the error names those that do', () => {
+    const signals = new SignalDispatcher();
+    const connect = () => signals.connect('mesageFailed' as 'messageFailed', () => {});
+    expect(connect).to.throw(
+      TypeError,
+      'there is no signal "mesageFailed"; there are messageReceived, messageSubmitted',
+    );
+  });
+});

@@ -20,6 +20,7 @@ export class BeanstalkdConsumer implements Consumer {
   readonly #clients = new Set<Client>();
   readonly #free: Client[] = [];
   readonly #closing = new AbortController();
+  onClose: () => void = () => {};
 
   constructor(url: string, tubes: Tubes, watched: readonly string[], slots: number) {
     this.#url = url;
@@ -56,6 +57,7 @@ export class BeanstalkdConsumer implements Consumer {
   async close(): Promise<void> {
     this.#closing.abort();
     for (const client of this.#clients) client.destroy();
+    this.onClose();
   }
 
   async #reserveOn(client: Client, timeout: number | undefined): Promise<Reservation | null> {

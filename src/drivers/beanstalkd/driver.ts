@@ -67,6 +67,7 @@ class BeanstalkdDriver implements Driver {
     this.#checkOpen();
     const tubes = queues.map((queue) => this.#tubes.tubeOf(queue));
     const consumer = new BeanstalkdConsumer(this.#url, this.#tubes, tubes, slots);
+    consumer.onClose = () => this.#consumers.delete(consumer);
     this.#consumers.add(consumer);
     return consumer;
   }
