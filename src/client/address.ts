@@ -1,31 +1,100 @@
-import { isIPv6 } from 'node:net';
+import { isIP, isIPv6 } from 'node:net';
+import type { ConnectionOptions as NodeTlsOptions } from 'node:tls';
 import { InvalidArgumentError } from '../protocol/errors.js';
 
+/** How a TLS terminator in front of beanstalkd is verified and what it is shown; as Node's `tls.connect` takes it. */
+export type TlsOptions = Pick<
+  NodeTlsOptions,
+  'ca' | 'cert' | 'key' | 'passphrase' | 'pfx' | 'servername' | 'minVersion' | 'ciphers' | 'checkServerIdentity'
+>;
+
 /** Where a server listens. */
-export interface Address {
-  readonly host: string;
-  readonly port: number;
+export type Address =
+  | { readonly host: string; readonly port: number; readonly tls?: TlsOptions | undefined }
+  /** A Unix socket. */
+  | { readonly path: string };
+
+/** How callers name an address. */
+export interface AddressOptions {
+  /**
+   * `beanstalkd://host[:port]`, `beanstalkds://host[:port]` for TLS, `beanstalkd+unix:///path` or `host[:port]`; instead
+   * of `host` and `port`.
+   */
+  readonly url?: string | undefined;
+  /** Default 127.0.0.1. */
+  readonly host?: string | undefined;
+  /** Default 11300. */
+  readonly port?: number | undefined;
+  /** For `beanstalkds://`; with `host` and `port` it asks for TLS. The certificate is always verified. */
+  readonly tls?: TlsOptions | undefined;
 }
 
-export const DEFAULT_HOST = '127.0.0.1';
-export const DEFAULT_PORT = 11300;
+const DEFAULT_HOST = '127.0.0.1';
+const DEFAULT_PORT = 11300;
 
+/** What a server takes for `-l unix:PATH`. */
+const MAX_SOCKET_PATH = 107;
+
+const UNIX = /^beanstalkd\+unix:\/\//i;
 const PARTS = /^(?:([a-z][a-z0-9+.-]*):\/\/)?(\[[^\]]*\]|[^:/?#@[\]\s]+)(?::([^/?#]*))?\/?$/i;
-const ALLOWED = 'beanstalkd://host[:port] or host[:port], an IPv6 address in brackets';
+const ALLOWED =
+  'beanstalkd://host[:port], beanstalkds://host[:port], beanstalkd+unix:///path or host[:port], an IPv6 address in brackets';
 
 /**
- * Reads `beanstalkd://host[:port]` or `host[:port]`; the port defaults to 11300.
+ * Reads the text of an address; the port defaults to 11300.
  * @throws InvalidArgumentError naming the part that is wrong
  */
-export function parseAddress(text: string): Address {
+export function parseAddress(text: string, tls?: TlsOptions): Address {
+  if (UNIX.test(text)) return unixAddress(text, tls);
+  if (text.includes('@')) throw malformed(text, 'beanstalkd knows no users and no passwords');
   const parts = PARTS.exec(text);
   if (!parts) throw malformed(text, 'it does not have the form of an address');
-  const [, scheme, rawHost = '', port] = parts;
-  if (scheme !== undefined && scheme.toLowerCase() !== 'beanstalkd') throw malformed(text, `the scheme is "${scheme}"`);
+  const [, scheme = 'beanstalkd', rawHost = '', port] = parts;
+  const secure = scheme.toLowerCase() === 'beanstalkds';
+  if (!secure && scheme.toLowerCase() !== 'beanstalkd') throw malformed(text, `the scheme is "${scheme}"`);
+  if (!secure && tls) throw malformed(text, 'there are options for TLS, but the scheme is not beanstalkds');
   const bracketed = rawHost.startsWith('[');
   const host = bracketed ? rawHost.slice(1, -1) : rawHost;
   if (bracketed && !isIPv6(host)) throw malformed(text, `"${host}" is not an IPv6 address`);
-  return { host, port: port === undefined ? DEFAULT_PORT : parsePort(port, text) };
+  return {
+    host,
+    port: port === undefined ? DEFAULT_PORT : parsePort(port, text),
+    ...(secure && { tls: tls ?? {} }),
+  };
+}
+
+/** The address that options name. @throws InvalidArgumentError */
+export function addressOf({ url, host, port, tls }: AddressOptions): Address {
+  if (url !== undefined) {
+    if (host === undefined && port === undefined) return parseAddress(url, tls);
+    throw new InvalidArgumentError('an address is given as url, or as host and port, not as both');
+  }
+  if (port !== undefined && !isPort(port)) {
+    throw new InvalidArgumentError(`a port is an integer from 1 to 65535, got ${String(port)}`);
+  }
+  return { host: host ?? DEFAULT_HOST, port: port ?? DEFAULT_PORT, ...(tls && { tls }) };
+}
+
+/** The address as a URL, for messages. */
+export function formatAddress(address: Address): string {
+  if ('path' in address) return `beanstalkd+unix://${address.path}`;
+  const { host, port, tls } = address;
+  return `${tls ? 'beanstalkds' : 'beanstalkd'}://${isIPv6(host) ? `[${host}]` : host}:${port}`;
+}
+
+/** The name that the certificate must bear: an address is none that TLS could ask for. */
+export function serverNameOf({ host, tls }: { readonly host: string; readonly tls: TlsOptions }): string | undefined {
+  return tls.servername ?? (isIP(host) ? undefined : host);
+}
+
+function unixAddress(text: string, tls: TlsOptions | undefined): Address {
+  const path = text.replace(UNIX, '');
+  if (tls) throw malformed(text, 'a Unix socket has no TLS');
+  if (!path.startsWith('/')) throw malformed(text, 'the path of a Unix socket begins with "/"');
+  const length = Buffer.byteLength(path);
+  if (length > MAX_SOCKET_PATH)
+    throw malformed(text, `the path is ${length} bytes long, ${MAX_SOCKET_PATH} are allowed`);
+  return { path };
 }
 
 function parsePort(port: string, text: string): number {
@@ -33,15 +102,12 @@ function parsePort(port: string, text: string): number {
   throw malformed(text, `the port is "${port}", not a number from 1 to 65535`);
 }
 
-export function isPort(port: number): boolean {
+function isPort(port: number): boolean {
   return Number.isInteger(port) && port >= 1 && port <= 65535;
 }
 
-/** The address as a URL, for messages. */
-export function formatAddress({ host, port }: Address): string {
-  return `beanstalkd://${isIPv6(host) ? `[${host}]` : host}:${port}`;
-}
-
 function malformed(text: string, why: string): InvalidArgumentError {
-  return new InvalidArgumentError(`${JSON.stringify(text)} is no address of a beanstalkd: ${why}; write ${ALLOWED}`);
+  // Errors end up in logs, and somebody may have written a password.
+  const shown = JSON.stringify(text.replace(/^([a-z0-9+.-]*:\/\/)?.*@/is, '$1…@'));
+  return new InvalidArgumentError(`${shown} is no address of a beanstalkd: ${why}; write ${ALLOWED}`);
 }

@@ -1,64 +1,40 @@
 import { EventEmitter } from 'node:events';
-import { type BodyInput, checkBody, type JobId } from '../protocol/arguments.js';
+import { type BodyInput, checkTube, type JobId } from '../protocol/arguments.js';
 import {
   type BuryOptions,
   bareLine,
-  type CommandName,
   jobLine,
-  kickLine,
   type PutOptions,
-  pauseTubeLine,
-  putLine,
   type ReleaseOptions,
   reserveLine,
-  tubeLine,
 } from '../protocol/commands.js';
-import { type BeanstalkdError, InvalidArgumentError, ProtocolError } from '../protocol/errors.js';
-import { DEFAULT_MAX_BODY_BYTES } from '../protocol/limits.js';
+import { InvalidArgumentError } from '../protocol/errors.js';
 import type { Reply } from '../protocol/replies.js';
 import { decodeList, decodeStats, type JobStats, type ServerStats, type TubeStats } from '../protocol/stats.js';
-import { type Address, DEFAULT_HOST, DEFAULT_PORT, isPort, parseAddress } from './address.js';
-import { Connection, type ConnectionOptions } from './connection.js';
-import { Job, StoredJob } from './job.js';
+import { ClosedError } from './errors.js';
+import { Job, type StoredJob } from './job.js';
 import {
   buryJob,
-  count,
   data,
   deleteJob,
   nothing,
   releaseJob,
-  send,
   sendForJob,
   statsJob,
-  statsOrNull,
+  statsTube,
   touchJob,
+  value,
 } from './operations.js';
-
-/** How a {@link Client} connects. */
-export interface ClientOptions extends Partial<ConnectionOptions> {
-  /** `beanstalkd://host[:port]` or `host[:port]`; instead of `host` and `port`. */
-  readonly url?: string | undefined;
-  /** Default 127.0.0.1. */
-  readonly host?: string | undefined;
-  /** Default 11300. */
-  readonly port?: number | undefined;
-  /** How long connecting may take, in milliseconds. Default 5000. */
-  readonly connectTimeoutMs?: number;
-  /** Ceiling for the body of a received job, in bytes; a larger one is a protocol fault. Default 64 MiB. */
-  readonly maxBodyBytes?: number;
-}
+import { type ClientOptions, DEFAULT_QUIT_TIMEOUT_MS, openSession } from './options.js';
+import type { Request, Sender } from './request.js';
+import type { ClientEvents, Session } from './session.js';
+import { kick, pauseTube, peek, put, stored, Tube, type TubeOwner } from './tube.js';
 
 export interface ReserveOptions {
   /** How long to wait for a job, in whole seconds, 0 to 2147483647. Default: for ever. */
   readonly timeout?: number | undefined;
-}
-
-const DEFAULT_CONNECT_TIMEOUT_MS = 5000;
-
-/** What a {@link Client} emits. */
-export interface ClientEvents {
-  /** The connection is gone: a ClosedError after `quit()` and `destroy()`, otherwise a ConnectionLostError. */
-  close: [reason: BeanstalkdError];
+  /** Gives up waiting: the call rejects with its reason. A job that is on its way stays in its queue. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -69,29 +45,45 @@ export interface ClientEvents {
  * produce on different clients. Arguments are checked before a byte is sent: a bad one rejects with INVALID_ARGUMENT.
  */
 export class Client extends EventEmitter<ClientEvents> implements AsyncDisposable {
-  readonly #connection: Connection;
-  /** The server's max-job-size, once `stats` has told it. */
-  #maxJobSize: number | undefined;
+  readonly #session: Session;
+  readonly #quitTimeoutMs: number;
+  /** Commands of this client; none once it went back to its pool. */
+  readonly #sender: TubeOwner & { maxJobSize: number | undefined };
+  #returned = false;
 
   /**
    * @param target an address, or options that name one
-   * @throws InvalidArgumentError, ConnectTimeoutError, ConnectionLostError
+   * @throws InvalidArgumentError, ConnectTimeoutError, ConnectionLostError, or the signal's reason
    */
   static async connect(target: string | ClientOptions = {}, options: ClientOptions = {}): Promise<Client> {
     const all = typeof target === 'string' ? { ...options, url: target } : { ...target, ...options };
-    const { connectTimeoutMs = DEFAULT_CONNECT_TIMEOUT_MS, maxBodyBytes = DEFAULT_MAX_BODY_BYTES, openSocket } = all;
-    return new Client(await Connection.open(addressOf(all), { connectTimeoutMs, maxBodyBytes, openSocket }));
+    return new Client(await openSession(all), all.quitTimeoutMs);
   }
 
-  private constructor(connection: Connection) {
+  /** For {@link Client.connect} and the pool. */
+  constructor(session: Session, quitTimeoutMs: number = DEFAULT_QUIT_TIMEOUT_MS) {
     super();
-    this.#connection = connection;
-    connection.onClose = (reason) => this.emit('close', reason);
+    this.#session = session;
+    this.#quitTimeoutMs = quitTimeoutMs;
+    this.#sender = { maxJobSize: undefined, send: (request) => this.#send(request) };
+    session.emit = (event, ...args) => {
+      // Another server may have another limit.
+      if (event === 'disconnect') this.#sender.maxJobSize = undefined;
+      try {
+        // Typed by the signature of Session.emit, which the emitter's own cannot follow.
+        (this as EventEmitter).emit(event, ...args);
+      } catch (error) {
+        // Uncaught, as with any emitter, but not in the middle of reconnecting.
+        process.nextTick(() => {
+          throw error;
+        });
+      }
+    };
   }
 
-  /** Whether commands can still be sent: false after `quit()`, `destroy()` and the loss of the connection. */
+  /** Whether commands are taken: false after `quit()` and `destroy()`, and when it has given up reconnecting. */
   get isOpen(): boolean {
-    return this.#connection.isOpen;
+    return this.#session.isOpen && !this.#returned;
   }
 
   // Producing
@@ -103,15 +95,12 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
    * @throws JobTooBigError, DrainingError, OutOfMemoryError; BuriedError when the server had to bury the job
    */
   put(body: BodyInput, options?: PutOptions): Promise<string> {
-    return send(this.#connection, () => {
-      const size = checkBody(body, Buffer.byteLength, this.#maxJobSize);
-      return { command: 'put', line: putLine(size, options), body, size, decode: text };
-    });
+    return put(this.#sender, this.#session.chosenTube, body, options);
   }
 
   /** Makes `tube` the one that `put`, `kick` and `peekReady` and its kin are about; creates it. @returns its name */
   use(tube: string): Promise<string> {
-    return this.#aboutTube('use', tube, text);
+    return this.#checked(() => this.#session.use(checkTube(tube, 'use')));
   }
 
   // Consuming
@@ -121,12 +110,44 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
    * @returns `null` when the timeout passed
    * @throws DeadlineSoonError when a job held by this connection must be touched or finished first
    */
-  reserve({ timeout }: ReserveOptions = {}): Promise<Job | null> {
-    return send(this.#connection, () => ({
+  reserve(options: ReserveOptions = {}): Promise<Job | null> {
+    return this.#checked(() => {
+      const { timeout, signal } = options;
+      const request = this.#reserveRequest(timeout);
+      if (signal === undefined) return this.#session.send(request);
+      if (!(signal instanceof AbortSignal)) throw new InvalidArgumentError('signal is an AbortSignal', request);
+      return this.#session.holdsJobs
+        ? this.#reserveInTurns(timeout, signal)
+        : this.#session.sendCancellable(request, signal);
+    });
+  }
+
+  /**
+   * While jobs are held a reserve that may be given up asks second by second. Their connection outlives it then, and what
+   * is called for them has to wait a second at most, not until a job comes.
+   */
+  async #reserveInTurns(timeout: number | undefined, signal: AbortSignal): Promise<Job | null> {
+    for (let left = timeout ?? Number.POSITIVE_INFINITY; ; left--) {
+      const job = await this.#session.sendCancellable(this.#reserveRequest(Math.min(left, 1)), signal);
+      if (job !== null || left <= 1) return job;
+    }
+  }
+
+  #reserveRequest(timeout: number | undefined): Request<Job | null> {
+    return {
       command: timeout === undefined ? 'reserve' : 'reserve-with-timeout',
       line: reserveLine(timeout),
-      decode: (reply) => (reply.form === 'TIMED_OUT' ? null : this.#job(reply)),
-    }));
+      timeout,
+      decode: (reply, connection) => (reply.form === 'TIMED_OUT' ? null : this.#job(reply, connection)),
+    };
+  }
+
+  /** Its commands go down the connection that has reserved it, as long as this client may use that. */
+  #job(reply: Reply, connection: Sender): Job {
+    const sender: Sender = {
+      send: (request) => (this.#returned ? Promise.reject(returned(request)) : connection.send(request)),
+    };
+    return new Job(reply.value, data(reply), sender);
   }
 
   /**
@@ -134,39 +155,39 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
    * @throws NotFoundError when it does not exist or is reserved; BadFormatError on older servers
    */
   reserveJob(id: JobId): Promise<Job> {
-    return this.#aboutJob('reserve-job', id, (reply) => this.#job(reply));
+    return this.#aboutJob('reserve-job', id, (reply, connection) => this.#job(reply, connection));
   }
 
   /** Adds `tube` to those that `reserve` takes from; creates it. @returns how many are watched */
   watch(tube: string): Promise<number> {
-    return this.#aboutTube('watch', tube, count);
+    return this.#checked(() => this.#session.watch('watch', tube));
   }
 
   /** Takes `tube` off those that `reserve` takes from. @returns how many are watched @throws NotIgnoredError for the last */
   ignore(tube: string): Promise<number> {
-    return this.#aboutTube('ignore', tube, count);
+    return this.#checked(() => this.#session.watch('ignore', tube));
   }
 
   // One job, by its id
 
   /** Removes a job that is held by this connection, or ready, delayed or buried. @throws NotFoundError */
   delete(id: JobId): Promise<void> {
-    return deleteJob(this.#connection, id);
+    return deleteJob(this.#sender, id);
   }
 
   /** Gives back a job this connection holds. @throws NotFoundError, BuriedError */
   release(id: JobId, options?: ReleaseOptions): Promise<void> {
-    return releaseJob(this.#connection, id, options);
+    return releaseJob(this.#sender, id, options);
   }
 
   /** Puts aside a job this connection holds, until it is kicked. @throws NotFoundError */
   bury(id: JobId, options?: BuryOptions): Promise<void> {
-    return buryJob(this.#connection, id, options);
+    return buryJob(this.#sender, id, options);
   }
 
   /** Starts the TTR of a job this connection holds anew. @throws NotFoundError */
   touch(id: JobId): Promise<void> {
-    return touchJob(this.#connection, id);
+    return touchJob(this.#sender, id);
   }
 
   /** Makes one buried or delayed job ready. @throws NotFoundError when it is neither */
@@ -187,36 +208,36 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
 
   /** The next ready job of the used tube. */
   peekReady(): Promise<StoredJob | null> {
-    return this.#bare('peek-ready', stored);
+    return peek(this.#sender, this.#session.chosenTube, 'peek-ready');
   }
 
   /** The delayed job of the used tube that becomes ready first. */
   peekDelayed(): Promise<StoredJob | null> {
-    return this.#bare('peek-delayed', stored);
+    return peek(this.#sender, this.#session.chosenTube, 'peek-delayed');
   }
 
   /** The job of the used tube that was buried first. */
   peekBuried(): Promise<StoredJob | null> {
-    return this.#bare('peek-buried', stored);
+    return peek(this.#sender, this.#session.chosenTube, 'peek-buried');
   }
 
   /** The whole server. From then on `put` refuses bodies above its `maxJobSize` without sending them. */
   stats(): Promise<ServerStats> {
     return this.#bare('stats', (reply) => {
       const stats = decodeStats<ServerStats>(data(reply));
-      if (Number.isSafeInteger(stats.maxJobSize)) this.#maxJobSize = stats.maxJobSize;
+      if (Number.isSafeInteger(stats.maxJobSize)) this.#sender.maxJobSize = stats.maxJobSize;
       return stats;
     });
   }
 
   /** `null` when there is no such tube. */
   statsTube(tube: string): Promise<TubeStats | null> {
-    return this.#aboutTube('stats-tube', tube, statsOrNull<TubeStats>);
+    return statsTube(this.#sender, tube);
   }
 
   /** `null` when there is no such job. */
   statsJob(id: JobId): Promise<JobStats | null> {
-    return statsJob(this.#connection, id);
+    return statsJob(this.#sender, id);
   }
 
   listTubes(): Promise<string[]> {
@@ -224,7 +245,8 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
   }
 
   listTubeUsed(): Promise<string> {
-    return this.#bare('list-tube-used', text);
+    const command = 'list-tube-used';
+    return this.#sender.send({ command, line: bareLine(command), tube: this.#session.chosenTube, decode: value });
   }
 
   listTubesWatched(): Promise<string[]> {
@@ -238,16 +260,17 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
    * @returns how many
    */
   kick(bound: number): Promise<number> {
-    return send(this.#connection, () => ({ command: 'kick', line: kickLine(bound), decode: count }));
+    return kick(this.#sender, this.#session.chosenTube, bound);
   }
 
   /** Hands out nothing from `tube` for so many seconds; 0 ends a pause. @throws NotFoundError */
   pauseTube(tube: string, seconds: number): Promise<void> {
-    return send(this.#connection, () => ({
-      command: 'pause-tube',
-      line: pauseTubeLine(tube, seconds),
-      decode: nothing,
-    }));
+    return pauseTube(this.#sender, tube, seconds);
+  }
+
+  /** One tube, for callers that use several: it sends `use` when it must. @throws InvalidArgumentError */
+  tube(name: string): Tube {
+    return new Tube(this.#sender, checkTube(name, 'use'));
   }
 
   // Closing
@@ -257,61 +280,51 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
    * Jobs still held become ready again.
    */
   quit(): Promise<void> {
-    return this.#connection.quit();
+    return this.#returned ? Promise.resolve() : this.#session.quit(this.#quitTimeoutMs);
   }
 
   /** Closes at once; what is pending rejects with CLOSED. */
   destroy(): void {
-    this.#connection.destroy();
+    if (!this.#returned) this.#session.destroy();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.quit();
   }
 
-  #job(reply: Reply): Job {
-    return new Job(reply.value, data(reply), this.#connection);
+  /** For the pool: the connection is somebody else's from now on. */
+  detach(): void {
+    this.#returned = true;
+    this.#session.emit = nothing;
+  }
+
+  #send<T>(request: Request<T>): Promise<T> {
+    return this.#returned ? Promise.reject(returned(request)) : this.#session.send(request);
+  }
+
+  /** What an argument is refused with becomes a rejection. */
+  #checked<T>(call: () => Promise<T>): Promise<T> {
+    if (this.#returned) return Promise.reject(returned());
+    try {
+      return call();
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   #bare<T>(command: Parameters<typeof bareLine>[0], decode: (reply: Reply) => T): Promise<T> {
-    return this.#connection.send({ command, line: bareLine(command), decode });
+    return this.#sender.send({ command, line: bareLine(command), decode });
   }
 
-  #aboutTube<T>(command: Parameters<typeof tubeLine>[0], tube: string, decode: (reply: Reply) => T): Promise<T> {
-    return send(this.#connection, () => ({ command, line: tubeLine(command, tube), decode }));
-  }
-
-  #aboutJob<T>(command: Parameters<typeof jobLine>[0], id: JobId, decode: (reply: Reply) => T): Promise<T> {
-    return sendForJob(this.#connection, command, id, decode, () => jobLine(command, id));
+  #aboutJob<T>(command: Parameters<typeof jobLine>[0], id: JobId, decode: Request<T>['decode']): Promise<T> {
+    return sendForJob(this.#sender, command, id, decode, () => jobLine(command, id));
   }
 }
 
-function text(reply: Reply): string {
-  return reply.value;
+function returned({ command, jobId }: Partial<Request<unknown>> = {}): ClosedError {
+  return new ClosedError('this client was returned to its pool', { command, jobId });
 }
 
 function list(reply: Reply): string[] {
   return decodeList(data(reply));
-}
-
-function stored(reply: Reply): StoredJob | null {
-  if (reply.form === 'NOT_FOUND') return null;
-  if (reply.body) return new StoredJob(reply.value, reply.body);
-  throw new ProtocolError('the job is still being uploaded by another connection', undefined, {
-    command: 'peek' satisfies CommandName,
-    jobId: reply.value,
-  });
-}
-
-function addressOf({ url, host, port }: ClientOptions): Address {
-  if (url !== undefined) {
-    if (host !== undefined || port !== undefined) {
-      throw new InvalidArgumentError('an address is given as url, or as host and port, not as both');
-    }
-    return parseAddress(url);
-  }
-  if (port !== undefined && !isPort(port)) {
-    throw new InvalidArgumentError(`a port is an integer from 1 to 65535, got ${String(port)}`);
-  }
-  return { host: host ?? DEFAULT_HOST, port: port ?? DEFAULT_PORT };
 }

@@ -1,6 +1,5 @@
-import { connect as connectSocket, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import createDebug from 'debug';
-import type { BodyInput } from '../protocol/arguments.js';
 import {
   ANY_COMMAND_FAILS,
   bareLine,
@@ -13,97 +12,92 @@ import { type BeanstalkdError, type ErrorContext, ProtocolError, serverError } f
 import { ReplyParser } from '../protocol/parser.js';
 import type { Reply, ReplyForm } from '../protocol/replies.js';
 import { type Address, formatAddress } from './address.js';
-import { ClosedError, ConnectionLostError, ConnectTimeoutError } from './errors.js';
+import { ClosedError, ConnectionLostError, ReplyTimeoutError } from './errors.js';
+import { ExpiryWatch } from './expiry-watch.js';
 import { Fifo } from './fifo.js';
+import { releaseJob, statsJob } from './operations.js';
+import { ReplyTimer } from './reply-timer.js';
+import type { Request, Sender } from './request.js';
+import { describe, openSocket, type SocketOptions } from './socket.js';
 import { Writer } from './writer.js';
 
 const debug = createDebug('haricot:connection');
 
-export interface ConnectionOptions {
-  /** How long connecting may take, in milliseconds. Default 5000. */
-  readonly connectTimeoutMs: number;
+export interface ConnectionOptions extends SocketOptions {
   /** Ceiling for a received body, in bytes. A larger one is a {@link ProtocolError}. */
   readonly maxBodyBytes: number;
-  /** Where the socket comes from; for tests. */
-  readonly openSocket?: ((address: Address) => Socket) | undefined;
-}
-
-/** One command to send. */
-export interface Request<T> {
-  readonly command: CommandName;
-  /** The command line, CR LF included. */
-  readonly line: string;
-  /** Turns a reply of success into the result. What it throws rejects the call. */
-  readonly decode: (reply: Reply) => T;
-  readonly jobId?: string | undefined;
-  readonly body?: BodyInput;
-  /** Of the body, in bytes. */
-  readonly size?: number;
+  /** How long the server may take to answer, in milliseconds; 0 for ever. A reserve gets its own timeout on top. */
+  readonly replyTimeoutMs: number;
 }
 
 /** A command whose reply is still to come. */
-interface Pending extends ErrorContext {
-  readonly command: CommandName;
-  readonly decode: (reply: Reply) => unknown;
+interface Pending {
+  readonly request: Request<unknown>;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
+  /** Its caller has been told already that it is given up: a job that comes all the same goes back. */
+  abandoned: boolean;
 }
 
 /**
- * open: takes commands. quitting: waits for the answers that are out, then ends. closed: takes nothing, `#end` says why.
+ * open: takes commands. retiring: takes only those about jobs it still holds, and quits with the last of them.
+ * quitting: waits for the answers that are out, then ends. closed: takes nothing, `#end` says why.
  */
-type State = 'open' | 'quitting' | 'closed';
+type State = 'open' | 'retiring' | 'quitting' | 'closed';
 
-/** One socket: commands go out as they are called, replies are matched in order. */
-export class Connection {
+/** One socket: commands go out as they are called, replies are matched in order. It never comes back. */
+export class Connection implements Sender {
   readonly #socket: Socket;
   readonly #name: string;
   readonly #parser: ReplyParser;
   readonly #writer: Writer;
   readonly #pending = new Fifo<Pending>();
+  readonly #replyTimer: ReplyTimer;
+  readonly #replyTimeoutMs: number;
+  readonly #expiryWatch: ExpiryWatch;
+  /** Jobs it has reserved, and for which no command was sent that gives them up. */
+  readonly #held = new Set<string>();
+  readonly #closed: Promise<void>;
   #answered = 0;
   #waitingReserves = 0;
   #state: State = 'open';
   /** Why the connection closed. */
   #end: BeanstalkdError | undefined;
-  readonly #closed: Promise<void>;
+  /** Whether it was given up with a reserve: a job it gets as it quits goes back, and a reserve it ends was not over. */
+  #givenUp = false;
+  #givenUpTimer: NodeJS.Timeout | undefined;
+  readonly #givenUpTimeoutMs: number;
   /** Called once, when the connection takes and answers nothing any more. */
   onClose: (reason: BeanstalkdError) => void = () => {};
+  /** The tube in use once all that was sent is executed; undefined where that is not known. */
+  usedTube: string | undefined = 'default';
 
-  /** @throws ConnectTimeoutError, ConnectionLostError with `sent: false` */
-  static open(address: Address, options: ConnectionOptions): Promise<Connection> {
+  /** @throws ConnectTimeoutError, ConnectionLostError with `sent: false`, or the signal's reason */
+  static async open(address: Address, options: ConnectionOptions): Promise<Connection> {
     const name = formatAddress(address);
-    const socket = (options.openSocket ?? openSocket)(address);
-    return new Promise((resolve, reject) => {
-      const fail = (error: BeanstalkdError): void => {
-        clearTimeout(timer);
-        // A socket that is torn down can still report an error, and nobody else listens.
-        socket.on('error', () => {});
-        socket.destroy();
-        debug('%s %s', name, error.message);
-        reject(error);
-      };
-      const timer = setTimeout(() => {
-        fail(new ConnectTimeoutError(`no connection to ${name} within ${options.connectTimeoutMs} ms`));
-      }, options.connectTimeoutMs);
-      const onError = (cause: Error): void => {
-        fail(new ConnectionLostError(`could not connect to ${name}: ${describe(cause)}`, false, { cause }));
-      };
-      socket.once('error', onError);
-      socket.once('connect', () => {
-        clearTimeout(timer);
-        socket.off('error', onError);
-        debug('%s connected', name);
-        resolve(new Connection(socket, name, options.maxBodyBytes));
-      });
-    });
+    try {
+      const socket = await openSocket(address, options);
+      debug('%s connected', name);
+      return new Connection(socket, name, options);
+    } catch (error) {
+      debug('%s %o', name, error);
+      throw error;
+    }
   }
 
-  private constructor(socket: Socket, name: string, maxBodyBytes: number) {
+  private constructor(socket: Socket, name: string, options: ConnectionOptions) {
+    const { maxBodyBytes, replyTimeoutMs, connectTimeoutMs } = options;
     this.#socket = socket;
     this.#name = name;
     this.#parser = new ReplyParser((reply) => this.#take(reply), maxBodyBytes);
     this.#writer = new Writer(socket);
+    this.#replyTimeoutMs = replyTimeoutMs;
+    this.#givenUpTimeoutMs = connectTimeoutMs;
+    this.#replyTimer = new ReplyTimer(
+      () => this.#allowance(),
+      () => this.#replyOverdue(),
+    );
+    this.#expiryWatch = new ExpiryWatch(this);
     this.#closed = new Promise((resolve) => socket.once('close', () => resolve()));
     socket.on('data', (chunk: Buffer) => this.#read(chunk));
     socket.on('error', (cause) => this.#lose(describe(cause), cause));
@@ -116,22 +110,87 @@ export class Connection {
     return this.#state === 'open';
   }
 
+  /** Whether the server reads what is sent: not while a reserve waits. */
+  get isListening(): boolean {
+    return this.#waitingReserves === 0 && this.#state !== 'closed';
+  }
+
+  /** Whether nothing is out and no job is held. */
+  get isIdle(): boolean {
+    return this.#pending.size === 0 && this.#held.size === 0;
+  }
+
+  /** Resolves when the socket is gone. */
+  get closed(): Promise<void> {
+    return this.#closed;
+  }
+
+  /** Whether somebody waits for a reply. */
+  get owesAnswers(): boolean {
+    return this.#pending.find(({ abandoned }) => !abandoned) !== undefined;
+  }
+
+  get holdsJobs(): boolean {
+    return this.#held.size > 0;
+  }
+
+  holds(jobId: string): boolean {
+    return this.#held.has(jobId);
+  }
+
+  askAbout(jobId: string): ReturnType<typeof statsJob> {
+    return statsJob(this, jobId);
+  }
+
+  forget(jobId: string): void {
+    this.#letGo(jobId);
+  }
+
   send<T>(request: Request<T>): Promise<T> {
     const { command, jobId } = request;
-    if (this.#state !== 'open') return Promise.reject(this.#refusal({ command, jobId }));
+    if (this.#state !== 'open' && !this.#takesWhileRetiring(jobId)) {
+      return Promise.reject(this.#refusal({ command, jobId }));
+    }
     if (debug.enabled) debug('%s > %s', this.#name, request.line.trimEnd());
     return new Promise<T>((resolve, reject) => {
       // First, because a body too large for the memory makes it throw: then there is no reply to wait for.
       this.#writer.add(request.line, request.body, request.size);
       this.#pending.push({
-        command,
-        jobId,
-        decode: request.decode,
+        request,
         resolve: resolve as (value: unknown) => void,
         reject,
+        abandoned: false,
       });
       if (isReserve(command)) this.#waitingReserves++;
+      if (this.#pending.size === 1) this.#replyTimer.restart();
+      if (jobId !== undefined && GIVES_UP_JOB.has(command)) this.#letGo(jobId);
     });
+  }
+
+  /**
+   * The caller of a command no longer waits for it: rejects the call with `reason`. The reply is still consumed, and a job
+   * that comes with it goes back to its queue.
+   * @returns false when the command is not out
+   */
+  abandon(request: Request<unknown>, reason: unknown): boolean {
+    const pending = this.#pending.find((candidate) => candidate.request === request);
+    if (pending === undefined || pending.abandoned) return false;
+    pending.abandoned = true;
+    pending.reject(reason);
+    return true;
+  }
+
+  /**
+   * Takes no further commands but those about jobs it holds, and quits as soon as it holds none: the server then answers
+   * a waiting reserve and all that is behind it at once.
+   */
+  retire(): void {
+    if (this.#state !== 'open') return;
+    this.#state = 'retiring';
+    this.#givenUp = true;
+    this.#end = new ConnectionLostError(`the connection was given up with a cancelled reserve (${this.#name})`, false);
+    debug('%s retires, %d jobs held', this.#name, this.#held.size);
+    this.#quitWhenNothingIsHeld();
   }
 
   /**
@@ -139,9 +198,9 @@ export class Connection {
    * closing the sending side: the server answers it `TIMED_OUT` at once and closes.
    */
   quit(): Promise<void> {
-    if (this.#state === 'open') {
+    if (this.#state === 'open' || this.#state === 'retiring') {
       this.#state = 'quitting';
-      this.#end = new ClosedError('the client was closed by quit()');
+      this.#end ??= new ClosedError('the client was closed by quit()');
       debug('%s quit, %d answers to come', this.#name, this.#pending.size);
       this.#endWhenAnswered();
     }
@@ -160,6 +219,7 @@ export class Connection {
       // The parser throws nothing but its one typed fault.
       this.#breakOff(fault as ProtocolError);
     }
+    this.#replyTimer.restart();
   }
 
   /** A reply: settles the oldest pending command. */
@@ -172,55 +232,133 @@ export class Connection {
       this.#breakOff(new ProtocolError(`the server sent ${form} unasked`));
       return;
     }
-    const replies: CommandReplies = COMMANDS[pending.command];
+    const { command, jobId } = pending.request;
+    const replies: CommandReplies = COMMANDS[command];
     if (replies.success.includes(form)) {
-      if (isCutShort(reply) && pending.command !== 'peek') {
+      if (isCutShort(reply) && command !== 'peek') {
         this.#breakOff(new ProtocolError(`the server sent a ${form} without CR LF behind its body`));
         return;
       }
       this.#settleHead();
-      try {
-        pending.resolve(pending.decode(reply));
-      } catch (error) {
-        pending.reject(error);
+      if (this.#givenUp && this.#state === 'quitting' && ENDS_RESERVE.includes(form)) {
+        pending.reject(new ConnectionLostError(this.#end?.message ?? '', true, { command, jobId }));
+      } else {
+        if (form === 'RESERVED <id> <bytes>') this.#reserved(reply.value, pending);
+        this.#resolve(pending, reply);
       }
     } else if (replies.failure.includes(form) || ANY_COMMAND_FAILS.includes(form)) {
       this.#settleHead();
-      const { command, jobId = reply.value || undefined } = pending;
-      const error = serverError(errorCodeOf(form), { command, jobId });
+      const error = serverError(errorCodeOf(form), { command, jobId: jobId ?? (reply.value || undefined) });
       pending.reject(error);
       // The server may have read only a part of the body: what follows is out of step.
       if (command === 'put' && LOSES_FRAMING.includes(form)) this.#lose(`out of step after ${form} to a put`, error);
     } else {
-      this.#breakOff(new ProtocolError(`the server answered ${form}, which is no reply to ${pending.command}`));
+      this.#breakOff(new ProtocolError(`the server answered ${form}, which is no reply to ${command}`));
     }
     if (this.#state === 'quitting') this.#endWhenAnswered();
   }
 
-  /** The command that the next reply answers: none that is still held back, for the server cannot know of it. */
+  #resolve({ request, resolve, reject, abandoned }: Pending, reply: Reply): void {
+    if (abandoned) return;
+    try {
+      resolve(request.decode(reply, this));
+    } catch (error) {
+      reject(error);
+    }
+  }
+
+  /** The command whose reply comes next. One that the socket has not been given yet cannot be answered. */
   #oldestSent(): Pending | undefined {
-    return this.#answered < this.#writer.written ? this.#pending.peek() : undefined;
+    return this.#writer.written > this.#answered ? this.#pending.peek() : undefined;
   }
 
   #settleHead(): void {
     const pending = this.#pending.shift();
     this.#answered++;
-    if (pending && isReserve(pending.command)) this.#waitingReserves--;
+    if (pending && isReserve(pending.request.command)) this.#waitingReserves--;
+  }
+
+  #reserved(jobId: string, { abandoned }: Pending): void {
+    this.#held.add(jobId);
+    this.#expiryWatch.add(jobId);
+    if (abandoned) void this.#giveBack(jobId);
+  }
+
+  async #giveBack(jobId: string): Promise<void> {
+    try {
+      const stats = await statsJob(this, jobId);
+      await releaseJob(this, jobId, { priority: stats?.pri });
+    } catch (error) {
+      debug('%s could not give back %s: %o', this.#name, jobId, error);
+    }
+  }
+
+  #letGo(jobId: string): void {
+    if (!this.#held.delete(jobId)) return;
+    this.#expiryWatch.delete(jobId);
+    if (this.#state === 'retiring') this.#quitWhenNothingIsHeld();
+  }
+
+  #takesWhileRetiring(jobId: string | undefined): boolean {
+    return this.#state === 'retiring' && jobId !== undefined && this.#held.has(jobId);
+  }
+
+  #quitWhenNothingIsHeld(): void {
+    if (this.#held.size > 0) return;
+    void this.quit();
+    this.#givenUpTimer = setTimeout(() => this.#lose('the server does not answer'), this.#givenUpTimeoutMs);
   }
 
   #endWhenAnswered(): void {
     if (this.#pending.size > 0 && this.#waitingReserves === 0) return;
-    if (this.#pending.size === 0) this.#writer.add(bareLine('quit'));
+    if (this.#pending.size === 0) {
+      // The end was sent before, with a reserve that waited: nothing is left to come.
+      if (this.#writer.isEnding) {
+        this.#close((context) => new ClosedError('the client is closed', context));
+        return;
+      }
+      this.#writer.add(bareLine('quit'));
+    }
     this.#writer.end();
+  }
+
+  /** How long the oldest command may take. */
+  #allowance(): number | undefined {
+    const pending = this.#pending.peek();
+    if (pending === undefined || this.#replyTimeoutMs === 0) return undefined;
+    const { command, timeout } = pending.request;
+    if (!isReserve(command)) return this.#replyTimeoutMs;
+    return timeout === undefined ? Number.POSITIVE_INFINITY : timeout * 1000 + this.#replyTimeoutMs;
+  }
+
+  #replyOverdue(): void {
+    const ms = this.#allowance();
+    const pending = this.#shiftFaulty();
+    if (pending === undefined) return;
+    const { command, jobId } = pending.request;
+    const error = new ReplyTimeoutError(`no reply from ${this.#name} within ${ms} ms`, { command, jobId });
+    pending.reject(error);
+    // The reply may still come, and would be taken for the next command's.
+    this.#lose('the server does not answer', error);
+  }
+
+  /** Takes out the oldest command, which is told of a fault; a `use` that nobody called leaves that to what it was for. */
+  #shiftFaulty(): Pending | undefined {
+    const oldest = this.#pending.peek();
+    this.#settleHead();
+    const next = this.#pending.peek();
+    if (oldest?.request.isAhead !== true || next === undefined) return oldest;
+    oldest.reject(new ConnectionLostError('told to the command behind it', true));
+    this.#settleHead();
+    return next;
   }
 
   /** Nobody can tell where the next reply begins: the command at the head gets the fault, the others are lost. */
   #breakOff(fault: ProtocolError): void {
     if (this.#state === 'closed') return;
-    const pending = this.#oldestSent();
+    const pending = this.#oldestSent() && this.#shiftFaulty();
     if (pending) {
-      this.#settleHead();
-      const { command, jobId } = pending;
+      const { command, jobId } = pending.request;
       pending.reject(new ProtocolError(fault.message, fault.bytes, { command, jobId, cause: fault }));
     }
     this.#lose('the server broke the protocol', fault);
@@ -239,9 +377,14 @@ export class Connection {
     if (this.#state === 'closed') return;
     const orderly = this.#state === 'quitting' && this.#pending.size === 0;
     this.#state = 'closed';
+    clearTimeout(this.#givenUpTimer);
+    this.#replyTimer.stop();
+    this.#expiryWatch.stop();
+    this.#held.clear();
     const rejected: [Pending, BeanstalkdError][] = [];
     for (let pending = this.#pending.shift(); pending; pending = this.#pending.shift()) {
-      rejected.push([pending, reason({ command: pending.command, jobId: pending.jobId })]);
+      const { command, jobId } = pending.request;
+      rejected.push([pending, reason({ command, jobId })]);
     }
     this.#end ??= reason({});
     debug('%s closed%s', this.#name, orderly ? '' : `: ${this.#end.message}, ${rejected.length} pending`);
@@ -261,6 +404,11 @@ export class Connection {
 
 const LOSES_FRAMING: readonly ReplyForm[] = ['EXPECTED_CRLF', 'BAD_FORMAT', 'UNKNOWN_COMMAND'];
 
+/** What a reserve, or a reserve-job, is answered with. When the connection closes behind it the server takes the job back. */
+const ENDS_RESERVE: readonly ReplyForm[] = ['RESERVED <id> <bytes>', 'TIMED_OUT'];
+
+const GIVES_UP_JOB: ReadonlySet<CommandName> = new Set<CommandName>(['delete', 'release', 'bury']);
+
 function isReserve(command: CommandName): boolean {
   return command === 'reserve' || command === 'reserve-with-timeout';
 }
@@ -268,14 +416,4 @@ function isReserve(command: CommandName): boolean {
 /** Only a peek by id can meet a job that another connection is still uploading. */
 function isCutShort(reply: Reply): boolean {
   return reply.form === 'FOUND <id> <bytes>' && reply.body === undefined;
-}
-
-function openSocket({ host, port }: Address): Socket {
-  return connectSocket({ host, port, noDelay: true, keepAlive: true });
-}
-
-function describe(cause: Error): string {
-  // A connection tried on several addresses fails with an AggregateError, whose own message is empty.
-  if (cause instanceof AggregateError) return cause.errors.map((error: Error) => error.message).join(', ');
-  return cause.message;
 }

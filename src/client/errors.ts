@@ -39,6 +39,11 @@ export class ConnectTimeoutError extends BeanstalkdError {
   readonly code = 'CONNECT_TIMEOUT';
 }
 
+/** The server accepted a command and did not answer it within `replyTimeoutMs`. Whether it executed it nobody can tell. */
+export class ReplyTimeoutError extends BeanstalkdError {
+  readonly code = 'REPLY_TIMEOUT';
+}
+
 /** The client was closed by `quit()` or `destroy()`. */
 export class ClosedError extends BeanstalkdError {
   readonly code = 'CLOSED';

@@ -27,6 +27,15 @@ export class Fifo<T> {
     return this.#items[this.#head];
   }
 
+  /** The oldest item of which `matches` says so. */
+  find(matches: (item: T) => boolean): T | undefined {
+    for (let at = 0; at < this.#size; at++) {
+      const item = this.#items[(this.#head + at) & (this.#items.length - 1)];
+      if (item !== undefined && matches(item)) return item;
+    }
+    return undefined;
+  }
+
   #grow(): void {
     const inOrder = [...this.#items.slice(this.#head), ...this.#items.slice(0, this.#head)];
     this.#items = [...inOrder, ...new Array<undefined>(inOrder.length).fill(undefined)];

@@ -1,6 +1,12 @@
 export type { BodyInput, JobId } from '../protocol/arguments.js';
 export type { BuryOptions, PutOptions, ReleaseOptions } from '../protocol/commands.js';
 export type { JobStats, ServerStats, TubeStats } from '../protocol/stats.js';
-export { Client, type ClientOptions, type ReserveOptions } from './client.js';
+export type { AddressOptions, TlsOptions } from './address.js';
+export type { ReconnectOptions } from './backoff.js';
+export { Client, type ReserveOptions } from './client.js';
 export * from './errors.js';
 export { Job, StoredJob } from './job.js';
+export type { ClientOptions } from './options.js';
+export { type AcquireOptions, Pool, type PoolOptions } from './pool.js';
+export type { ClientEvents } from './session.js';
+export type { Tube } from './tube.js';

@@ -1,7 +1,7 @@
 import type { BuryOptions, ReleaseOptions } from '../protocol/commands.js';
 import type { JobStats } from '../protocol/stats.js';
-import type { Connection } from './connection.js';
 import { buryJob, deleteJob, releaseJob, statsJob, touchJob } from './operations.js';
+import type { Sender } from './request.js';
 
 /** What the server stores under an id. */
 export class StoredJob {
@@ -32,9 +32,9 @@ export class StoredJob {
  * connection that reserved it, which is the only one the server accepts them from.
  */
 export class Job extends StoredJob {
-  readonly #connection: Connection;
+  readonly #connection: Sender;
 
-  constructor(id: string, body: Buffer, connection: Connection) {
+  constructor(id: string, body: Buffer, connection: Sender) {
     super(id, body);
     this.#connection = connection;
   }

@@ -1,50 +1,57 @@
-// The commands that both Client and Job offer, each as a function of the connection it goes down.
+// The commands that both Client and Job offer, each as a function of what sends it.
 import type { JobId } from '../protocol/arguments.js';
-import { type BuryOptions, buryLine, jobLine, type ReleaseOptions, releaseLine } from '../protocol/commands.js';
+import {
+  type BuryOptions,
+  buryLine,
+  jobLine,
+  type ReleaseOptions,
+  releaseLine,
+  tubeLine,
+} from '../protocol/commands.js';
 import type { Reply } from '../protocol/replies.js';
-import { decodeStats, type JobStats } from '../protocol/stats.js';
-import type { Connection, Request } from './connection.js';
+import { decodeStats, type JobStats, type TubeStats } from '../protocol/stats.js';
+import type { Request, Sender } from './request.js';
 
 /** Sends what `request` describes; an argument it refuses becomes a rejection, and nothing is sent. */
-export function send<T>(connection: Connection, request: () => Request<T>): Promise<T> {
+export function send<T>(sender: Sender, request: () => Request<T>): Promise<T> {
   let built: Request<T>;
   try {
     built = request();
   } catch (error) {
     return Promise.reject(error);
   }
-  return connection.send(built);
+  return sender.send(built);
 }
 
-export function deleteJob(connection: Connection, id: JobId): Promise<void> {
-  return sendForJob(connection, 'delete', id, nothing, () => jobLine('delete', id));
+export function deleteJob(sender: Sender, id: JobId): Promise<void> {
+  return sendForJob(sender, 'delete', id, nothing, () => jobLine('delete', id));
 }
 
-export function releaseJob(connection: Connection, id: JobId, options?: ReleaseOptions): Promise<void> {
-  return sendForJob(connection, 'release', id, nothing, () => releaseLine(id, options));
+export function releaseJob(sender: Sender, id: JobId, options?: ReleaseOptions): Promise<void> {
+  return sendForJob(sender, 'release', id, nothing, () => releaseLine(id, options));
 }
 
-export function buryJob(connection: Connection, id: JobId, options?: BuryOptions): Promise<void> {
-  return sendForJob(connection, 'bury', id, nothing, () => buryLine(id, options));
+export function buryJob(sender: Sender, id: JobId, options?: BuryOptions): Promise<void> {
+  return sendForJob(sender, 'bury', id, nothing, () => buryLine(id, options));
 }
 
-export function touchJob(connection: Connection, id: JobId): Promise<void> {
-  return sendForJob(connection, 'touch', id, nothing, () => jobLine('touch', id));
+export function touchJob(sender: Sender, id: JobId): Promise<void> {
+  return sendForJob(sender, 'touch', id, nothing, () => jobLine('touch', id));
 }
 
-export function statsJob(connection: Connection, id: JobId): Promise<JobStats | null> {
-  return sendForJob(connection, 'stats-job', id, statsOrNull<JobStats>, () => jobLine('stats-job', id));
+export function statsJob(sender: Sender, id: JobId): Promise<JobStats | null> {
+  return sendForJob(sender, 'stats-job', id, statsOrNull<JobStats>, () => jobLine('stats-job', id));
 }
 
 /** A command about one job. */
 export function sendForJob<T>(
-  connection: Connection,
+  sender: Sender,
   command: Request<T>['command'],
   id: JobId,
   decode: Request<T>['decode'],
   line: () => string,
 ): Promise<T> {
-  return send(connection, () => ({ command, line: line(), decode, jobId: String(id) }));
+  return send(sender, () => ({ command, line: line(), decode, jobId: String(id) }));
 }
 
 export function nothing(): void {}
@@ -61,4 +68,17 @@ export function data(reply: Reply): Buffer {
 
 export function statsOrNull<T>(reply: Reply): T | null {
   return reply.form === 'NOT_FOUND' ? null : (decodeStats(data(reply)) as T);
+}
+
+export function statsTube(sender: Sender, tube: string): Promise<TubeStats | null> {
+  return send(sender, () => ({
+    command: 'stats-tube',
+    line: tubeLine('stats-tube', tube),
+    decode: statsOrNull<TubeStats>,
+  }));
+}
+
+/** The id or tube in a reply that has one. */
+export function value(reply: Reply): string {
+  return reply.value;
 }

@@ -37,6 +37,11 @@ export class Writer {
     return this.#written;
   }
 
+  /** Whether the end was asked for. */
+  get isEnding(): boolean {
+    return this.#ending;
+  }
+
   /**
    * Once the end was asked for, nothing is added any more.
    * @param line the command line, ASCII, CR LF included

@@ -3,6 +3,7 @@ export type ErrorCode =
   | ServerErrorCode
   | 'CONNECTION_LOST'
   | 'CONNECT_TIMEOUT'
+  | 'REPLY_TIMEOUT'
   | 'PROTOCOL'
   | 'CLOSED'
   | 'INVALID_ARGUMENT';

@@ -1,7 +1,10 @@
 import { expect } from 'chai';
-import { formatAddress, isPort, parseAddress } from '../../src/client/address.js';
+import { addressOf, formatAddress, parseAddress, serverNameOf } from '../../src/client/address.js';
 import { InvalidArgumentError } from '../../src/protocol/errors.js';
 import { thrown } from '../support/failures.js';
+
+const FORMS =
+  'write beanstalkd://host[:port], beanstalkds://host[:port], beanstalkd+unix:///path or host[:port], an IPv6 address in brackets';
 
 describe('parseAddress', () => {
   for (const [text, host, port] of [
@@ -20,14 +23,40 @@ describe('parseAddress', () => {
     it(`reads ${text}`, () => expect(parseAddress(text)).to.deep.equal({ host, port }));
   }
 
+  for (const [text, host, port] of [
+    ['beanstalkds://queue.example.com', 'queue.example.com', 11300],
+    ['BeanstalkdS://queue:443/', 'queue', 443],
+    ['beanstalkds://[::1]:4', '::1', 4],
+  ] as const) {
+    it(`asks for TLS at ${text}`, () => {
+      expect(parseAddress(text)).to.deep.equal({ host, port, tls: {} });
+      const tls = { servername: 'queue', ca: 'CERTIFICATE' };
+      expect(parseAddress(text, tls)).to.deep.equal({ host, port, tls });
+    });
+  }
+
+  for (const [text, path] of [
+    ['beanstalkd+unix:///run/beanstalkd.sock', '/run/beanstalkd.sock'],
+    ['BEANSTALKD+UNIX:///a b?c#d@e', '/a b?c#d@e'],
+    [`beanstalkd+unix:///${'x'.repeat(106)}`, `/${'x'.repeat(106)}`],
+  ] as const) {
+    it(`finds the Unix socket of ${text}`, () => expect(parseAddress(text)).to.deep.equal({ path }));
+  }
+
   for (const [text, why] of [
     ['', 'it does not have the form of an address'],
     ['http://queue:11300', 'the scheme is "http"'],
-    ['beanstalkds://queue', 'the scheme is "beanstalkds"'],
+    ['beanstalkdss://queue', 'the scheme is "beanstalkdss"'],
+    ['tls://queue', 'the scheme is "tls"'],
     ['beanstalkd://', 'it does not have the form of an address'],
+    ['beanstalkds://', 'it does not have the form of an address'],
     ['beanstalkd://queue/path', 'it does not have the form of an address'],
     ['beanstalkd://queue?x=1', 'it does not have the form of an address'],
-    ['beanstalkd://user@queue', 'it does not have the form of an address'],
+    ['beanstalkd+unix:/run/b.sock', 'it does not have the form of an address'],
+    ['beanstalkd+unix://', 'the path of a Unix socket begins with "/"'],
+    ['beanstalkd+unix://run/b.sock', 'the path of a Unix socket begins with "/"'],
+    [`beanstalkd+unix:///${'x'.repeat(107)}`, 'the path is 108 bytes long, 107 are allowed'],
+    [`beanstalkd+unix:///${'é'.repeat(54)}`, 'the path is 109 bytes long, 107 are allowed'],
     ['::1', 'it does not have the form of an address'],
     ['queue 1', 'it does not have the form of an address'],
     ['queue\n', 'it does not have the form of an address'],
@@ -41,14 +70,71 @@ describe('parseAddress', () => {
     ['queue:-1', 'the port is "-1", not a number from 1 to 65535'],
     ['queue:1:2', 'the port is "1:2", not a number from 1 to 65535'],
     ['queue: 1', 'the port is " 1", not a number from 1 to 65535'],
+    ['beanstalkds://queue:0', 'the port is "0", not a number from 1 to 65535'],
   ] as const) {
     it(`refuses ${JSON.stringify(text)}, naming what is wrong and what is right`, () => {
       expect(thrown(() => parseAddress(text), InvalidArgumentError).message).to.equal(
-        `${JSON.stringify(text)} is no address of a beanstalkd: ${why}; ` +
-          'write beanstalkd://host[:port] or host[:port], an IPv6 address in brackets',
+        `${JSON.stringify(text)} is no address of a beanstalkd: ${why}; ${FORMS}`,
       );
     });
   }
+
+  for (const [text, shown] of [
+    ['beanstalkd://user@queue', '"beanstalkd://…@queue"'],
+    ['beanstalkds://user:secret@queue:1', '"beanstalkds://…@queue:1"'],
+    ['beanstalkd://user:sec@ret@queue', '"beanstalkd://…@queue"'],
+    ['beanstalkd://user:sec/ret@queue', '"beanstalkd://…@queue"'],
+    ['user:secret@queue', '"…@queue"'],
+  ] as const) {
+    it(`refuses ${text} and does not repeat what may be a password`, () => {
+      expect(thrown(() => parseAddress(text), InvalidArgumentError).message).to.equal(
+        `${shown} is no address of a beanstalkd: beanstalkd knows no users and no passwords; ${FORMS}`,
+      );
+    });
+  }
+
+  it('refuses options for TLS where the scheme has none', () => {
+    for (const [text, why] of [
+      ['queue', 'there are options for TLS, but the scheme is not beanstalkds'],
+      ['beanstalkd://queue', 'there are options for TLS, but the scheme is not beanstalkds'],
+      ['beanstalkd+unix:///run/b.sock', 'a Unix socket has no TLS'],
+    ] as const) {
+      expect(thrown(() => parseAddress(text, {}), InvalidArgumentError).message).to.equal(
+        `"${text}" is no address of a beanstalkd: ${why}; ${FORMS}`,
+      );
+    }
+  });
+});
+
+describe('addressOf', () => {
+  it('is 127.0.0.1:11300 where nothing else is said', () => {
+    expect(addressOf({})).to.deep.equal({ host: '127.0.0.1', port: 11300 });
+    expect(addressOf({ port: 5 })).to.deep.equal({ host: '127.0.0.1', port: 5 });
+    expect(addressOf({ host: '::1' })).to.deep.equal({ host: '::1', port: 11300 });
+  });
+
+  it('asks for TLS where there are options for it', () => {
+    expect(addressOf({ host: 'queue', tls: {} })).to.deep.equal({ host: 'queue', port: 11300, tls: {} });
+    const tls = { ca: 'CERTIFICATE' };
+    expect(addressOf({ url: 'beanstalkds://queue', tls })).to.deep.equal({ host: 'queue', port: 11300, tls });
+  });
+
+  it('refuses a URL together with its parts', () => {
+    for (const parts of [{ host: 'b' }, { port: 1 }]) {
+      expect(thrown(() => addressOf({ url: 'a', ...parts }), InvalidArgumentError).message).to.equal(
+        'an address is given as url, or as host and port, not as both',
+      );
+    }
+  });
+
+  it('takes for a port what is an integer from 1 to 65535', () => {
+    for (const port of [1, 11300, 65535]) expect(addressOf({ port })).to.have.property('port', port);
+    for (const port of [0, -1, 65536, 1.5, Number.NaN, '80' as unknown as number]) {
+      expect(thrown(() => addressOf({ port }), InvalidArgumentError).message).to.equal(
+        `a port is an integer from 1 to 65535, got ${port}`,
+      );
+    }
+  });
 });
 
 describe('formatAddress', () => {
@@ -57,16 +143,24 @@ describe('formatAddress', () => {
       { host: 'queue', port: 1 },
       { host: '127.0.0.1', port: 11300 },
       { host: '::1', port: 65535 },
+      { host: '::1', port: 65535, tls: {} },
+      { path: '/run/beanstalkd.sock' },
     ]) {
       expect(parseAddress(formatAddress(address))).to.deep.equal(address);
     }
     expect(formatAddress({ host: '::1', port: 4 })).to.equal('beanstalkd://[::1]:4');
+    expect(formatAddress({ host: 'queue', port: 4, tls: {} })).to.equal('beanstalkds://queue:4');
+    expect(formatAddress({ path: '/run/b.sock' })).to.equal('beanstalkd+unix:///run/b.sock');
   });
 });
 
-describe('isPort', () => {
-  it('is true of 1 to 65535', () => {
-    for (const port of [1, 11300, 65535]) expect(isPort(port)).to.equal(true);
-    for (const port of [0, -1, 65536, 1.5, Number.NaN]) expect(isPort(port)).to.equal(false);
+describe('serverNameOf', () => {
+  it('is the host, unless that is an address or another name is given', () => {
+    expect(serverNameOf({ host: 'queue', tls: {} })).to.equal('queue');
+    expect(serverNameOf({ host: 'queue', tls: { servername: 'other' } })).to.equal('other');
+    for (const host of ['127.0.0.1', '::1']) {
+      expect(serverNameOf({ host, tls: {} })).to.equal(undefined);
+      expect(serverNameOf({ host, tls: { servername: 'other' } })).to.equal('other');
+    }
   });
 });

@@ -1,7 +1,8 @@
 import { expect } from 'chai';
 import type { Address } from '../../src/client/address.js';
-import { Client, type ClientOptions } from '../../src/client/client.js';
+import { Client } from '../../src/client/client.js';
 import { Job, StoredJob } from '../../src/client/job.js';
+import type { ClientOptions } from '../../src/client/options.js';
 import { InvalidArgumentError, ProtocolError } from '../../src/protocol/errors.js';
 import { rejection } from '../support/failures.js';
 import { connectFake, FakeSocket } from '../support/fake-socket.js';

@@ -42,6 +42,7 @@ describe('the debug output of haricot:connection', () => {
         `OK 15\r\nhostname: ${SECRET.slice(1)}\r\nFOUND 4 6\r\n${SECRET}\0\0`,
     );
     await Promise.all(calls);
+    client.destroy();
     const output = lines.join('\n');
     for (const part of ['connected', '> put 1024 0 60 21', '> reserve', '< RESERVED <id> <bytes> 2 6', '< FOUND']) {
       expect(output).to.contain(part);

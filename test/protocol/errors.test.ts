@@ -22,6 +22,7 @@ const ERRORS: Record<client.ErrorCode, client.BeanstalkdError> = {
   BURIED: new client.BuriedError('m', CONTEXT),
   CONNECTION_LOST: new ConnectionLostError('m', true, CONTEXT),
   CONNECT_TIMEOUT: new client.ConnectTimeoutError('m', CONTEXT),
+  REPLY_TIMEOUT: new client.ReplyTimeoutError('m', CONTEXT),
   PROTOCOL: new ProtocolError('m', latin1('x'), CONTEXT),
   CLOSED: new client.ClosedError('m', CONTEXT),
   INVALID_ARGUMENT: new client.InvalidArgumentError('m', CONTEXT),

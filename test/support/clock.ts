@@ -2,7 +2,7 @@ import { syncBuiltinESMExports } from 'node:module';
 import { type SinonFakeTimers, useFakeTimers } from 'sinon';
 
 /** Time that passes only when the test says so, for each test of the suite this is called in. */
-export function useFakeClock(): Pick<SinonFakeTimers, 'tickAsync'> & { readonly pending: number } {
+export function useFakeClock(): Pick<SinonFakeTimers, 'tick' | 'tickAsync'> & { readonly pending: number } {
   let clock: SinonFakeTimers;
   beforeEach(() => {
     clock = useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance', 'Date'] });
@@ -14,6 +14,7 @@ export function useFakeClock(): Pick<SinonFakeTimers, 'tickAsync'> & { readonly 
     syncBuiltinESMExports();
   });
   return {
+    tick: (ms) => clock.tick(ms),
     tickAsync: (ms) => clock.tickAsync(ms),
     /** How many timers run. */
     get pending() {

@@ -1,7 +1,8 @@
 import './unheeded-rejections.js';
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
-import { Client, type ClientOptions } from '../../src/client/client.js';
+import { Client } from '../../src/client/client.js';
+import type { ClientOptions } from '../../src/client/options.js';
 
 type Done = (error?: Error | null) => void;
 
@@ -73,10 +74,10 @@ export class FakeSocket extends Duplex {
   }
 }
 
-/** A client on a {@link FakeSocket}. */
+/** A client on a {@link FakeSocket}, of which there is just one: it does not come back when that is lost. */
 export async function connectFake(options: ClientOptions = {}): Promise<{ client: Client; socket: FakeSocket }> {
   const socket = new FakeSocket();
-  const connecting = Client.connect({ ...options, openSocket: () => socket.asSocket });
+  const connecting = Client.connect({ reconnect: false, ...options, openSocket: () => socket.asSocket });
   socket.emit('connect');
   return { client: await connecting, socket };
 }

@@ -28,6 +28,11 @@ export function encode({ form, value, body }: Reply): Buffer {
   return Buffer.concat(parts);
 }
 
+/** The reply that comes with data. */
+export function ok(data: string): Buffer {
+  return encode({ form: 'OK <bytes>', value: '', body: Buffer.from(data) });
+}
+
 /** A reply as text, to compare many of them quickly. */
 export function show({ form, value, body }: Reply): string {
   return `${form} ${value} ${body === undefined ? '-' : JSON.stringify(body.toString('latin1'))}`;

@@ -2,7 +2,8 @@ import './unheeded-rejections.js';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { expect } from 'chai';
-import { Client, type ClientOptions } from '../../src/client/client.js';
+import { Client } from '../../src/client/client.js';
+import type { ClientOptions } from '../../src/client/options.js';
 
 /** The server's end of one connection: the test reads what came and dictates what is answered. */
 export class Peer {
@@ -93,10 +94,10 @@ export class ScriptedServer {
     await once(this.#server, 'listening');
   }
 
-  /** A client and the server's end of its connection. */
+  /** A client of one connection only, and the server's end of that. */
   async connect(options: ClientOptions = {}): Promise<{ client: Client; peer: Peer }> {
     const accepted = once(this.#server, 'connection');
-    const client = await Client.connect({ port: this.port, ...options });
+    const client = await Client.connect({ port: this.port, reconnect: false, ...options });
     this.#clients.push(client);
     await accepted;
     return { client, peer: this.#peers.at(-1) as Peer };

@@ -1,0 +1,64 @@
+import type { Socket } from 'node:net';
+import { InvalidArgumentError } from '../protocol/errors.js';
+import { DEFAULT_MAX_BODY_BYTES, MAX_U32 } from '../protocol/limits.js';
+import { type Address, type AddressOptions, addressOf } from './address.js';
+import { Backoff, type ReconnectOptions } from './backoff.js';
+import { Session, type SessionOptions } from './session.js';
+import { LONGEST_TIMER_MS } from './timers.js';
+
+/** How a {@link Client} connects, and what it does when the connection is lost. */
+export interface ClientOptions extends AddressOptions {
+  /** Gives up connecting for the first time: rejects with its reason. */
+  readonly signal?: AbortSignal | undefined;
+  /** How long connecting may take, in milliseconds. Default 5000. */
+  readonly connectTimeoutMs?: number | undefined;
+  /**
+   * How long the server may take to answer a command, in milliseconds; a reserve gets its own timeout on top. A server
+   * that takes longer counts as lost; sending a large body counts too. 0: for ever. Default 30,000.
+   */
+  readonly replyTimeoutMs?: number | undefined;
+  /** Ceiling for the body of a received job, in bytes; a larger one is a protocol fault. Default 64 MiB. */
+  readonly maxBodyBytes?: number | undefined;
+  /** How to come back after the connection is lost; `false`: not at all. Default: for ever, within 0.1 to 10 s. */
+  readonly reconnect?: boolean | ReconnectOptions | undefined;
+  /** How many commands may wait while there is no connection. Default 10,000. */
+  readonly maxWaitingCommands?: number | undefined;
+  /** How many bytes those may have. Default 16 MiB. */
+  readonly maxWaitingBytes?: number | undefined;
+  /** How long they may wait, in milliseconds. Default 30,000. */
+  readonly maxWaitingMs?: number | undefined;
+  /** How long `quit()` may take, in milliseconds; then the connection is destroyed. Default 5000. */
+  readonly quitTimeoutMs?: number | undefined;
+  /** Where sockets come from; for tests. */
+  readonly openSocket?: ((address: Address) => Socket) | undefined;
+}
+
+export const DEFAULT_QUIT_TIMEOUT_MS = 5000;
+
+/** @throws InvalidArgumentError, ConnectTimeoutError, ConnectionLostError, or the signal's reason */
+export async function openSession(options: ClientOptions): Promise<Session> {
+  return Session.open(addressOf(options), settingsOf(options));
+}
+
+/** The options, checked and filled in. @throws InvalidArgumentError */
+export function settingsOf(options: ClientOptions): SessionOptions {
+  const { reconnect = true, signal, openSocket } = options;
+  integer('quitTimeoutMs', options.quitTimeoutMs, DEFAULT_QUIT_TIMEOUT_MS, LONGEST_TIMER_MS);
+  return {
+    connectTimeoutMs: integer('connectTimeoutMs', options.connectTimeoutMs, 5000, LONGEST_TIMER_MS),
+    replyTimeoutMs: integer('replyTimeoutMs', options.replyTimeoutMs, 30_000, LONGEST_TIMER_MS),
+    maxBodyBytes: integer('maxBodyBytes', options.maxBodyBytes, DEFAULT_MAX_BODY_BYTES, MAX_U32 - 2),
+    maxWaitingCommands: integer('maxWaitingCommands', options.maxWaitingCommands, 10_000, Number.MAX_SAFE_INTEGER),
+    maxWaitingBytes: integer('maxWaitingBytes', options.maxWaitingBytes, 16 * 1024 * 1024, Number.MAX_SAFE_INTEGER),
+    maxWaitingMs: integer('maxWaitingMs', options.maxWaitingMs, 30_000, LONGEST_TIMER_MS),
+    backoff: reconnect === false ? undefined : new Backoff(reconnect === true ? {} : reconnect),
+    signal,
+    openSocket,
+  };
+}
+
+function integer(name: string, value: number | undefined, byDefault: number, max: number): number {
+  if (value === undefined) return byDefault;
+  if (Number.isInteger(value) && value >= 0 && value <= max) return value;
+  throw new InvalidArgumentError(`${name} is an integer from 0 to ${max}, got ${String(value)}`);
+}

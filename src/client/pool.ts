@@ -1,0 +1,283 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createPool, type Pool as GenericPool } from 'generic-pool';
+import { InvalidArgumentError } from '../protocol/errors.js';
+import { type Address, addressOf } from './address.js';
+import { Backoff } from './backoff.js';
+import { Client } from './client.js';
+import { ClosedError, ConnectTimeoutError } from './errors.js';
+import { nothing } from './operations.js';
+import { type ClientOptions, settingsOf } from './options.js';
+import { Session, type SessionOptions } from './session.js';
+import { LONGEST_TIMER_MS } from './timers.js';
+
+/** How a {@link Pool} connects and how many clients it has. */
+export interface PoolOptions extends Omit<ClientOptions, 'reconnect' | 'signal'> {
+  /** So many connections are kept once the pool is in use. Default 0. */
+  readonly min?: number;
+  /** There are never more. Default 10. */
+  readonly max?: number;
+  /** How long `acquire` may take, in milliseconds. Default 5000. */
+  readonly acquireTimeoutMs?: number;
+  /** A connection above `min` that nobody borrowed for so long is closed, in milliseconds. Default 30,000. */
+  readonly idleTimeoutMs?: number;
+  /** How long `drain` waits for borrowed clients, in milliseconds; then they are destroyed. Default 5000. */
+  readonly drainTimeoutMs?: number;
+}
+
+export interface AcquireOptions {
+  /** Gives up waiting: the call rejects with its reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What generic-pool keeps: a connection, or while the pool drains nothing, for callers that have given up already. */
+type Pooled = Pick<Session, 'isOpen' | 'destroy'>;
+
+/**
+ * Connections to share, made when they are needed (generic-pool does the counting). Each borrower gets a client of its own,
+ * which is of no use after its return; the connection behind it goes on with tubes as at first, or is destroyed: after
+ * a transport error, while it holds jobs, and while a reserve waits on it.
+ */
+export class Pool implements AsyncDisposable {
+  readonly #pool: GenericPool<Pooled>;
+  readonly #address: Address;
+  readonly #settings: SessionOptions;
+  readonly #quitTimeoutMs: number | undefined;
+  readonly #acquireTimeoutMs: number;
+  readonly #drainTimeoutMs: number;
+  readonly #borrowed = new Map<Client, Session>();
+  /** Connections of clients that are borrowed, or whose tubes are being reset. */
+  readonly #lent = new Set<Session>();
+  /** What makes each waiting caller of `acquire` give up. */
+  readonly #waiters = new Set<(reason: unknown) => void>();
+  readonly #draining = new AbortController();
+  /** While the server cannot be reached. */
+  readonly #backoff = new Backoff({ initialDelayMs: 50, maxDelayMs: 1000 });
+  /** Connections that could not be made, since the last one that could. */
+  #failures = 0;
+  #lastFailure: unknown;
+  /** Not before this time, by `performance.now()`. */
+  #nextTry = 0;
+  #drained: Promise<void> | undefined;
+  #onLastReturn = nothing;
+
+  /**
+   * @param target an address, or options that name one
+   * @throws InvalidArgumentError
+   */
+  constructor(target: string | PoolOptions = {}, options: PoolOptions = {}) {
+    const all = typeof target === 'string' ? { ...options, url: target } : { ...target, ...options };
+    const { min = 0, max = 10, acquireTimeoutMs = 5000, idleTimeoutMs = 30_000, drainTimeoutMs = 5000, ...rest } = all;
+    check('max', max, 1);
+    check('min', min, 0);
+    if (min > max) throw new InvalidArgumentError(`min is at most max, got ${min} and ${max}`);
+    this.#address = addressOf(rest);
+    this.#settings = settingsOf({ ...rest, reconnect: false });
+    this.#quitTimeoutMs = rest.quitTimeoutMs;
+    this.#acquireTimeoutMs = check('acquireTimeoutMs', acquireTimeoutMs, 1);
+    this.#drainTimeoutMs = check('drainTimeoutMs', drainTimeoutMs, 0);
+    this.#pool = createPool(
+      {
+        create: () => this.#create(),
+        destroy: async (session) => session.destroy(),
+        validate: async (session) => session.isOpen,
+      },
+      {
+        min,
+        max,
+        acquireTimeoutMillis: acquireTimeoutMs,
+        // The other timeout of generic-pool, for which `min` counts.
+        softIdleTimeoutMillis: check('idleTimeoutMs', idleTimeoutMs, 1),
+        idleTimeoutMillis: Number.POSITIVE_INFINITY,
+        evictionRunIntervalMillis: Math.max(10, idleTimeoutMs / 2),
+        numTestsPerEvictionRun: max,
+        testOnBorrow: true,
+        autostart: false,
+      },
+    );
+    // Told to those who wait; an event without a listener would be lost.
+    this.#pool.on('factoryCreateError', () => {});
+    this.#pool.on('factoryDestroyError', () => {});
+  }
+
+  /** Connections that exist. */
+  get size(): number {
+    return this.#pool.size;
+  }
+
+  /** Connections that nobody has borrowed. */
+  get available(): number {
+    // Once it is drained generic-pool still counts those it has closed.
+    return Math.min(this.#pool.available, this.#pool.size);
+  }
+
+  /** Callers of `acquire` that wait. */
+  get pending(): number {
+    return this.#waiters.size;
+  }
+
+  /** Clients that are borrowed. */
+  get borrowed(): number {
+    return this.#borrowed.size;
+  }
+
+  /**
+   * Borrows a client: it must be released. Prefer `use`, which does so by itself.
+   * @throws ConnectTimeoutError that tells why none was to be had; ClosedError once the pool drains; the signal's reason
+   */
+  async acquire({ signal }: AcquireOptions = {}): Promise<Client> {
+    signal?.throwIfAborted();
+    if (this.#draining.signal.aborted) throw new ClosedError('the pool is drained');
+    const session = await this.#acquireSession(signal);
+    this.#lent.add(session);
+    if (this.#draining.signal.aborted) {
+      // Drained in the moment in which a connection was found.
+      await this.#takeBack(session, false);
+      throw this.#draining.signal.reason;
+    }
+    const client = new Client(session, this.#quitTimeoutMs);
+    this.#borrowed.set(client, session);
+    return client;
+  }
+
+  /**
+   * Gives a client back. Resolves when its connection is ready for the next borrower, or destroyed.
+   * @throws InvalidArgumentError when it is not borrowed from this pool, or was given back before
+   */
+  async release(client: Client): Promise<void> {
+    const session = this.#borrowed.get(client);
+    if (session === undefined) {
+      throw new InvalidArgumentError(
+        'the client is not borrowed from this pool: it was given back already, or never its',
+      );
+    }
+    this.#borrowed.delete(client);
+    client.detach();
+    await this.#takeBack(session, await isReusable(session));
+  }
+
+  /** Lends a client to `work` and takes it back, whatever happens. */
+  async use<T>(work: (client: Client) => T | PromiseLike<T>, options?: AcquireOptions): Promise<T> {
+    const client = await this.acquire(options);
+    try {
+      return await work(client);
+    } finally {
+      // The borrower may have given it back itself.
+      if (this.#borrowed.has(client)) await this.release(client);
+    }
+  }
+
+  /** Lends no more, waits for what is borrowed as long as `drainTimeoutMs` allows, and closes every connection. */
+  drain(): Promise<void> {
+    this.#drained ??= this.#drain();
+    return this.#drained;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.drain();
+  }
+
+  async #drain(): Promise<void> {
+    const reason = new ClosedError('the pool is drained');
+    this.#draining.abort(reason);
+    for (const giveUp of this.#waiters) giveUp(reason);
+    await this.#untilReturned();
+    for (const session of this.#lent) session.destroy();
+    await Promise.all([...this.#borrowed.keys()].map((client) => this.release(client)));
+    await this.#pool.drain();
+    await this.#pool.clear();
+  }
+
+  async #takeBack(session: Session, reusable: boolean): Promise<void> {
+    if (reusable) await this.#pool.release(session);
+    else await this.#pool.destroy(session);
+    this.#lent.delete(session);
+    if (this.#lent.size === 0) this.#onLastReturn();
+  }
+
+  /** Until nothing is lent, or `drainTimeoutMs` have passed. */
+  async #untilReturned(): Promise<void> {
+    if (this.#lent.size === 0) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, this.#drainTimeoutMs);
+      this.#onLastReturn = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  async #create(): Promise<Pooled> {
+    const { signal } = this.#draining;
+    if (signal.aborted) return { isOpen: true, destroy: nothing };
+    // generic-pool would try again at once, and for ever, as long as somebody waits.
+    const pauseMs = this.#nextTry - performance.now();
+    if (pauseMs > 0) await sleep(pauseMs, undefined, { signal });
+    try {
+      const session = await Session.open(this.#address, { ...this.#settings, signal });
+      this.#failures = 0;
+      this.#nextTry = 0;
+      this.#lastFailure = undefined;
+      return session;
+    } catch (error) {
+      this.#failures++;
+      this.#nextTry = performance.now() + this.#backoff.delayMs(this.#failures);
+      this.#lastFailure = error;
+      throw error;
+    }
+  }
+
+  async #acquireSession(signal: AbortSignal | undefined): Promise<Session> {
+    const acquiring = Promise.resolve(this.#pool.acquire());
+    let giveUp: (reason: unknown) => void = nothing;
+    let why: unknown;
+    const givenUp = new Promise<undefined>((resolve) => {
+      giveUp = (reason) => {
+        why = reason;
+        resolve(undefined);
+      };
+    });
+    const onAbort = (): void => giveUp(signal?.reason);
+    this.#waiters.add(giveUp);
+    signal?.addEventListener('abort', onAbort, { once: true });
+    try {
+      const session = await Promise.race([acquiring, givenUp]);
+      if (session instanceof Session) return session;
+    } catch (error) {
+      throw this.#explain(error);
+    } finally {
+      this.#waiters.delete(giveUp);
+      signal?.removeEventListener('abort', onAbort);
+    }
+    // generic-pool does not know, and finds one all the same, or none in time.
+    acquiring.then((session) => this.#pool.release(session), nothing);
+    throw why;
+  }
+
+  /** generic-pool only says that the time is over. */
+  #explain(cause: unknown): Error {
+    const within = `within ${this.#acquireTimeoutMs} ms`;
+    const failure = this.#lastFailure;
+    if (failure instanceof Error) {
+      return new ConnectTimeoutError(`the pool could not connect ${within}: ${failure.message}`, { cause: failure });
+    }
+    if (this.#borrowed.size < this.#pool.max) {
+      return new ConnectTimeoutError(`the pool has found no connection ${within}`, { cause });
+    }
+    const lent = `${this.#borrowed.size} of ${this.#pool.max} clients are borrowed`;
+    return new ConnectTimeoutError(`no client became free ${within}: ${lent}; is one never released?`, { cause });
+  }
+}
+
+async function isReusable(session: Session): Promise<boolean> {
+  try {
+    await session.reset();
+    return session.isIdle;
+  } catch {
+    return false;
+  }
+}
+
+function check(name: string, value: number, least: number): number {
+  if (Number.isInteger(value) && value >= least && value <= LONGEST_TIMER_MS) return value;
+  throw new InvalidArgumentError(`${name} is an integer from ${least} to ${LONGEST_TIMER_MS}, got ${String(value)}`);
+}

@@ -1,0 +1,409 @@
+import { setMaxListeners } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import createDebug from 'debug';
+import { tubeLine } from '../protocol/commands.js';
+import type { BeanstalkdError } from '../protocol/errors.js';
+import { type Address, formatAddress } from './address.js';
+import type { Backoff } from './backoff.js';
+import { Connection, type ConnectionOptions } from './connection.js';
+import { ClosedError, ConnectionLostError, ConnectTimeoutError } from './errors.js';
+import { nothing } from './operations.js';
+import type { Request, Sender } from './request.js';
+import { WaitingCommands, type WaitingLimits } from './waiting.js';
+
+const debug = createDebug('haricot:connection');
+
+/** What a {@link Client} emits. */
+export interface ClientEvents {
+  /** The connection is back, tubes in use and watched as before. */
+  connect: [];
+  /** The connection is lost. */
+  disconnect: [error: BeanstalkdError];
+  /** It is tried again after the delay. */
+  reconnecting: [event: { readonly attempt: number; readonly delayMs: number }];
+  /** The client is done: a ClosedError after `quit()` and `destroy()`, otherwise why it gave up. */
+  close: [reason: BeanstalkdError];
+}
+
+export interface SessionOptions extends ConnectionOptions, WaitingLimits {
+  /** How to come back after a loss; undefined: not at all. */
+  readonly backoff: Backoff | undefined;
+}
+
+type Emit = <K extends keyof ClientEvents>(event: K, ...args: ClientEvents[K]) => void;
+
+/**
+ * up: there is a connection. parked: it was given up with a cancelled reserve, and the next command opens another one.
+ * down: it is being opened; commands wait. closed: for good, `#end` says why.
+ */
+type State = 'up' | 'parked' | 'down' | 'closed';
+
+/**
+ * One connection after another, as if it were one: what is used and watched is restored before any command, commands wait
+ * while there is none, and nothing that may have been executed is repeated.
+ */
+export class Session implements Sender {
+  readonly #address: Address;
+  readonly #options: SessionOptions;
+  readonly #waiting: WaitingCommands;
+  /** Connections that were given up and still hold jobs or owe answers. */
+  readonly #retired = new Set<Connection>();
+  /** Ends the wait between two tries, and a try. */
+  readonly #closing = new AbortController();
+  readonly #whenClosed: Promise<void>;
+  #resolveClosed: () => void = nothing;
+  #connection: Connection | undefined;
+  #state: State = 'up';
+  #end: BeanstalkdError | undefined;
+  /** The connection was lost or could not be opened, and is not back. */
+  #isOutage = false;
+  /** Until the connection that was given up has given its answers: what is called now must not overtake them. */
+  #handover: Promise<void> | undefined;
+  /** Tries since a connection last answered. */
+  #attempt = 0;
+
+  /** The tube for commands that name none, once what was called is executed. */
+  #chosen = 'default';
+  #lastUse: Promise<string> | undefined;
+  /** What the server has confirmed, and what a new connection is made to use and watch. */
+  #used = 'default';
+  readonly #watched = new Set(['default']);
+
+  emit: Emit = nothing;
+
+  /** @throws ConnectTimeoutError, ConnectionLostError, or the signal's reason */
+  static async open(address: Address, options: SessionOptions): Promise<Session> {
+    return new Session(address, options, await Connection.open(address, options));
+  }
+
+  private constructor(address: Address, options: SessionOptions, connection: Connection) {
+    this.#address = address;
+    // The signal was for connecting the first time.
+    this.#options = { ...options, signal: this.#closing.signal };
+    this.#waiting = new WaitingCommands(options);
+    this.#whenClosed = new Promise((resolve) => {
+      this.#resolveClosed = resolve;
+    });
+    this.#adopt(connection);
+  }
+
+  /** Whether commands are taken. */
+  get isOpen(): boolean {
+    return this.#state !== 'closed' && this.#end === undefined;
+  }
+
+  /** Whether there is a connection, nothing is out on it and no job is held. */
+  get isIdle(): boolean {
+    return this.#state === 'up' && this.#retired.size === 0 && this.#connection?.isIdle === true;
+  }
+
+  get holdsJobs(): boolean {
+    return this.#connection?.holdsJobs === true;
+  }
+
+  /** The tube for commands that name none. */
+  get chosenTube(): string {
+    return this.#chosen;
+  }
+
+  /** The connection, where a job was reserved that is named by its id alone. */
+  send<T>(request: Request<T>): Promise<T> {
+    if (this.#end !== undefined) return Promise.reject(this.#refusal(request));
+    if (request.jobId !== undefined && this.#retired.size > 0) {
+      for (const connection of this.#retired) {
+        if (connection.holds(request.jobId)) return connection.send(request);
+      }
+    }
+    if (this.#connection !== undefined) return this.#transmit(this.#connection, request);
+    const waiting = this.#waiting.add(request, this.#isOutage);
+    if (this.#state === 'parked') void this.#reconnect();
+    return waiting;
+  }
+
+  /**
+   * Sends a reserve that can be given up. A waiting reserve cannot be taken back, so its connection is given up with it:
+   * a job that was on its way goes back to its queue, jobs that are held stay held, and the next command opens another
+   * connection.
+   */
+  sendCancellable<T>(request: Request<T>, signal: AbortSignal): Promise<T> {
+    if (signal.aborted) return Promise.reject(signal.reason);
+    const answer = this.send(request);
+    // Many may wait with one signal, and Node would warn of a leak.
+    setMaxListeners(0, signal);
+    const onAbort = (): void => this.#cancel(request, signal.reason);
+    const settle = (): void => signal.removeEventListener('abort', onAbort);
+    signal.addEventListener('abort', onAbort, { once: true });
+    answer.then(settle, settle);
+    return answer;
+  }
+
+  /** Sends `use`, by which later commands that name no tube go. */
+  use(tube: string): Promise<string> {
+    const line = tubeLine('use', tube);
+    this.#chosen = tube;
+    const answer: Promise<string> = this.send({
+      command: 'use',
+      line,
+      decode: (reply, connection) => {
+        // On a connection that was given up: a later one may have been confirmed before it.
+        if (this.#lastUse === answer || connection === this.#connection) this.#used = tube;
+        return reply.value;
+      },
+    });
+    this.#lastUse = answer;
+    answer.catch(() => {
+      if (this.#lastUse === answer) this.#chosen = this.#used;
+    });
+    return answer;
+  }
+
+  /** Sends `watch` or `ignore`; the list changes when the server has confirmed it. */
+  watch(command: 'watch' | 'ignore', tube: string): Promise<number> {
+    return this.send({
+      command,
+      line: tubeLine(command, tube),
+      decode: (reply, connection) => {
+        if (command === 'watch') this.#watched.add(tube);
+        else this.#watched.delete(tube);
+        // Confirmed by a connection that was given up meanwhile: the one from now on must follow.
+        if (this.#connection && connection !== this.#connection) this.#follow(this.#connection, command, tube);
+        return Number(reply.value);
+      },
+    });
+  }
+
+  #follow(connection: Connection, command: 'watch' | 'ignore', tube: string): void {
+    connection.send({ command, line: tubeLine(command, tube), decode: nothing }).catch(nothing);
+  }
+
+  /**
+   * Uses and watches what a new connection would, once what is out has been answered.
+   * @throws ClosedError when that cannot be: a reserve waits, or jobs are held
+   */
+  async reset(): Promise<void> {
+    const connection = this.#connection;
+    if (connection === undefined || !connection.isListening || connection.holdsJobs) {
+      throw new ClosedError('the connection waits for jobs or holds some');
+    }
+    // Behind what is out, for only then it is known what is watched.
+    if (this.#chosen !== 'default' || this.#used !== 'default' || !connection.isIdle) await this.use('default');
+    const answers: Promise<unknown>[] = [];
+    if (!this.#watched.has('default')) answers.push(this.watch('watch', 'default'));
+    for (const tube of this.#watched) if (tube !== 'default') answers.push(this.watch('ignore', tube));
+    await Promise.all(answers);
+  }
+
+  /** Answers what is out, then closes; see `Connection.quit`. Bounded by `timeoutMs`: then it is destroyed. */
+  async quit(timeoutMs: number): Promise<void> {
+    this.#close(new ClosedError('the client was closed by quit()'), (connection) => void connection.quit());
+    const timer = setTimeout(() => this.destroy(), timeoutMs);
+    await this.#whenClosed;
+    clearTimeout(timer);
+  }
+
+  destroy(): void {
+    this.#close(new ClosedError('the client was closed by destroy()'), (connection) => connection.destroy());
+    // Also those that an earlier quit() waits for.
+    for (const connection of this.#connections()) connection.destroy();
+  }
+
+  #connections(): Connection[] {
+    return this.#connection ? [this.#connection, ...this.#retired] : [...this.#retired];
+  }
+
+  #transmit<T>(connection: Connection, request: Request<T>): Promise<T> {
+    const { command, tube } = request;
+    if (tube !== undefined && tube !== connection.usedTube) this.#useOn(connection, tube);
+    const answer = connection.send(request);
+    if (command === 'use') this.#expectTube(connection, request.line.slice('use '.length, -2), answer);
+    return answer;
+  }
+
+  /** Sends `use` ahead of the command that needs it, in the same write. */
+  #useOn(connection: Connection, tube: string): void {
+    this.#expectTube(
+      connection,
+      tube,
+      connection.send({ command: 'use', line: tubeLine('use', tube), isAhead: true, decode: nothing }),
+    );
+  }
+
+  /** What is sent next is executed in `tube`; if the server refuses, nobody knows in which. */
+  #expectTube(connection: Connection, tube: string, answer: Promise<unknown>): void {
+    connection.usedTube = tube;
+    answer.catch(() => {
+      connection.usedTube = undefined;
+    });
+  }
+
+  #cancel(request: Request<unknown>, reason: unknown): void {
+    if (this.#waiting.abandon(request, reason)) return;
+    const connection = this.#connections().find((candidate) => candidate.abandon(request, reason));
+    // One that another cancellation has given up already goes on as it is.
+    if (connection === undefined || connection !== this.#connection) return;
+    this.#connection = undefined;
+    this.#state = 'parked';
+    this.#retired.add(connection);
+    connection.retire();
+    this.#handover = connection.owesAnswers && !connection.holdsJobs ? connection.closed : undefined;
+  }
+
+  /** @param connection is the one from now on */
+  #adopt(connection: Connection): void {
+    this.#connection = connection;
+    this.#state = 'up';
+    connection.onClose = (reason) => this.#closed(connection, reason);
+  }
+
+  #closed(connection: Connection, reason: BeanstalkdError): void {
+    this.#retired.delete(connection);
+    if (connection === this.#connection) {
+      this.#connection = undefined;
+      if (this.#end === undefined) this.#lost(reason);
+    }
+    if (this.#end !== undefined) this.#finishWhenGone();
+  }
+
+  #lost(reason: BeanstalkdError): void {
+    this.#state = 'down';
+    this.#isOutage = true;
+    this.emit('disconnect', reason);
+    // A listener may have closed the client.
+    if (this.#end !== undefined) return;
+    if (this.#options.backoff === undefined) this.#giveUp(reason);
+    else void this.#reconnect(reason);
+  }
+
+  /** Tries until there is a connection. @param cause why there is none; without one the first try is made at once */
+  async #reconnect(cause?: BeanstalkdError): Promise<void> {
+    this.#state = 'down';
+    let failure = cause;
+    if (cause === undefined) await this.#handover;
+    if (this.#end !== undefined) return;
+    for (;;) {
+      if (failure !== undefined && !(await this.#mayTryAgain(failure))) return;
+      try {
+        const connection = await this.#restored();
+        if (this.#end !== undefined) {
+          connection.destroy();
+          return;
+        }
+        this.#adopt(connection);
+        this.#attempt = 0;
+        this.#isOutage = false;
+        this.#waiting.cause = undefined;
+        this.#waiting.flush((request) => this.send(request));
+        if (failure !== undefined) this.emit('connect');
+        return;
+      } catch (error) {
+        if (this.#end !== undefined) return;
+        if (failure === undefined) this.emit('disconnect', error as BeanstalkdError);
+        failure = error as BeanstalkdError;
+      }
+    }
+  }
+
+  /** Waits before the next try, where there is to be one. */
+  async #mayTryAgain(failure: BeanstalkdError): Promise<boolean> {
+    // A listener may have closed the client.
+    if (this.#end !== undefined) return false;
+    const { backoff } = this.#options;
+    this.#isOutage = true;
+    this.#waiting.cause = failure;
+    if (backoff === undefined || this.#attempt >= backoff.maxAttempts) {
+      this.#giveUp(failure);
+      return false;
+    }
+    const delayMs = backoff.delayMs(++this.#attempt);
+    debug('%s again in %d ms', formatAddress(this.#address), delayMs);
+    this.emit('reconnecting', { attempt: this.#attempt, delayMs });
+    return this.#pause(delayMs);
+  }
+
+  /** @returns false when the client was closed meanwhile */
+  async #pause(delayMs: number): Promise<boolean> {
+    try {
+      await sleep(delayMs, undefined, { signal: this.#closing.signal });
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** A new connection that uses and watches what the last one did. The server has answered: it is truly there. */
+  async #restored(): Promise<Connection> {
+    const connection = await Connection.open(this.#address, this.#options);
+    const restoring: Promise<unknown>[] = [];
+    const send = (command: 'use' | 'watch' | 'ignore', tube: string): void => {
+      restoring.push(connection.send({ command, line: tubeLine(command, tube), decode: nothing }));
+    };
+    const watched = new Set(this.#watched);
+    for (const tube of watched) if (tube !== 'default') send('watch', tube);
+    // Only behind the others: the last watched tube cannot be ignored.
+    if (!watched.has('default')) send('ignore', 'default');
+    send('use', this.#used);
+    connection.usedTube = this.#used;
+    await this.#confirmed(connection, Promise.all(restoring));
+    // What a connection that was given up has confirmed meanwhile.
+    for (const tube of this.#watched) if (!watched.has(tube)) this.#follow(connection, 'watch', tube);
+    for (const tube of watched) if (!this.#watched.has(tube)) this.#follow(connection, 'ignore', tube);
+    return connection;
+  }
+
+  /** The server must answer within the time that connecting may take, and the client must not be closed meanwhile. */
+  async #confirmed(connection: Connection, answers: Promise<unknown>): Promise<void> {
+    const { connectTimeoutMs, signal } = this.#options;
+    const closed = new Promise<never>((_, reject) => {
+      connection.onClose = reject;
+    });
+    closed.catch(nothing);
+    let overdue = false;
+    const destroy = (): void => connection.destroy();
+    const timer = setTimeout(() => {
+      overdue = true;
+      destroy();
+    }, connectTimeoutMs);
+    signal?.addEventListener('abort', destroy, { once: true });
+    try {
+      await answers;
+      // What came right behind the last answer may have ended it.
+      if (!connection.isOpen) await closed;
+    } catch (cause) {
+      destroy();
+      if (!overdue) throw cause;
+      const why = `${formatAddress(this.#address)} does not answer within ${connectTimeoutMs} ms`;
+      throw new ConnectTimeoutError(why, { cause });
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', destroy);
+    }
+  }
+
+  #giveUp(reason: BeanstalkdError): void {
+    this.#close(reason, (connection) => connection.destroy());
+  }
+
+  /** Takes nothing from now on. */
+  #close(end: BeanstalkdError, closeConnection: (connection: Connection) => void): void {
+    if (this.#end !== undefined) return;
+    this.#end = end;
+    this.#closing.abort(end);
+    this.#waiting.rejectAll((request) => this.#refusal(request));
+    for (const connection of this.#connections()) closeConnection(connection);
+    this.#finishWhenGone();
+  }
+
+  #finishWhenGone(): void {
+    if (this.#state === 'closed' || this.#connections().length > 0 || this.#end === undefined) return;
+    this.#state = 'closed';
+    this.#resolveClosed();
+    this.emit('close', this.#end);
+  }
+
+  #refusal({ command, jobId }: Request<unknown>): BeanstalkdError {
+    const end = this.#end;
+    if (end instanceof ClosedError) return new ClosedError(end.message, { command, jobId });
+    const cause = end instanceof ConnectionLostError ? end.cause : end;
+    return new ConnectionLostError(end?.message ?? 'the client is closed', false, { command, jobId, cause });
+  }
+}

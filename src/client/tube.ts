@@ -1,0 +1,100 @@
+import { type BodyInput, checkBody, checkTube } from '../protocol/arguments.js';
+import { bareLine, kickLine, type PutOptions, pauseTubeLine, putLine } from '../protocol/commands.js';
+import { ProtocolError } from '../protocol/errors.js';
+import type { Reply } from '../protocol/replies.js';
+import type { TubeStats } from '../protocol/stats.js';
+import { StoredJob } from './job.js';
+import { count, nothing, send, statsTube, value } from './operations.js';
+import type { Sender } from './request.js';
+
+/** What a tube needs of its client. */
+export interface TubeOwner extends Sender {
+  /** The server's max-job-size, once `stats` has told it. */
+  readonly maxJobSize: number | undefined;
+}
+
+/**
+ * One tube on a client's connection. `use` is sent only when another tube is in use, in the same write as the command that
+ * needs it; the tube that the client itself uses stays what it was.
+ */
+export class Tube {
+  readonly #owner: TubeOwner;
+  readonly name: string;
+
+  constructor(owner: TubeOwner, name: string) {
+    this.#owner = owner;
+    this.name = name;
+  }
+
+  /** As `client.put`, into this tube. */
+  put(body: BodyInput, options?: PutOptions): Promise<string> {
+    return put(this.#owner, this.name, body, options);
+  }
+
+  /** The next ready job. */
+  peekReady(): Promise<StoredJob | null> {
+    return peek(this.#owner, this.name, 'peek-ready');
+  }
+
+  /** The delayed job that becomes ready first. */
+  peekDelayed(): Promise<StoredJob | null> {
+    return peek(this.#owner, this.name, 'peek-delayed');
+  }
+
+  /** The job that was buried first. */
+  peekBuried(): Promise<StoredJob | null> {
+    return peek(this.#owner, this.name, 'peek-buried');
+  }
+
+  /** As `client.kick`, of this tube's jobs. */
+  kick(bound: number): Promise<number> {
+    return kick(this.#owner, this.name, bound);
+  }
+
+  /** `null` when there is no such tube. */
+  stats(): Promise<TubeStats | null> {
+    return statsTube(this.#owner, this.name);
+  }
+
+  /** Hands out nothing for so many seconds. @throws NotFoundError when there is no such tube */
+  pause(seconds: number): Promise<void> {
+    return pauseTube(this.#owner, this.name, seconds);
+  }
+
+  /** Ends a pause. @throws NotFoundError when there is no such tube */
+  resume(): Promise<void> {
+    return this.pause(0);
+  }
+}
+
+export function put(owner: TubeOwner, tube: string, body: BodyInput, options?: PutOptions): Promise<string> {
+  return send(owner, () => {
+    const size = checkBody(body, Buffer.byteLength, owner.maxJobSize);
+    return { command: 'put', line: putLine(size, options), body, size, tube: checkTube(tube, 'use'), decode: value };
+  });
+}
+
+export function peek(
+  sender: Sender,
+  tube: string,
+  command: 'peek-ready' | 'peek-delayed' | 'peek-buried',
+): Promise<StoredJob | null> {
+  return send(sender, () => ({ command, line: bareLine(command), tube: checkTube(tube, 'use'), decode: stored }));
+}
+
+export function kick(sender: Sender, tube: string, bound: number): Promise<number> {
+  return send(sender, () => ({ command: 'kick', line: kickLine(bound), tube: checkTube(tube, 'use'), decode: count }));
+}
+
+export function pauseTube(sender: Sender, tube: string, seconds: number): Promise<void> {
+  return send(sender, () => ({ command: 'pause-tube', line: pauseTubeLine(tube, seconds), decode: nothing }));
+}
+
+export function stored(reply: Reply): StoredJob | null {
+  if (reply.form === 'NOT_FOUND') return null;
+  if (reply.body) return new StoredJob(reply.value, reply.body);
+  throw new ProtocolError('the job is still being uploaded by another connection', undefined, {
+    command: 'peek',
+    jobId: reply.value,
+  });
+}
