@@ -23,6 +23,9 @@ const program = new Command('haricot')
   .showHelpAfterError('(haricot --help, or haricot <command> --help, says what is allowed)')
   .exitOverride();
 
+// Whoever reads the output may have gone (`haricot work … | head`): the work goes on.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
+
 addPublish(program, process);
 addWork(program, process);
 

@@ -10,8 +10,14 @@ export interface DriverOptions {
 }
 
 // Each engine is loaded when it is first opened, so that one does not need what another one imports.
+const beanstalkd: DriverFactory = async (url, options) => {
+  return (await import('./beanstalkd/driver.js')).openBeanstalkd(url, options);
+};
+
 const factories = new Map<string, DriverFactory>([
-  ['beanstalkd', async (url, options) => (await import('./beanstalkd/driver.js')).openBeanstalkd(url, options)],
+  ['beanstalkd', beanstalkd],
+  ['beanstalkds', beanstalkd],
+  ['beanstalkd+unix', beanstalkd],
 ]);
 
 /** Makes `openDriver` know an engine of one's own by the scheme of its URLs. */

@@ -7,6 +7,7 @@ import { type Duration, toMs } from './duration.js';
 import { InvalidOptionError } from './errors.js';
 import { type Message, type MessageType, validate } from './message.js';
 import { checkQueueName } from './name.js';
+import { checkPriority } from './priority.js';
 
 export interface QueueOptions {
   /** How messages are written and read. Default: CloudEvents 1.0 as JSON. */
@@ -33,7 +34,6 @@ export interface TakeOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-const MAX_PRIORITY = 4_294_967_295;
 const DEFAULT_PRIORITY = 1024;
 const DEFAULT_TTR_MS = 60_000;
 
@@ -175,10 +175,7 @@ export class Queue {
 }
 
 function toPutOptions({ priority = DEFAULT_PRIORITY, delay = 0, ttr = DEFAULT_TTR_MS }: PublishOptions): PutOptions {
-  if (!Number.isInteger(priority) || priority < 0 || priority > MAX_PRIORITY) {
-    throw new InvalidOptionError(`priority is an integer from 0 to ${MAX_PRIORITY}, got ${String(priority)}`);
-  }
-  return { priority, delayMs: toMs(delay, 'delay'), ttrMs: toMs(ttr, 'ttr') };
+  return { priority: checkPriority(priority), delayMs: toMs(delay, 'delay'), ttrMs: toMs(ttr, 'ttr') };
 }
 
 function checkCount(what: string, value: number): number {

@@ -41,6 +41,9 @@ interface Interruption {
 /** After an error of our own or of a custom backoff, which says no delay. */
 const FALLBACK_DELAY_MS = 1000;
 
+/** 100 years, which every engine can hold. */
+const LONGEST_DELAY_MS = 100 * 365 * 24 * 3_600_000;
+
 /**
  * One message on its way through the slots: read, checked, handed to each slot, then acknowledged, released or buried.
  *
@@ -82,7 +85,7 @@ export class Delivery {
       return { outcome: 'failed', reason: 'undecodable', message: undefined, error };
     }
     if (this.#attempt > settings.attempts) {
-      const error = new Error(`delivered ${this.#attempt} times without an outcome; ${settings.attempts} are allowed`);
+      const error = new Error(`this is delivery ${this.#attempt}, and ${settings.attempts} are allowed`);
       return { outcome: 'failed', reason: 'attempts', message, error };
     }
     try {
@@ -146,7 +149,7 @@ export class Delivery {
 
   #delayAfter(failure: unknown): number {
     try {
-      return this.#environment.settings.retryDelay(this.#attempt, failure);
+      return Math.min(this.#environment.settings.retryDelay(this.#attempt, failure), LONGEST_DELAY_MS);
     } catch (error) {
       this.#environment.signals.emit('workerError', { error });
       return FALLBACK_DELAY_MS;

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import createDebug from 'debug';
 import type { Consumer, Reservation } from '../queue/driver.js';
 import { type Duration, toTimerMs } from '../queue/duration.js';
-import { InvalidOptionError } from '../queue/errors.js';
+import { DriverClosedError, InvalidOptionError } from '../queue/errors.js';
 import type { Queue } from '../queue/queue.js';
 import type { SignalDispatcher } from '../signals/dispatcher.js';
 import { Delivery, type Outcome } from './delivery.js';
@@ -125,7 +125,8 @@ export class Worker {
         reservation = await consumer.reserve({ signal: this.#reserving.signal });
         this.#outages = 0;
       } catch (error) {
-        if (!this.#reserving.signal.aborted) await this.#recover(error);
+        if (error instanceof DriverClosedError) this.#beginStop('closed', this.#settings.graceMs);
+        else if (!this.#reserving.signal.aborted) await this.#recover(error);
       }
       if (reservation === null) this.#claimed--;
       else if (this.#state === 'running') await this.#deliver(reservation);

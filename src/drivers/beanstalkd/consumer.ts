@@ -3,7 +3,7 @@ import type { Job } from '../../client/job.js';
 import type { Consumer, Reservation, ReserveOptions } from '../../queue/driver.js';
 import { DriverClosedError } from '../../queue/errors.js';
 import { BeanstalkdReservation } from './reservation.js';
-import { type Tubes, toSeconds } from './tubes.js';
+import { MAX_BODY_BYTES, type Tubes, toSeconds } from './tubes.js';
 
 /**
  * Reserves on a connection of its own for each message that is waited for or held: a reserve that waits blocks its
@@ -95,7 +95,7 @@ export class BeanstalkdConsumer implements Consumer {
   }
 
   async #connect(): Promise<Client> {
-    const client = await Client.connect(this.#url);
+    const client = await Client.connect(this.#url, { reconnect: false, maxBodyBytes: MAX_BODY_BYTES });
     this.#clients.add(client);
     client.once('close', () => this.#clients.delete(client));
     if (this.#closing.signal.aborted) client.destroy();

@@ -1,6 +1,8 @@
 import { parseAddress } from '../../client/address.js';
 import { Client } from '../../client/client.js';
 import { NotFoundError } from '../../client/errors.js';
+import type { StoredJob } from '../../client/job.js';
+import type { Tube } from '../../client/tube.js';
 import type {
   Capabilities,
   Consumer,
@@ -13,27 +15,28 @@ import type {
 } from '../../queue/driver.js';
 import { DriverClosedError, UnsupportedError } from '../../queue/errors.js';
 import { BeanstalkdConsumer } from './consumer.js';
-import { Tubes, toSeconds } from './tubes.js';
+import { MAX_BODY_BYTES, Tubes, toSeconds } from './tubes.js';
 
 /** @throws InvalidArgumentError for a malformed address, InvalidOptionError for a malformed prefix */
 export function openBeanstalkd(url: string, { prefix }: { readonly prefix: string }): Driver {
   return new BeanstalkdDriver(url, new Tubes(prefix));
 }
 
+/** How long a call waits while the connection comes back, in milliseconds: publishers have somebody waiting for them. */
+const MAX_WAITING_MS = 5000;
+
 /**
  * Queues as beanstalkd tubes. One connection publishes and looks; each reservation has one of its own (see consumer.ts).
  *
- * After a lost connection the next call opens a new one. What was in flight has rejected; nothing is repeated.
+ * That connection comes back after a loss. What was in flight has rejected, nothing is repeated; what is called meanwhile
+ * waits for a while.
  */
 class BeanstalkdDriver implements Driver {
   readonly capabilities: Capabilities = { peekMany: false, buryReason: false };
   readonly #url: string;
   readonly #tubes: Tubes;
   readonly #consumers = new Set<BeanstalkdConsumer>();
-  #client: Client | undefined;
-  #connecting: Promise<Client> | undefined;
-  /** The tube that #client uses. */
-  #used: string | undefined;
+  #client: Promise<Client> | undefined;
   #closed = false;
 
   constructor(url: string, tubes: Tubes) {
@@ -45,26 +48,20 @@ class BeanstalkdDriver implements Driver {
   async setUp(queue: string): Promise<void> {
     const tube = this.#tubes.tubeOf(queue);
     const client = await this.#connected();
-    this.#use(client, tube);
-    await client.listTubeUsed();
+    await client.use(tube);
   }
 
   async put(queue: string, body: Uint8Array, options: PutOptions): Promise<string> {
-    const tube = this.#tubes.tubeOf(queue);
-    const client = this.#client?.isOpen ? this.#client : await this.#connected();
-    this.#use(client, tube);
-    return client.put(body, onWire(options));
+    return (await this.#tube(queue)).put(body, onWire(options));
   }
 
   async putMany(queue: string, items: readonly PutItem[]): Promise<string[]> {
-    const tube = this.#tubes.tubeOf(queue);
-    const client = await this.#connected();
-    this.#use(client, tube);
-    return Promise.all(items.map(({ body, options }) => client.put(body, onWire(options))));
+    const tube = await this.#tube(queue);
+    return Promise.all(items.map(({ body, options }) => tube.put(body, onWire(options))));
   }
 
   async consume(queues: readonly string[], slots: number): Promise<Consumer> {
-    this.#checkOpen();
+    if (this.#closed) throw closed();
     const tubes = queues.map((queue) => this.#tubes.tubeOf(queue));
     const consumer = new BeanstalkdConsumer(this.#url, this.#tubes, tubes, slots);
     consumer.onClose = () => this.#consumers.delete(consumer);
@@ -77,15 +74,12 @@ class BeanstalkdDriver implements Driver {
       throw new UnsupportedError(`beanstalkd shows only the first message of a state, not ${limit}: ask for one`);
     }
     if (limit === 0) return [];
-    const found = await this.#peekOne(queue, state);
+    const found = await peek(await this.#tube(queue), state);
     return found === null ? [] : [{ id: found.id, state, body: found.body }];
   }
 
   async kick(queue: string, limit: number): Promise<number> {
-    const tube = this.#tubes.tubeOf(queue);
-    const client = await this.#connected();
-    this.#use(client, tube);
-    return client.kick(limit);
+    return (await this.#tube(queue)).kick(limit);
   }
 
   async delete(queue: string, id: string): Promise<boolean> {
@@ -97,8 +91,7 @@ class BeanstalkdDriver implements Driver {
   }
 
   async stats(queue: string): Promise<QueueStats> {
-    const tube = this.#tubes.tubeOf(queue);
-    const stats = await (await this.#connected()).statsTube(tube);
+    const stats = await (await this.#tube(queue)).stats();
     return {
       ready: stats?.currentJobsReady ?? 0,
       delayed: stats?.currentJobsDelayed ?? 0,
@@ -115,15 +108,15 @@ class BeanstalkdDriver implements Driver {
     const tube = this.#tubes.tubeOf(queue);
     const client = await this.#connected();
     // Only a tube that exists can be paused; using it creates it.
-    this.#use(client, tube);
-    await client.pauseTube(tube, toSeconds(ms));
+    await Promise.all([client.use(tube), client.pauseTube(tube, toSeconds(ms))]);
   }
 
   async flush(queue: string): Promise<number> {
     const client = await this.#connected();
+    const tube = client.tube(this.#tubes.tubeOf(queue));
     let count = 0;
     for (const state of ['ready', 'delayed', 'buried'] as const) {
-      for (let job = await this.#peekOne(queue, state); job; job = await this.#peekOne(queue, state)) {
+      for (let job = await peek(tube, state); job; job = await peek(tube, state)) {
         if (await deleted(client, job.id)) count++;
       }
     }
@@ -133,53 +126,35 @@ class BeanstalkdDriver implements Driver {
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.all([...this.#consumers].map((consumer) => consumer.close()));
-    const client = await this.#connecting?.catch(() => undefined);
+    const client = await this.#client?.catch(() => undefined);
     await client?.quit();
   }
 
-  async #peekOne(queue: string, state: PeekState): ReturnType<Client['peek']> {
-    const tube = this.#tubes.tubeOf(queue);
-    const client = await this.#connected();
-    this.#use(client, tube);
-    if (state === 'ready') return client.peekReady();
-    return state === 'delayed' ? client.peekDelayed() : client.peekBuried();
-  }
-
-  /** Sends `use` unless the tube is in use already; what is called next in this tick goes out in the same write. */
-  async #use(client: Client, tube: string): Promise<void> {
-    if (this.#used === tube) return;
-    this.#used = tube;
-    try {
-      await client.use(tube);
-    } catch {
-      // The command behind it fails for the same reason, and its caller is told.
-      if (this.#used === tube) this.#used = undefined;
-    }
+  async #tube(queue: string): Promise<Tube> {
+    const name = this.#tubes.tubeOf(queue);
+    return (await this.#connected()).tube(name);
   }
 
   /** The connection for everything but reservations. @throws ConnectionLostError, ConnectTimeoutError */
   #connected(): Promise<Client> {
-    if (this.#connecting !== undefined && this.#client?.isOpen !== false) return this.#connecting;
-    this.#checkOpen();
-    this.#client = undefined;
-    this.#connecting = this.#connect();
-    return this.#connecting;
+    if (this.#closed) return Promise.reject(closed());
+    this.#client ??= Client.connect(this.#url, { maxWaitingMs: MAX_WAITING_MS, maxBodyBytes: MAX_BODY_BYTES }).catch(
+      (error) => {
+        this.#client = undefined;
+        throw error;
+      },
+    );
+    return this.#client;
   }
+}
 
-  async #connect(): Promise<Client> {
-    try {
-      this.#client = await Client.connect(this.#url);
-      this.#used = undefined;
-      return this.#client;
-    } catch (error) {
-      this.#connecting = undefined;
-      throw error;
-    }
-  }
+function closed(): DriverClosedError {
+  return new DriverClosedError('the driver is closed');
+}
 
-  #checkOpen(): void {
-    if (this.#closed) throw new DriverClosedError('the driver is closed');
-  }
+function peek(tube: Tube, state: PeekState): Promise<StoredJob | null> {
+  if (state === 'ready') return tube.peekReady();
+  return state === 'delayed' ? tube.peekDelayed() : tube.peekBuried();
 }
 
 function onWire({ priority, delayMs, ttrMs }: PutOptions): { priority: number; delay: number; ttr: number } {

@@ -3,6 +3,7 @@ import { NotFoundError } from '../../client/errors.js';
 import type { Job } from '../../client/job.js';
 import type { Reservation } from '../../queue/driver.js';
 import { LeaseLostError } from '../../queue/errors.js';
+import { checkPriority } from '../../queue/priority.js';
 import { toSeconds } from './tubes.js';
 
 /** What `stats-job` tells of a reserved job. */
@@ -55,11 +56,14 @@ export class BeanstalkdReservation implements Reservation {
     return this.#settle('acknowledged', () => this.#job.delete());
   }
 
-  release({ priority = this.#priority, delayMs = 0 }: Parameters<Reservation['release']>[0] = {}): Promise<void> {
-    return this.#settle('released', () => this.#job.release({ priority, delay: toSeconds(delayMs) }));
+  async release({ priority = this.#priority, delayMs = 0 }: Parameters<Reservation['release']>[0] = {}): Promise<void> {
+    // Refused before anything is given up: then the message is still held.
+    const options = { priority: checkPriority(priority), delay: toSeconds(delayMs) };
+    return this.#settle('released', () => this.#job.release(options));
   }
 
-  bury({ priority = this.#priority }: Parameters<Reservation['bury']>[0] = {}): Promise<void> {
+  async bury({ priority = this.#priority }: Parameters<Reservation['bury']>[0] = {}): Promise<void> {
+    checkPriority(priority);
     return this.#settle('buried', () => this.#job.bury({ priority }));
   }
 

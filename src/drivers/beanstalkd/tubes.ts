@@ -36,7 +36,18 @@ export class Tubes {
   }
 }
 
-/** Whole seconds, rounded up: beanstalkd's clock is no finer. */
+/** beanstalkd's largest delay, pause and TTR, in seconds. */
+const MAX_SECONDS = 4_294_967_295;
+
+/**
+ * Whole seconds, rounded up: beanstalkd's clock is no finer.
+ * @throws InvalidOptionError
+ */
 export function toSeconds(ms: number): number {
-  return Math.ceil(ms / 1000);
+  const seconds = Math.ceil(ms / 1000);
+  if (seconds <= MAX_SECONDS) return seconds;
+  throw new InvalidOptionError(`beanstalkd's longest time is ${MAX_SECONDS} s, got ${seconds} s`);
 }
+
+/** The server's own ceiling for `-z`: a lower one here would let a large message block its queue for ever. */
+export const MAX_BODY_BYTES = 1_073_741_824;

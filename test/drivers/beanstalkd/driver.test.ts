@@ -27,8 +27,8 @@ describe('The beanstalkd driver', () => {
   async function ready(): Promise<Peer> {
     const prepared = driver.setUp('mail');
     const peer = await server().peer();
-    await peer.takes('use p-mail\r\nlist-tube-used\r\n');
-    peer.sends('USING p-mail\r\nUSING p-mail\r\n');
+    await peer.takes('use p-mail\r\n');
+    peer.sends('USING p-mail\r\n');
     await prepared;
     return peer;
   }
@@ -121,15 +121,18 @@ describe('The beanstalkd driver', () => {
     expect(peer.unread).to.equal('');
   });
 
-  it('opens a new connection after one was lost, and uses the tube anew', async () => {
+  it('comes back after the connection was lost: what was in flight has rejected, what is called meanwhile waits', async () => {
     const first = await ready();
     const lost = rejection(driver.put('mail', BODY, OPTIONS), Error);
+    await first.takes('put 5 2 90 2\r\nhi\r\n');
     first.ends();
-    expect(await lost).to.include({ code: 'CONNECTION_LOST' });
-    const put = driver.put('mail', BODY, OPTIONS);
+    expect(await lost).to.include({ code: 'CONNECTION_LOST', sent: true });
+    const put = driver.put('sms', BODY, OPTIONS);
     const second = await server().peer();
-    await second.takes('use p-mail\r\nput 5 2 90 2\r\nhi\r\n');
-    second.sends('USING p-mail\r\nINSERTED 7\r\n');
+    await second.takes('use p-mail\r\n');
+    second.sends('USING p-mail\r\n');
+    await second.takes('use p-sms\r\nput 5 2 90 2\r\nhi\r\n');
+    second.sends('USING p-sms\r\nINSERTED 7\r\n');
     expect(await put).to.equal('7');
   });
 

@@ -16,7 +16,7 @@ describe('BeanstalkdReservation', () => {
   let settled: number;
 
   beforeEach(async () => {
-    client = await Client.connect(server().url);
+    client = await Client.connect(server().url, { reconnect: false });
     peer = await server().peer();
     const reserving = client.reserve();
     await peer.takes('reserve\r\n');
