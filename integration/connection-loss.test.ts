@@ -1,6 +1,7 @@
 import { connect as connectSocket, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
+import type { Address } from '../src/client/address.js';
 import {
   BadFormatError,
   type BeanstalkdError,
@@ -15,13 +16,16 @@ import { onOwnServer, onSharedServer } from './support/fixture.js';
 import { rejects } from './support/rejects.js';
 import { until, untilWaitedFor, within } from './support/until.js';
 
+/** Not to come back: what becomes of one connection. */
+const ONCE = { reconnect: false };
+
 describe('killing the server', () => {
   const fixture = onOwnServer();
 
   it('rejects everything that is pending with CONNECTION_LOST within a second', async () => {
     const { server } = fixture;
-    const consumers = await Promise.all(Array.from({ length: 5 }, () => fixture.connect()));
-    const producer = await fixture.connect();
+    const consumers = await Promise.all(Array.from({ length: 5 }, () => fixture.connect(ONCE)));
+    const producer = await fixture.connect(ONCE);
     const reserves = consumers.flatMap((client) => [client.reserve(), client.listTubeUsed()]);
     await until('all consumers wait', async () => (await producer.stats()).currentWaiting === 5);
     // Stopped, so that it cannot answer the puts before it dies.
@@ -52,7 +56,7 @@ describe('killing the server', () => {
   });
 
   it('makes every later call reject with CONNECTION_LOST, as not sent', async () => {
-    const client = await fixture.connect();
+    const client = await fixture.connect(ONCE);
     await fixture.server.kill();
     await until('the client has noticed', async () => !client.isOpen);
     const error = await rejects(client.put(''), ConnectionLostError);
@@ -135,7 +139,7 @@ describe('a stream that is out of step', () => {
     ['UNKNOWN_COMMAND', 'put ', 'pxt ', UnknownCommandError],
   ] as const) {
     it(`is not used any further by the client: ${what} to a put closes it, and what is behind the put is lost`, async () => {
-      const client = await fixture.connect({ openSocket: tampering(from, to) });
+      const client = await fixture.connect({ ...ONCE, openSocket: tampering(from, to) });
       const tube = fixture.tube();
       const [first, error, ...behind] = await Promise.all([
         client.use(tube),
@@ -151,7 +155,10 @@ describe('a stream that is out of step', () => {
   }
 
   it('is noticed by the client where a reply does not fit its command: PROTOCOL, and the connection is closed', async () => {
-    const client = await fixture.connect({ openSocket: tampering('list-tube-used\r\n', 'list-tubes\r\n') });
+    const client = await fixture.connect({
+      ...ONCE,
+      openSocket: tampering('list-tube-used\r\n', 'list-tubes\r\n'),
+    });
     const [error, lost] = await Promise.all([
       rejects(client.listTubeUsed(), ProtocolError),
       rejects(client.listTubesWatched(), ConnectionLostError),
@@ -248,9 +255,9 @@ describe('closing a connection', () => {
 });
 
 /** A socket that sends something else for the first occurrence of `from`: an accident that the client cannot have. */
-function tampering(from: string, to: string): (address: { host: string; port: number }) => Socket {
-  return ({ host, port }) => {
-    const socket = connectSocket({ host, port, noDelay: true });
+function tampering(from: string, to: string): (address: Address) => Socket {
+  return (address) => {
+    const socket = connectSocket({ ...address, noDelay: true });
     const write = socket.write.bind(socket);
     const tampered = (chunk: Uint8Array): boolean => {
       return write(Buffer.from(Buffer.from(chunk).toString('latin1').replace(from, to), 'latin1'));

@@ -1,4 +1,7 @@
-import { Client, type ClientOptions } from '../../src/client/client.js';
+import '../../test/support/unheeded-rejections.js';
+import { Client } from '../../src/client/client.js';
+import type { ClientOptions } from '../../src/client/options.js';
+import { TcpProxy } from './proxy.js';
 import { RawConnection } from './raw.js';
 import { type ServerOptions, sharedServer, startServer, type TestServer } from './server.js';
 import { uniqueTube } from './tubes.js';
@@ -9,6 +12,7 @@ export class Fixture {
   #server: TestServer | undefined;
   readonly #clients = new Set<Client>();
   readonly #raw = new Set<RawConnection>();
+  readonly #proxies = new Set<TcpProxy>();
   readonly #tubes = new Set<string>();
 
   get server(): TestServer {
@@ -20,16 +24,16 @@ export class Fixture {
     this.#server = server;
   }
 
-  /** A client as it comes: it uses and watches `default`. */
+  /** A client as it comes: it uses and watches `default`. Through a proxy where `options` have its URL. */
   async connect(options: ClientOptions = {}): Promise<Client> {
-    const client = await Client.connect(this.server.url, options);
+    const client = await Client.connect({ url: this.server.url, ...options });
     this.#clients.add(client);
     return client;
   }
 
   /** A client that uses and watches only `tube`. */
-  async connectTo(tube: string): Promise<Client> {
-    const client = await this.connect();
+  async connectTo(tube: string, options: ClientOptions = {}): Promise<Client> {
+    const client = await this.connect(options);
     await Promise.all([client.use(tube), client.watch(tube), client.ignore('default')]);
     return client;
   }
@@ -40,6 +44,13 @@ export class Fixture {
     return connection;
   }
 
+  /** A proxy in front of the server. */
+  async proxy(): Promise<TcpProxy> {
+    const proxy = await TcpProxy.start(this.server);
+    this.#proxies.add(proxy);
+    return proxy;
+  }
+
   /** The name of a tube that nobody else has. */
   tube(): string {
     const tube = uniqueTube();
@@ -47,10 +58,12 @@ export class Fixture {
     return tube;
   }
 
-  closeConnections(): void {
+  async closeConnections(): Promise<void> {
     for (const connection of [...this.#clients, ...this.#raw]) connection.destroy();
+    await Promise.all([...this.#proxies].map((proxy) => proxy.close()));
     this.#clients.clear();
     this.#raw.clear();
+    this.#proxies.clear();
   }
 
   /** For a server that nobody else uses. */
@@ -81,7 +94,7 @@ export function onSharedServer(): Fixture {
     fixture.server = await sharedServer();
   });
   afterEach(async () => {
-    fixture.closeConnections();
+    await fixture.closeConnections();
     await fixture.removeTubes();
   });
   return fixture;
@@ -94,7 +107,7 @@ export function onOwnServer(options: ServerOptions = {}): Fixture {
     fixture.server = await startServer({ control: true, ...options });
   });
   afterEach(async () => {
-    fixture.closeConnections();
+    await fixture.closeConnections();
     await fixture.stopServer();
   });
   return fixture;

@@ -1,0 +1,183 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Server, Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'chai';
+import {
+  Client,
+  ClosedError,
+  ConnectionLostError,
+  ConnectTimeoutError,
+  ReplyTimeoutError,
+} from '../src/client/index.js';
+import { Recorder, SOON } from './support/events.js';
+import { onOwnServer } from './support/fixture.js';
+import { rejects } from './support/rejects.js';
+import { until, within } from './support/until.js';
+
+class Enough extends Error {}
+
+describe('a server that takes commands and does not answer', () => {
+  const fixture = onOwnServer();
+  const OPTIONS = { ...SOON, replyTimeoutMs: 200, connectTimeoutMs: 300, quitTimeoutMs: 200 };
+
+  it('is noticed: REPLY_TIMEOUT for the oldest command, CONNECTION_LOST for those behind it', async () => {
+    const client = await fixture.connect(OPTIONS);
+    await fixture.server.pause();
+    const start = performance.now();
+    const first = rejects(client.put('a'), ReplyTimeoutError);
+    const second = rejects(client.listTubeUsed(), ConnectionLostError);
+    const error = await within(2000, 'the first rejection', first);
+    expect(performance.now() - start).to.be.within(199, 1500);
+    expect(error).to.include({ code: 'REPLY_TIMEOUT', command: 'put' });
+    expect(error.message).to.contain(`${fixture.server.port}`).and.contain('200 ms');
+    expect(await second).to.include({ sent: true, command: 'list-tube-used' });
+  });
+
+  it('is tried again until it answers, and then the client goes on', async () => {
+    const client = await fixture.connect(OPTIONS);
+    await client.use('elsewhere');
+    const events = new Recorder(client);
+    await fixture.server.pause();
+    await rejects(client.stats(), ReplyTimeoutError);
+    // A connection is accepted all the same: it counts only when the server has answered on it.
+    await events.sees('reconnecting', 2);
+    const waiting = client.listTubeUsed();
+    expect(events.of('connect')).to.have.length(0);
+    await fixture.server.resume();
+    expect(await within(5000, 'the answer', waiting)).to.equal('elsewhere');
+    expect(events.of('connect')).to.have.length(1);
+  });
+
+  it('may take its own timeout and as long again for a reserve', async () => {
+    const client = await fixture.connect(OPTIONS);
+    await fixture.server.pause();
+    const start = performance.now();
+    const error = await within(4000, 'the rejection', rejects(client.reserve({ timeout: 1 }), ReplyTimeoutError));
+    expect(performance.now() - start).to.be.within(1199, 3000);
+    expect(error).to.include({ code: 'REPLY_TIMEOUT', command: 'reserve-with-timeout' });
+  });
+
+  it('may take for ever for a reserve without a timeout', async () => {
+    const client = await fixture.connect(OPTIONS);
+    const reserve = client.reserve();
+    expect(await Promise.race([reserve, sleep(600, 'silence')])).to.equal('silence');
+    await (await fixture.connect()).put('late');
+    expect((await within(1000, 'the job', reserve))?.text()).to.equal('late');
+  });
+
+  it('may take for ever for everything where replyTimeoutMs is 0', async () => {
+    const client = await fixture.connect({ ...OPTIONS, replyTimeoutMs: 0 });
+    await fixture.server.pause();
+    const used = client.listTubeUsed();
+    expect(await Promise.race([used, sleep(500, 'silence')])).to.equal('silence');
+    await fixture.server.resume();
+    expect(await within(1000, 'the answer', used)).to.equal('default');
+  });
+
+  it('does not keep quit waiting', async () => {
+    const client = await fixture.connect({ ...OPTIONS, replyTimeoutMs: 0 });
+    await fixture.server.pause();
+    const lost = rejects(client.put(''), ClosedError);
+    const start = performance.now();
+    await within(2000, 'the end of quit', client.quit());
+    expect(performance.now() - start).to.be.within(199, 1500);
+    await lost;
+  });
+
+  it('does not keep quit waiting either when nothing is out', async () => {
+    const client = await fixture.connect(OPTIONS);
+    await fixture.server.pause();
+    await within(2000, 'the end of quit', client.quit());
+    expect(client.isOpen).to.equal(false);
+  });
+
+  it('makes the first connection wait for nothing: to be accepted is enough, then the first command is late', async () => {
+    await fixture.server.pause();
+    const client = await within(1000, 'the connection', fixture.connect({ ...OPTIONS, reconnect: false }));
+    await rejects(client.stats(), ReplyTimeoutError);
+  });
+});
+
+describe('connecting', () => {
+  let server: Server;
+  const accepted: Socket[] = [];
+  let closed = 0;
+
+  // Takes connections and says nothing: a TLS handshake never ends.
+  before(async () => {
+    server = createServer((socket) => {
+      accepted.push(socket.on('error', () => {}).on('close', () => (closed += 1)));
+      socket.resume();
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+  });
+
+  after(() => {
+    server.close();
+  });
+
+  const url = () => `beanstalkds://127.0.0.1:${(server.address() as AddressInfo).port}`;
+
+  it('rejects with the reason of its signal, and closes the socket', async () => {
+    const cancel = new AbortController();
+    const connecting = rejects(Client.connect(url(), { signal: cancel.signal }), Enough);
+    await until('it is connected', async () => accepted.length === 1);
+    const reason = new Enough();
+    cancel.abort(reason);
+    expect(await within(500, 'the rejection', connecting)).to.equal(reason);
+    await until('the socket is closed', async () => closed === 1);
+  });
+
+  it('rejects at once when the signal was aborted before, and opens no socket', async () => {
+    let opened = 0;
+    const openSocket = () => {
+      opened += 1;
+      return new Socket();
+    };
+    await rejects(Client.connect(url(), { signal: AbortSignal.abort(new Enough()), openSocket }), Enough);
+    expect(opened).to.equal(0);
+  });
+
+  it('rejects with the reason of its signal where the socket does not come up at all', async () => {
+    const socket = new Socket();
+    const connecting = Client.connect({ signal: AbortSignal.timeout(50), openSocket: () => socket });
+    const error = await within(1000, 'the rejection', rejects(connecting, DOMException));
+    expect(error.name).to.equal('TimeoutError');
+    expect(socket.destroyed).to.equal(true);
+  });
+
+  it('takes no longer than connectTimeoutMs, the handshake included', async () => {
+    const start = performance.now();
+    const error = await within(
+      2000,
+      'the rejection',
+      rejects(Client.connect(url(), { connectTimeoutMs: 150 }), ConnectTimeoutError),
+    );
+    expect(performance.now() - start).to.be.within(149, 1500);
+    expect(error.code).to.equal('CONNECT_TIMEOUT');
+    expect(error.message).to.contain(url()).and.contain('150 ms');
+  });
+});
+
+describe('a process whose client is closed ends by itself', () => {
+  const fixture = onOwnServer();
+
+  for (const how of ['quit', 'cancel-and-quit', 'destroy-while-reconnecting', 'destroy-with-everything-pending']) {
+    it(`after ${how.replaceAll('-', ' ')}`, async () => {
+      const script = fileURLToPath(new URL('fixtures/ends-by-itself.ts', import.meta.url));
+      const child = spawn(process.execPath, ['--import', 'tsx', script, how, fixture.server.url], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+        env: { ...process.env, NODE_OPTIONS: '' },
+      });
+      try {
+        const exit = once(child, 'exit');
+        await within(20_000, 'it is done', once(child.stdout, 'data'));
+        expect(await within(2000, 'its end', exit)).to.deep.equal([0, null]);
+      } finally {
+        child.kill('SIGKILL');
+      }
+    });
+  }
+});
