@@ -4,18 +4,21 @@ import {
   ANY_COMMAND_FAILS,
   bareLine,
   COMMANDS,
-  type CommandName,
   type CommandReplies,
+  ENDS_RESERVE,
   errorCodeOf,
+  givesUpJob,
+  isReserve,
+  losesFraming,
 } from '../protocol/commands.js';
 import { type BeanstalkdError, type ErrorContext, ProtocolError, serverError } from '../protocol/errors.js';
 import { ReplyParser } from '../protocol/parser.js';
-import type { Reply, ReplyForm } from '../protocol/replies.js';
+import { isCutShort, type Reply } from '../protocol/replies.js';
 import { type Address, formatAddress } from './address.js';
 import { ClosedError, ConnectionLostError, ReplyTimeoutError } from './errors.js';
 import { ExpiryWatch } from './expiry-watch.js';
 import { Fifo } from './fifo.js';
-import { releaseJob, statsJob } from './operations.js';
+import { giveBackJob, statsJob } from './operations.js';
 import { ReplyTimer } from './reply-timer.js';
 import type { Request, Sender } from './request.js';
 import { describe, openSocket, type SocketOptions } from './socket.js';
@@ -163,7 +166,7 @@ export class Connection implements Sender {
       });
       if (isReserve(command)) this.#waitingReserves++;
       if (this.#pending.size === 1) this.#replyTimer.restart();
-      if (jobId !== undefined && GIVES_UP_JOB.has(command)) this.#letGo(jobId);
+      if (jobId !== undefined && givesUpJob(command)) this.#letGo(jobId);
     });
   }
 
@@ -251,7 +254,7 @@ export class Connection implements Sender {
       const error = serverError(errorCodeOf(form), { command, jobId: jobId ?? (reply.value || undefined) });
       pending.reject(error);
       // The server may have read only a part of the body: what follows is out of step.
-      if (command === 'put' && LOSES_FRAMING.includes(form)) this.#lose(`out of step after ${form} to a put`, error);
+      if (command === 'put' && losesFraming(form)) this.#lose(`out of step after ${form} to a put`, error);
     } else {
       this.#breakOff(new ProtocolError(`the server answered ${form}, which is no reply to ${command}`));
     }
@@ -281,15 +284,8 @@ export class Connection implements Sender {
   #reserved(jobId: string, { abandoned }: Pending): void {
     this.#held.add(jobId);
     this.#expiryWatch.add(jobId);
-    if (abandoned) void this.#giveBack(jobId);
-  }
-
-  async #giveBack(jobId: string): Promise<void> {
-    try {
-      const stats = await statsJob(this, jobId);
-      await releaseJob(this, jobId, { priority: stats?.pri });
-    } catch (error) {
-      debug('%s could not give back %s: %o', this.#name, jobId, error);
+    if (abandoned) {
+      giveBackJob(this, jobId).catch((error) => debug('%s could not give back %s: %o', this.#name, jobId, error));
     }
   }
 
@@ -400,20 +396,4 @@ export class Connection implements Sender {
     }
     return new ClosedError(end?.message ?? 'the client is closed', context);
   }
-}
-
-const LOSES_FRAMING: readonly ReplyForm[] = ['EXPECTED_CRLF', 'BAD_FORMAT', 'UNKNOWN_COMMAND'];
-
-/** What a reserve, or a reserve-job, is answered with. When the connection closes behind it the server takes the job back. */
-const ENDS_RESERVE: readonly ReplyForm[] = ['RESERVED <id> <bytes>', 'TIMED_OUT'];
-
-const GIVES_UP_JOB: ReadonlySet<CommandName> = new Set<CommandName>(['delete', 'release', 'bury']);
-
-function isReserve(command: CommandName): boolean {
-  return command === 'reserve' || command === 'reserve-with-timeout';
-}
-
-/** Only a peek by id can meet a job that another connection is still uploading. */
-function isCutShort(reply: Reply): boolean {
-  return reply.form === 'FOUND <id> <bytes>' && reply.body === undefined;
 }

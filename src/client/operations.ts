@@ -43,6 +43,12 @@ export function statsJob(sender: Sender, id: JobId): Promise<JobStats | null> {
   return sendForJob(sender, 'stats-job', id, statsOrNull<JobStats>, () => jobLine('stats-job', id));
 }
 
+/** Gives back a job that nobody waits for any more, as it was: the server does not tell its priority with it. */
+export async function giveBackJob(sender: Sender, id: JobId): Promise<void> {
+  const stats = await statsJob(sender, id);
+  await releaseJob(sender, id, { priority: stats?.pri });
+}
+
 /** A command about one job. */
 export function sendForJob<T>(
   sender: Sender,

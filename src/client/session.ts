@@ -6,9 +6,10 @@ import type { BeanstalkdError } from '../protocol/errors.js';
 import { type Address, formatAddress } from './address.js';
 import type { Backoff } from './backoff.js';
 import { Connection, type ConnectionOptions } from './connection.js';
-import { ClosedError, ConnectionLostError, ConnectTimeoutError } from './errors.js';
+import { ClosedError, ConnectionLostError } from './errors.js';
 import { nothing } from './operations.js';
 import type { Request, Sender } from './request.js';
+import { follow, openRestored } from './restore.js';
 import { WaitingCommands, type WaitingLimits } from './waiting.js';
 
 const debug = createDebug('haricot:connection');
@@ -166,14 +167,10 @@ export class Session implements Sender {
         if (command === 'watch') this.#watched.add(tube);
         else this.#watched.delete(tube);
         // Confirmed by a connection that was given up meanwhile: the one from now on must follow.
-        if (this.#connection && connection !== this.#connection) this.#follow(this.#connection, command, tube);
+        if (this.#connection && connection !== this.#connection) follow(this.#connection, command, tube);
         return Number(reply.value);
       },
     });
-  }
-
-  #follow(connection: Connection, command: 'watch' | 'ignore', tube: string): void {
-    connection.send({ command, line: tubeLine(command, tube), decode: nothing }).catch(nothing);
   }
 
   /**
@@ -283,7 +280,7 @@ export class Session implements Sender {
     for (;;) {
       if (failure !== undefined && !(await this.#mayTryAgain(failure))) return;
       try {
-        const connection = await this.#restored();
+        const connection = await openRestored(this.#address, this.#options, this.#used, this.#watched);
         if (this.#end !== undefined) {
           connection.destroy();
           return;
@@ -327,55 +324,6 @@ export class Session implements Sender {
       return true;
     } catch {
       return false;
-    }
-  }
-
-  /** A new connection that uses and watches what the last one did. The server has answered: it is truly there. */
-  async #restored(): Promise<Connection> {
-    const connection = await Connection.open(this.#address, this.#options);
-    const restoring: Promise<unknown>[] = [];
-    const send = (command: 'use' | 'watch' | 'ignore', tube: string): void => {
-      restoring.push(connection.send({ command, line: tubeLine(command, tube), decode: nothing }));
-    };
-    const watched = new Set(this.#watched);
-    for (const tube of watched) if (tube !== 'default') send('watch', tube);
-    // Only behind the others: the last watched tube cannot be ignored.
-    if (!watched.has('default')) send('ignore', 'default');
-    send('use', this.#used);
-    connection.usedTube = this.#used;
-    await this.#confirmed(connection, Promise.all(restoring));
-    // What a connection that was given up has confirmed meanwhile.
-    for (const tube of this.#watched) if (!watched.has(tube)) this.#follow(connection, 'watch', tube);
-    for (const tube of watched) if (!this.#watched.has(tube)) this.#follow(connection, 'ignore', tube);
-    return connection;
-  }
-
-  /** The server must answer within the time that connecting may take, and the client must not be closed meanwhile. */
-  async #confirmed(connection: Connection, answers: Promise<unknown>): Promise<void> {
-    const { connectTimeoutMs, signal } = this.#options;
-    const closed = new Promise<never>((_, reject) => {
-      connection.onClose = reject;
-    });
-    closed.catch(nothing);
-    let overdue = false;
-    const destroy = (): void => connection.destroy();
-    const timer = setTimeout(() => {
-      overdue = true;
-      destroy();
-    }, connectTimeoutMs);
-    signal?.addEventListener('abort', destroy, { once: true });
-    try {
-      await answers;
-      // What came right behind the last answer may have ended it.
-      if (!connection.isOpen) await closed;
-    } catch (cause) {
-      destroy();
-      if (!overdue) throw cause;
-      const why = `${formatAddress(this.#address)} does not answer within ${connectTimeoutMs} ms`;
-      throw new ConnectTimeoutError(why, { cause });
-    } finally {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', destroy);
     }
   }
 

@@ -60,6 +60,24 @@ export const COMMANDS: Readonly<Record<CommandName, CommandReplies>> = {
   quit: { success: [], failure: [] },
 };
 
+/** Whether the command waits, and holds up what is sent behind it. */
+export function isReserve(command: CommandName): boolean {
+  return command === 'reserve' || command === 'reserve-with-timeout';
+}
+
+/** What a reserve, or a reserve-job, is answered with. When the connection closes behind it the server takes the job back. */
+export const ENDS_RESERVE: readonly ReplyForm[] = ['RESERVED <id> <bytes>', 'TIMED_OUT'];
+
+/** Whether the job is no longer held once the command is executed. */
+export function givesUpJob(command: CommandName): boolean {
+  return command === 'delete' || command === 'release' || command === 'bury';
+}
+
+/** Whether a put that is answered so leaves the stream out of step: the server may have read only a part of the body. */
+export function losesFraming(form: ReplyForm): boolean {
+  return form === 'EXPECTED_CRLF' || form === 'BAD_FORMAT' || form === 'UNKNOWN_COMMAND';
+}
+
 /** The error code of a reply that says no: its word. */
 export function errorCodeOf(form: ReplyForm): ServerErrorCode {
   return (form === 'BURIED <id>' ? 'BURIED' : form) as ServerErrorCode;

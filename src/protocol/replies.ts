@@ -43,3 +43,8 @@ export interface Reply {
    */
   readonly body: Buffer | undefined;
 }
+
+/** Only a peek by id can meet a job that another connection is still uploading. */
+export function isCutShort(reply: Reply): boolean {
+  return reply.form === 'FOUND <id> <bytes>' && reply.body === undefined;
+}
