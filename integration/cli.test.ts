@@ -218,6 +218,11 @@ describe('haricot work', () => {
       /^haricot: the default export of integration\/fixtures\/no-default\.ts must be a function \(signals\) => void, it is missing\n$/,
     ],
     [
+      'a slots module that connects nothing',
+      ['work', 'mail', '--slots', 'integration/fixtures/no-slots.ts', '--url', NOWHERE],
+      /^haricot: integration\/fixtures\/no-slots\.ts connects no slot: every message would be buried as unhandled\n$/,
+    ],
+    [
       'a slots module that fails',
       ['work', 'mail', '--slots', 'integration/fixtures/throws.ts', '--url', NOWHERE],
       /^haricot: the slots module integration\/fixtures\/throws\.ts cannot be loaded: no database/,

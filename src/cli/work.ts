@@ -57,6 +57,9 @@ export function addWork(program: Command, output: Output): void {
         const queues = names.map((name) => new Queue(driver, name));
         reportSignals(signals, output, { json: global.json === true, verbose: options.verbose === true });
         await connectSlots(signals);
+        if (!signals.hasSlots) {
+          throw new InvalidOptionError(`${options.slots} connects no slot: every message would be buried as unhandled`);
+        }
         const { slots: _, limitExitCode, verbose: __, ...workerOptions } = options;
         const reason = await runUntilStopped(new Worker(queues, signals, workerOptions), signals);
         if (reason.endsWith('Limit') || reason === 'maxMessages') process.exitCode = limitExitCode;

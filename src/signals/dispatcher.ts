@@ -75,6 +75,11 @@ export class SignalDispatcher {
     });
   }
 
+  /** Whether any message slot is connected. */
+  get hasSlots(): boolean {
+    return this.#messageSlots.length > 0;
+  }
+
   /**
    * The call of every slot that is connected for the message, its data checked for each.
    * @returns null when there is no slot for it

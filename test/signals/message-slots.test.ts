@@ -43,6 +43,15 @@ describe('SignalDispatcher with message slots', () => {
     return call !== null;
   }
 
+  it('knows whether there is any slot: observers are none', () => {
+    signals.connect('messageFailed', slot('observer'));
+    expect(signals.hasSlots).to.equal(false);
+    const disconnect = signals.connect(SendMail, slot('mail'));
+    expect(signals.hasSlots).to.equal(true);
+    disconnect();
+    expect(signals.hasSlots).to.equal(false);
+  });
+
   it('calls the slots of a message type in the order in which they were connected', async () => {
     signals.connect(SendMail, slot('first'));
     signals.connect(Other, slot('other'));
