@@ -1,22 +1,11 @@
 import { Queue } from '../../src/queue/queue.js';
-import type { ObserverSignal, SignalEvents } from '../../src/signals/catalogue.js';
+import { type ObserverSignal, observerSignals, type SignalEvents } from '../../src/signals/catalogue.js';
 import { SignalDispatcher } from '../../src/signals/dispatcher.js';
 import type { WorkerOptions } from '../../src/worker/options.js';
 import { Worker } from '../../src/worker/worker.js';
 import type { Queues } from './queues.js';
 
 const PATIENCE_MS = 20_000;
-
-const SIGNALS: readonly ObserverSignal[] = [
-  'messageFinished',
-  'messageReleased',
-  'messageFailed',
-  'messageExpired',
-  'workerStarted',
-  'workerStopping',
-  'workerStopped',
-  'workerError',
-];
 
 /** A worker in the test process on a queue of its own, and everything that it emitted. */
 export class WorkerBench {
@@ -28,7 +17,7 @@ export class WorkerBench {
 
   constructor(queues: Queues) {
     this.queue = queues.queue();
-    for (const signal of SIGNALS) {
+    for (const signal of observerSignals) {
       this.signals.connect(signal, (event) => {
         this.#events.push([signal, event]);
         this.#wake();

@@ -90,7 +90,7 @@ export class Session implements Sender {
 
   /** Whether commands are taken. */
   get isOpen(): boolean {
-    return this.#state !== 'closed' && this.#end === undefined;
+    return this.#end === undefined;
   }
 
   /** Whether there is a connection, nothing is out on it and no job is held. */
@@ -107,7 +107,7 @@ export class Session implements Sender {
     return this.#chosen;
   }
 
-  /** The connection, where a job was reserved that is named by its id alone. */
+  /** Down the connection there is; a command about a job that a given-up connection still holds, down that one. */
   send<T>(request: Request<T>): Promise<T> {
     if (this.#end !== undefined) return Promise.reject(this.#refusal(request));
     if (request.jobId !== undefined && this.#retired.size > 0) {

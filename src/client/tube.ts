@@ -1,4 +1,4 @@
-import { type BodyInput, checkBody, checkTube } from '../protocol/arguments.js';
+import { type BodyInput, checkBody } from '../protocol/arguments.js';
 import { bareLine, kickLine, type PutOptions, pauseTubeLine, putLine } from '../protocol/commands.js';
 import { ProtocolError } from '../protocol/errors.js';
 import type { Reply } from '../protocol/replies.js';
@@ -21,6 +21,7 @@ export class Tube {
   readonly #owner: TubeOwner;
   readonly name: string;
 
+  /** @param name was checked: it goes into command lines as it is */
   constructor(owner: TubeOwner, name: string) {
     this.#owner = owner;
     this.name = name;
@@ -70,7 +71,7 @@ export class Tube {
 export function put(owner: TubeOwner, tube: string, body: BodyInput, options?: PutOptions): Promise<string> {
   return send(owner, () => {
     const size = checkBody(body, Buffer.byteLength, owner.maxJobSize);
-    return { command: 'put', line: putLine(size, options), body, size, tube: checkTube(tube, 'use'), decode: value };
+    return { command: 'put', line: putLine(size, options), body, size, tube, decode: value };
   });
 }
 
@@ -79,11 +80,11 @@ export function peek(
   tube: string,
   command: 'peek-ready' | 'peek-delayed' | 'peek-buried',
 ): Promise<StoredJob | null> {
-  return send(sender, () => ({ command, line: bareLine(command), tube: checkTube(tube, 'use'), decode: stored }));
+  return send(sender, () => ({ command, line: bareLine(command), tube, decode: stored }));
 }
 
 export function kick(sender: Sender, tube: string, bound: number): Promise<number> {
-  return send(sender, () => ({ command: 'kick', line: kickLine(bound), tube: checkTube(tube, 'use'), decode: count }));
+  return send(sender, () => ({ command: 'kick', line: kickLine(bound), tube, decode: count }));
 }
 
 export function pauseTube(sender: Sender, tube: string, seconds: number): Promise<void> {

@@ -63,7 +63,7 @@ const OBSERVER_SIGNALS: Readonly<Record<ObserverSignal, true>> = {
 };
 
 /** The names of the signals that observers can be connected to. */
-export const observerSignals: readonly string[] = Object.keys(OBSERVER_SIGNALS);
+export const observerSignals: readonly ObserverSignal[] = Object.keys(OBSERVER_SIGNALS) as ObserverSignal[];
 
 /** What a slot is told about the delivery of its message. */
 export interface SlotContext {

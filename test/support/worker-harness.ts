@@ -1,22 +1,11 @@
 import { cloudEvents } from '../../src/queue/cloudevents.js';
 import type { Message } from '../../src/queue/message.js';
 import { Queue } from '../../src/queue/queue.js';
-import type { ObserverSignal, SignalEvents } from '../../src/signals/catalogue.js';
+import { type ObserverSignal, observerSignals, type SignalEvents } from '../../src/signals/catalogue.js';
 import { SignalDispatcher } from '../../src/signals/dispatcher.js';
 import type { WorkerOptions } from '../../src/worker/options.js';
 import { Worker } from '../../src/worker/worker.js';
 import { FakeDriver, type FakeReservation, type ReservationParts } from './fake-driver.js';
-
-const SIGNALS: readonly ObserverSignal[] = [
-  'messageFinished',
-  'messageReleased',
-  'messageFailed',
-  'messageExpired',
-  'workerStarted',
-  'workerStopping',
-  'workerStopped',
-  'workerError',
-];
 
 /** A worker on a fake engine, and everything it emitted. */
 export class WorkerHarness {
@@ -27,7 +16,7 @@ export class WorkerHarness {
   readonly #workers: Worker[] = [];
 
   constructor() {
-    for (const signal of SIGNALS) this.signals.connect(signal, (event) => this.#events.push([signal, event]));
+    for (const signal of observerSignals) this.signals.connect(signal, (event) => this.#events.push([signal, event]));
   }
 
   worker(options: WorkerOptions = {}, queues: Queue | readonly Queue[] = this.queue): Worker {
