@@ -3,11 +3,13 @@ export { cloudEvents } from './queue/cloudevents.js';
 export type { Codec } from './queue/codec.js';
 export type {
   Capabilities,
+  ConsumeOptions,
   Consumer,
   Driver,
   PeekState,
   PutItem,
   PutOptions,
+  QueueOrder,
   QueueStats,
   Reservation,
   ReserveOptions,

@@ -7,6 +7,8 @@ export interface Capabilities {
   readonly peekMany: boolean;
   /** `bury` keeps its reason with the message. */
   readonly buryReason: boolean;
+  /** Several processes can work on the same messages. */
+  readonly shared: boolean;
 }
 
 /** How a message is stored. */
@@ -33,6 +35,8 @@ export interface StoredMessage {
   readonly id: string;
   readonly state: PeekState;
   readonly body: Buffer;
+  /** Why it was buried, where the engine keeps that. */
+  readonly reason?: string | undefined;
 }
 
 /** How many messages are in each state. */
@@ -41,6 +45,16 @@ export interface QueueStats {
   readonly delayed: number;
   readonly reserved: number;
   readonly buried: number;
+}
+
+/** Which of several queues is served first: they take turns, or the first named that has a message is. */
+export type QueueOrder = 'fair' | 'strict';
+
+export interface ConsumeOptions {
+  /** Default `fair`. Within a queue the lowest priority comes first, then the oldest. */
+  readonly order?: QueueOrder | undefined;
+  /** `false` lets an engine that must ask for it leave `attempt` unknown. Default true. */
+  readonly trackAttempts?: boolean | undefined;
 }
 
 export interface ReserveOptions {
@@ -56,7 +70,10 @@ export interface Reservation {
   readonly id: string;
   readonly queue: string;
   readonly body: Buffer;
-  /** How often it has been delivered, this time included; deliveries to crashed processes count. */
+  /**
+   * How often it has been delivered, this time included; deliveries to crashed processes count. 0 when it is unknown, which
+   * only `trackAttempts: false` allows: `track` finds it out.
+   */
   readonly attempt: number;
   /** How often an operator has kicked it, on engines where that does not start `attempt` anew. */
   readonly kicks?: number;
@@ -64,6 +81,8 @@ export interface Reservation {
   readonly ttrMs: number;
   /** Aborts when the lease is known to be lost. */
   readonly lost: AbortSignal;
+  /** Makes `attempt` and `kicks` known, on engines that can leave them unknown. @throws LeaseLostError */
+  track?(): Promise<void>;
   /** The work is done: removes the message. @throws LeaseLostError */
   ack(): Promise<void>;
   /** Gives it back; it keeps its priority unless one is given. @throws LeaseLostError */
@@ -91,7 +110,7 @@ export interface Driver {
   put(queue: string, body: Uint8Array, options: PutOptions): Promise<string>;
   putMany(queue: string, items: readonly PutItem[]): Promise<string[]>;
   /** @param slots how many reservations will be held at once */
-  consume(queues: readonly string[], slots: number): Promise<Consumer>;
+  consume(queues: readonly string[], slots: number, options?: ConsumeOptions): Promise<Consumer>;
   /** Without reserving them; the next to be delivered first. */
   peek(queue: string, state: PeekState, limit: number): Promise<StoredMessage[]>;
   /** Makes up to `limit` buried messages ready, or delayed ones where none is buried. @returns how many */

@@ -147,7 +147,7 @@ describe('A message that nobody can work on', () => {
   });
 
   it('is buried without a reason where the engine keeps none', async () => {
-    harness().driver.capabilities = { peekMany: false, buryReason: false };
+    harness().driver.capabilities = { peekMany: false, buryReason: false, shared: true };
     const reservation = harness().deliver();
     harness().start();
     await harness().next('messageFailed');
