@@ -21,7 +21,7 @@ import { Fifo } from './fifo.js';
 import { giveBackJob, statsJob } from './operations.js';
 import { ReplyTimer } from './reply-timer.js';
 import type { Request, Sender } from './request.js';
-import { describe, openSocket, type SocketOptions } from './socket.js';
+import { describe, type OpenSocket, openSocket, type SocketOptions } from './socket.js';
 import { Writer } from './writer.js';
 
 const debug = createDebug('haricot:connection');
@@ -79,16 +79,16 @@ export class Connection implements Sender {
   static async open(address: Address, options: ConnectionOptions): Promise<Connection> {
     const name = formatAddress(address);
     try {
-      const socket = await openSocket(address, options);
+      const open = await openSocket(address, options);
       debug('%s connected', name);
-      return new Connection(socket, name, options);
+      return new Connection(open, name, options);
     } catch (error) {
       debug('%s %o', name, error);
       throw error;
     }
   }
 
-  private constructor(socket: Socket, name: string, options: ConnectionOptions) {
+  private constructor({ socket, intake }: OpenSocket, name: string, options: ConnectionOptions) {
     const { maxBodyBytes, replyTimeoutMs, connectTimeoutMs } = options;
     this.#socket = socket;
     this.#name = name;
@@ -102,7 +102,7 @@ export class Connection implements Sender {
     );
     this.#expiryWatch = new ExpiryWatch(this);
     this.#closed = new Promise((resolve) => socket.once('close', () => resolve()));
-    socket.on('data', (chunk: Buffer) => this.#read(chunk));
+    intake.takeIn = (bytes) => this.#read(bytes);
     socket.on('error', (cause) => this.#lose(describe(cause), cause));
     socket.on('end', () => this.#lose('the server closed the connection'));
     socket.on('close', () => this.#lose('the connection closed'));
@@ -215,14 +215,16 @@ export class Connection implements Sender {
     this.#close((context) => new ClosedError('the client was closed by destroy()', context));
   }
 
-  #read(chunk: Buffer): void {
+  /** @returns whether the bytes were handed out */
+  #read(bytes: Buffer): boolean {
     try {
-      this.#parser.push(chunk);
+      this.#parser.push(bytes);
     } catch (fault) {
       // The parser throws nothing but its one typed fault.
       this.#breakOff(fault as ProtocolError);
     }
     this.#replyTimer.restart();
+    return this.#parser.keepsChunk;
   }
 
   /** A reply: settles the oldest pending command. */

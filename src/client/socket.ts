@@ -2,6 +2,7 @@ import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls, TLSSocket } from 'node:tls';
 import { type Address, formatAddress, serverNameOf } from './address.js';
 import { ConnectionLostError, ConnectTimeoutError } from './errors.js';
+import { Intake } from './intake.js';
 
 /** When the operating system begins to ask a silent peer whether it is still there. */
 const KEEP_ALIVE_MS = 10_000;
@@ -15,15 +16,22 @@ export interface SocketOptions {
   readonly openSocket?: ((address: Address) => Socket) | undefined;
 }
 
+export interface OpenSocket {
+  readonly socket: Socket;
+  /** Where its bytes arrive. */
+  readonly intake: Intake;
+}
+
 /**
  * A connected socket. Names are resolved and several addresses of one tried as Node does by default.
  * @throws ConnectTimeoutError, ConnectionLostError with `sent: false`, or the signal's reason
  */
-export function openSocket(address: Address, options: SocketOptions): Promise<Socket> {
+export function openSocket(address: Address, options: SocketOptions): Promise<OpenSocket> {
   const { connectTimeoutMs, signal } = options;
   const name = formatAddress(address);
   if (signal?.aborted) return Promise.reject(signal.reason);
-  const socket = (options.openSocket ?? createSocket)(address);
+  const intake = new Intake();
+  const socket = options.openSocket?.(address) ?? createSocket(address, intake);
   return new Promise((resolve, reject) => {
     const settle = (): void => {
       clearTimeout(timer);
@@ -53,7 +61,8 @@ export function openSocket(address: Address, options: SocketOptions): Promise<So
     socket.once('close', onClose);
     socket.once(socket instanceof TLSSocket ? 'secureConnect' : 'connect', () => {
       settle();
-      resolve(socket);
+      if (options.openSocket) intake.listenTo(socket);
+      resolve({ socket, intake });
     });
   });
 }
@@ -64,11 +73,12 @@ export function describe(cause: Error): string {
   return cause.message;
 }
 
-function createSocket(address: Address): Socket {
-  if ('path' in address) return connectTcp({ path: address.path });
+function createSocket(address: Address, { onread }: Intake): Socket {
+  if ('path' in address) return connectTcp({ path: address.path, onread });
   const { host, port, tls } = address;
+  const target = { host, port, onread };
   const socket = tls
-    ? connectTls({ ...tls, host, port, servername: serverNameOf({ host, tls }) ?? '', rejectUnauthorized: true })
-    : connectTcp({ host, port });
+    ? connectTls({ ...tls, ...target, servername: serverNameOf({ host, tls }) ?? '', rejectUnauthorized: true })
+    : connectTcp(target);
   return socket.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE_MS);
 }

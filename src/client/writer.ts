@@ -8,7 +8,8 @@ const LARGEST_SLAB = 64 * 1024;
  * Gathers commands and gives the socket one write a tick, and none while the socket asks for a drain.
  *
  * The bytes are copied when the command is added, so the caller may change its buffer at once; they go into a slab that
- * is used up from front to back and never written twice, because the socket may still be reading from it.
+ * is used up from front to back and never written twice, because the socket may still be reading from it. Lines alone
+ * stay text until then: the socket writes that in fewer steps.
  */
 export class Writer {
   readonly #socket: Socket;
@@ -18,11 +19,17 @@ export class Writer {
   #end = 0;
   /** Filled buffers that come before that part. */
   #full: Buffer[] = [];
+  /** Lines that come behind that part. */
+  #lines = '';
   #scheduled = false;
   #draining = false;
   #ending = false;
   #added = 0;
   #written = 0;
+  readonly #onTick = (): void => {
+    this.#scheduled = false;
+    this.#flush();
+  };
 
   constructor(socket: Socket) {
     this.#socket = socket;
@@ -50,25 +57,29 @@ export class Writer {
    */
   add(line: string, body?: BodyInput, size = 0): void {
     if (this.#ending) return;
-    const total = line.length + (body === undefined ? 0 : size + 2);
-    if (total > LARGEST_SLAB) {
-      this.#seal();
-      const own = Buffer.allocUnsafeSlow(total);
-      fill(own, 0, line, body, size);
-      this.#full.push(own);
-    } else {
-      if (total > this.#slab.length - this.#end) this.#nextSlab(total);
-      this.#end = fill(this.#slab, this.#end, line, body, size);
-    }
+    if (body === undefined) this.#lines += line;
+    else this.#addBytes(this.#lines + line, body, size);
     this.#added++;
     if (!this.#scheduled && !this.#draining) {
       this.#scheduled = true;
       // Runs after the promise continuations that one chunk of replies has woken, so that what they send goes together.
-      process.nextTick(() => {
-        this.#scheduled = false;
-        this.#flush();
-      });
+      process.nextTick(this.#onTick);
     }
+  }
+
+  /** The lines go with the body behind them, and so do those that came before. */
+  #addBytes(lines: string, body?: BodyInput, size = 0): void {
+    const total = lines.length + (body === undefined ? 0 : size + 2);
+    if (total > LARGEST_SLAB) {
+      this.#seal();
+      const own = Buffer.allocUnsafeSlow(total);
+      fill(own, 0, lines, body, size);
+      this.#full.push(own);
+    } else {
+      if (total > this.#slab.length - this.#end) this.#nextSlab(total);
+      this.#end = fill(this.#slab, this.#end, lines, body, size);
+    }
+    this.#lines = '';
   }
 
   /** Ends the sending side behind everything that was added. */
@@ -82,16 +93,28 @@ export class Writer {
     const socket = this.#socket;
     if (this.#draining || socket.destroyed) return;
     if (this.#added > this.#written) {
-      this.#seal();
-      const buffers = this.#full;
-      this.#full = [];
       this.#written = this.#added;
-      if (buffers.length > 1) socket.cork();
-      for (const buffer of buffers) this.#draining = !socket.write(buffer);
-      if (buffers.length > 1) socket.uncork();
+      if (this.#full.length === 0 && this.#end === this.#start) this.#writeLines();
+      else this.#writeBuffers();
     }
     // The socket itself keeps the order of what it still holds and the end.
     if (this.#ending) socket.end();
+  }
+
+  #writeLines(): void {
+    const lines = this.#lines;
+    this.#lines = '';
+    this.#draining = !this.#socket.write(lines, 'latin1');
+  }
+
+  #writeBuffers(): void {
+    if (this.#lines !== '') this.#addBytes(this.#lines);
+    this.#seal();
+    const buffers = this.#full;
+    this.#full = [];
+    if (buffers.length > 1) this.#socket.cork();
+    for (const buffer of buffers) this.#draining = !this.#socket.write(buffer);
+    if (buffers.length > 1) this.#socket.uncork();
   }
 
   #seal(): void {

@@ -55,6 +55,7 @@ export class ReplyParser {
   #received = 0;
   /** Whether the data so far ends as it must. */
   #intact = true;
+  #keepsChunk = false;
 
   #fault: ProtocolError | undefined;
 
@@ -67,9 +68,15 @@ export class ReplyParser {
     this.#maxBodyBytes = maxBodyBytes;
   }
 
+  /** Whether the last chunk must not be overwritten: a body that was handed out is a view of it. */
+  get keepsChunk(): boolean {
+    return this.#keepsChunk;
+  }
+
   /** @throws ProtocolError when the bytes cannot be a reply; the replies before them have been handed out. */
   push(chunk: Buffer): void {
     if (this.#fault) throw this.#fault;
+    this.#keepsChunk = false;
     let at = 0;
     while (at < chunk.length) {
       at = this.#form === undefined ? this.#takeLine(chunk, at) : this.#takeBody(chunk, at);
@@ -146,6 +153,7 @@ export class ReplyParser {
       return from;
     }
     this.#body = chunk.subarray(from, from + size);
+    this.#keepsChunk = true;
     this.#received = size;
     return this.#takeTrailer(chunk, from + size);
   }
@@ -190,7 +198,7 @@ export class ReplyParser {
 
   #fail(what: string, bytes: Buffer, start: number, end: number): never {
     this.#body = EMPTY;
-    const offending = bytes.subarray(start, end);
+    const offending = Buffer.from(bytes.subarray(start, end));
     this.#fault = new ProtocolError(`the server sent ${what}: ${printable(offending)}`, offending);
     throw this.#fault;
   }

@@ -36,8 +36,9 @@ describe('A socket', () => {
     const keepAlive = sinon.spy(socket, 'setKeepAlive');
     const connecting = openSocket({ host: 'queue', port: 5 }, LIMIT);
     socket.emit('connect');
-    expect(await connecting).to.equal(socket);
-    expect(connect.args).to.deep.equal([[{ host: 'queue', port: 5 }]]);
+    const { intake, ...open } = await connecting;
+    expect(open.socket).to.equal(socket);
+    expect(connect.args).to.deep.equal([[{ host: 'queue', port: 5, onread: intake.onread }]]);
     expect(noDelay.args).to.deep.equal([[true]]);
     expect(keepAlive.args).to.deep.equal([[true, 10_000]]);
   });
@@ -89,9 +90,11 @@ describe('A socket', () => {
       await new Promise(setImmediate);
       expect(connected).to.equal(false);
       socket.emit('secureConnect');
-      expect(await connecting).to.equal(socket);
+      const { intake, ...open } = await connecting;
+      expect(open.socket).to.equal(socket);
       const { host, port } = address;
-      expect(connect.args).to.deep.equal([[{ host, port, ...expected, rejectUnauthorized: true }]]);
+      const { onread } = intake;
+      expect(connect.args).to.deep.equal([[{ host, port, onread, ...expected, rejectUnauthorized: true }]]);
     });
   }
 

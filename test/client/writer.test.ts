@@ -74,6 +74,28 @@ describe('Writer', () => {
     expect(socket.sent === expected).to.equal(true);
   });
 
+  it('keeps lines and bodies in the order in which they were added', async () => {
+    writer.add('use a\r\n');
+    writer.add('put 1\r\n', 'x', 1);
+    writer.add('use b\r\n');
+    writer.add('stats\r\n');
+    await nextTurn();
+    writer.add('watch c\r\n');
+    writer.add('put 2\r\n', Buffer.alloc(70_000, 'y'), 70_000);
+    writer.add('delete 1\r\n');
+    await nextTurn();
+    expect(socket.sent).to.equal(
+      `use a\r\nput 1\r\nx\r\nuse b\r\nstats\r\nwatch c\r\nput 2\r\n${'y'.repeat(70_000)}\r\ndelete 1\r\n`,
+    );
+  });
+
+  it('keeps the lines that were added before a body there is no memory for', async () => {
+    writer.add('use a\r\n');
+    expect(() => writer.add('put\r\n', '', Number.MAX_SAFE_INTEGER)).to.throw(RangeError);
+    await nextTurn();
+    expect(socket.sent).to.equal('use a\r\n');
+  });
+
   it('never changes a buffer it has handed to the socket', async () => {
     socket.hold();
     let expected = '';

@@ -75,6 +75,21 @@ function prefixOf(outcome: readonly Reply[]): Buffer {
 }
 
 describe('ReplyParser, whatever comes,', () => {
+  it('needs a chunk no longer once it does not say that it keeps it', () => {
+    fc.assert(
+      fc.property(replies, places, (stream, shares) => {
+        const outcome: Reply[] = [];
+        const parser = new ReplyParser((one) => outcome.push(one));
+        for (const chunk of cutAt(Buffer.concat(stream.map(encode)), shares)) {
+          parser.push(chunk);
+          if (!parser.keepsChunk) chunk.fill(0);
+        }
+        expect(outcome.map(show)).to.deep.equal(stream.map(show));
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
   it('gives the same replies however the stream is split', () => {
     fc.assert(
       fc.property(replies, places, (stream, shares) => {
