@@ -1,5 +1,6 @@
+import { createRequire } from 'node:module';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createPool, type Pool as GenericPool } from 'generic-pool';
+import type { Pool as GenericPool } from 'generic-pool';
 import { InvalidArgumentError } from '../protocol/errors.js';
 import { type Address, addressOf } from './address.js';
 import { Backoff } from './backoff.js';
@@ -9,6 +10,8 @@ import { nothing } from './operations.js';
 import { type ClientOptions, settingsOf } from './options.js';
 import { Session, type SessionOptions } from './session.js';
 import { LONGEST_TIMER_MS } from './timers.js';
+
+const require = createRequire(import.meta.url);
 
 /** How a {@link Pool} connects and how many clients it has. */
 export interface PoolOptions extends Omit<ClientOptions, 'reconnect' | 'signal'> {
@@ -75,6 +78,8 @@ export class Pool implements AsyncDisposable {
     this.#quitTimeoutMs = rest.quitTimeoutMs;
     this.#acquireTimeoutMs = check('acquireTimeoutMs', acquireTimeoutMs, 1);
     this.#drainTimeoutMs = check('drainTimeoutMs', drainTimeoutMs, 0);
+    // Loaded with the first pool: most who import the client have none.
+    const { createPool } = require('generic-pool') as typeof import('generic-pool');
     this.#pool = createPool(
       {
         create: () => this.#create(),

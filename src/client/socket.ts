@@ -1,5 +1,4 @@
 import { connect as connectTcp, type Socket } from 'node:net';
-import { connect as connectTls, TLSSocket } from 'node:tls';
 import { type Address, formatAddress, serverNameOf } from './address.js';
 import { ConnectionLostError, ConnectTimeoutError } from './errors.js';
 import { Intake } from './intake.js';
@@ -59,7 +58,7 @@ export function openSocket(address: Address, options: SocketOptions): Promise<Op
     signal?.addEventListener('abort', onAbort, { once: true });
     socket.once('error', onError);
     socket.once('close', onClose);
-    socket.once(socket instanceof TLSSocket ? 'secureConnect' : 'connect', () => {
+    socket.once('encrypted' in socket ? 'secureConnect' : 'connect', () => {
       settle();
       if (options.openSocket) intake.listenTo(socket);
       resolve({ socket, intake });
@@ -78,7 +77,10 @@ function createSocket(address: Address, { onread }: Intake): Socket {
   const { host, port, tls } = address;
   const target = { host, port, onread };
   const socket = tls
-    ? connectTls({ ...tls, ...target, servername: serverNameOf({ host, tls }) ?? '', rejectUnauthorized: true })
+    ? // Loaded when it is needed, as few need it.
+      process
+        .getBuiltinModule('node:tls')
+        .connect({ ...tls, ...target, servername: serverNameOf({ host, tls }) ?? '', rejectUnauthorized: true })
     : connectTcp(target);
   return socket.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE_MS);
 }
