@@ -1,6 +1,6 @@
 export { type DriverFactory, type DriverOptions, openDriver, registerDriver } from './drivers/open.js';
 export { cloudEvents } from './queue/cloudevents.js';
-export type { Codec } from './queue/codec.js';
+export type { Codec, CodecContext, SelfDescribingCodec } from './queue/codec.js';
 export type {
   Capabilities,
   ConsumeOptions,
@@ -17,8 +17,10 @@ export type {
 } from './queue/driver.js';
 export type { Duration } from './queue/duration.js';
 export * from './queue/errors.js';
+export { json } from './queue/json.js';
 export { defineMessage, type Message, type MessageType } from './queue/message.js';
 export { type PublishOptions, Queue, type QueueOptions, type TakeOptions } from './queue/queue.js';
+export { raw } from './queue/raw.js';
 export type {
   FailureReason,
   MessageSlot,

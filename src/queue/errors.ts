@@ -7,6 +7,7 @@ export type HaricotErrorCode =
   | 'LEASE_LOST'
   | 'UNSUPPORTED'
   | 'SLOT_TIMEOUT'
+  | 'ENGINE'
   | 'CLOSED';
 
 /** The base of every error of the framework; those of an engine come through as they are. */
@@ -37,9 +38,9 @@ export class SchemaError extends HaricotError {
   readonly type: string;
   readonly issues: readonly SchemaIssue[];
 
-  constructor(type: string, issues: readonly SchemaIssue[]) {
+  constructor(type: string, issues: readonly SchemaIssue[], options?: ErrorOptions) {
     const found = issues.map(({ path, message }) => (path ? `${path}: ${message}` : message)).join('; ');
-    super(`the data of a "${type}" message does not fit its schema: ${found}`);
+    super(`the data of a "${type}" message does not fit its schema: ${found}`, options);
     this.type = type;
     this.issues = issues;
   }
@@ -50,9 +51,27 @@ export class EncodeError extends HaricotError {
   readonly code = 'ENCODE';
 }
 
-/** A body that the codec cannot read as a message. */
-export class DecodeError extends HaricotError {
+/** Whose body could not be read. */
+export interface Undecodable {
+  readonly queue: string;
+  /** The engine's id of the message. */
+  readonly jobId: string;
+  readonly body: Buffer;
+}
+
+/** A body that the codec cannot read as a message. A codec need only say why: the queue adds whose body it is. */
+export class DecodeError extends HaricotError implements Partial<Undecodable> {
   readonly code = 'DECODE';
+  declare readonly queue?: string;
+  declare readonly jobId?: string;
+  /** The bytes as they are stored. Not enumerable: loggers that print errors leave it out. */
+  declare readonly body?: Buffer;
+
+  /** Tells the error whose body it is about. */
+  locate({ queue, jobId, body }: Undecodable): this {
+    Object.assign(this, { queue, jobId });
+    return Object.defineProperty(this, 'body', { value: body, configurable: true });
+  }
 }
 
 /** The reservation is over: its lease ended, its holder was cut off, or it was settled before. Nothing was changed. */
@@ -68,6 +87,14 @@ export class UnsupportedError extends HaricotError {
 /** A slot ran longer than `slotTimeout`. */
 export class SlotTimeoutError extends HaricotError {
   readonly code = 'SLOT_TIMEOUT';
+}
+
+/**
+ * The engine cannot do it at the moment, or not with what it found: a disk that is full, a file that is no database, a lock
+ * that somebody else holds. Nothing was done, unless the message says otherwise. `cause` is the engine's own error.
+ */
+export class EngineError extends HaricotError {
+  readonly code = 'ENGINE';
 }
 
 /** The driver or consumer was closed. */

@@ -3,15 +3,15 @@ import { InvalidOptionError, SchemaError } from './errors.js';
 
 /** What is passed from a publisher to slots. */
 export interface Message<T = unknown> {
-  /** Names the message itself: the same for every delivery of it. */
+  /** Names the message itself: the same for every delivery of it. The engine's id where the body tells none. */
   readonly id: string;
   /** What it is about, such as `mail.send`: slots are connected to it. */
   readonly type: string;
   readonly data: T;
-  /** When it was published. */
+  /** When it was published; `new Date(0)` where the body does not tell. */
   readonly time: Date;
   readonly headers: Readonly<Record<string, string>>;
-  /** Who published it: a URI reference. */
+  /** Who published it: a URI reference; `/haricot/<queue>` where the body does not tell. */
   readonly source: string;
 }
 
@@ -34,26 +34,60 @@ export function defineMessage<S extends StandardSchemaV1>(
   schema: S,
 ): MessageType<StandardSchemaV1.InferOutput<S>, StandardSchemaV1.InferInput<S>>;
 export function defineMessage(type: string, schema?: StandardSchemaV1): MessageType {
-  if (typeof type !== 'string' || type === '') {
-    throw new InvalidOptionError(
-      `a message type is a text that is not empty, got ${JSON.stringify(type) ?? typeof type}`,
-    );
-  }
+  checkType(type);
   if (schema !== undefined && schema['~standard']?.version !== 1) {
     throw new InvalidOptionError(`the schema of "${type}" does not implement Standard Schema 1`);
   }
   return { type, schema };
 }
 
-/** What the schema makes of `data`. @throws SchemaError */
-export async function validate<Output>({ type, schema }: MessageType<Output, unknown>, data: unknown): Promise<Output> {
+/** @throws InvalidOptionError */
+export function checkType(type: string): string {
+  if (typeof type === 'string' && type !== '') return type;
+  throw new InvalidOptionError(
+    `a message type is a text that is not empty, got ${JSON.stringify(type) ?? typeof type}`,
+  );
+}
+
+/**
+ * What the schema makes of `data`: at once, unless the schema itself is asynchronous.
+ * @throws SchemaError, or rejects with it
+ */
+export function validate<Output>(
+  { type, schema }: MessageType<Output, unknown>,
+  data: unknown,
+): Output | Promise<Output> {
   if (schema === undefined) return data as Output;
-  const result = await schema['~standard'].validate(data);
+  try {
+    const result = schema['~standard'].validate(data);
+    if (!isPromise(result)) return accepted(type, result);
+    return Promise.resolve(result)
+      .then((later) => accepted(type, later))
+      .catch((cause: unknown) => {
+        throw asSchemaError(type, cause);
+      });
+  } catch (cause) {
+    throw asSchemaError(type, cause);
+  }
+}
+
+export function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
+  return value instanceof Promise || typeof (value as PromiseLike<T> | null | undefined)?.then === 'function';
+}
+
+function accepted<Output>(type: string, result: StandardSchemaV1.Result<Output>): Output {
   if (result.issues === undefined) return result.value;
   throw new SchemaError(
     type,
     result.issues.map(({ message, path = [] }) => ({ message, path: path.map(segment).join('.') })),
   );
+}
+
+/** Where the schema itself throws, nobody knows whether the data fits: it is treated as data that does not. */
+function asSchemaError(type: string, cause: unknown): SchemaError {
+  if (cause instanceof SchemaError) return cause;
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new SchemaError(type, [{ path: '', message: `the schema itself failed: ${why}` }], { cause });
 }
 
 function segment(part: PropertyKey | StandardSchemaV1.PathSegment): string {

@@ -1,21 +1,28 @@
 import { randomUUID } from 'node:crypto';
 import type { SignalDispatcher } from '../signals/dispatcher.js';
 import { cloudEvents } from './cloudevents.js';
-import type { Codec } from './codec.js';
+import { type Codec, checkCodec, defaultSource, read, write } from './codec.js';
 import type { Consumer, Driver, PeekState, PutOptions, QueueStats, Reservation, StoredMessage } from './driver.js';
 import { type Duration, toMs } from './duration.js';
-import { InvalidOptionError } from './errors.js';
-import { type Message, type MessageType, validate } from './message.js';
+import { type DecodeError, EncodeError, InvalidOptionError } from './errors.js';
+import { checkHeaders } from './headers.js';
+import { checkType, isPromise, type Message, type MessageType, validate } from './message.js';
 import { checkQueueName } from './name.js';
 import { checkPriority } from './priority.js';
+import { checkSource } from './source.js';
 
 export interface QueueOptions {
   /** How messages are written and read. Default: CloudEvents 1.0 as JSON. */
-  readonly codec?: Codec;
+  readonly codec?: Codec | undefined;
+  /**
+   * The one type that its messages have: publishing another is refused. Codecs that write nothing but the data (`json`,
+   * `raw`) need it, and give it to what they read; other programs' messages keep the type that they tell.
+   */
+  readonly type?: string | undefined;
   /** Who publishes: a URI reference that every message carries. Default `/haricot/<queue>`. */
-  readonly source?: string;
+  readonly source?: string | undefined;
   /** Where `messageSubmitted` is emitted. */
-  readonly signals?: SignalDispatcher;
+  readonly signals?: SignalDispatcher | undefined;
 }
 
 export interface PublishOptions {
@@ -25,6 +32,7 @@ export interface PublishOptions {
   readonly delay?: Duration | undefined;
   /** Time to run: a worker that neither finishes nor renews its lease within it loses the message. Default 60 s. */
   readonly ttr?: Duration | undefined;
+  /** Texts that travel beside the data. Refused where the codec writes nothing but the data. Default: none. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
@@ -37,26 +45,37 @@ export interface TakeOptions {
 const DEFAULT_PRIORITY = 1024;
 const DEFAULT_TTR_MS = 60_000;
 
+const PEEK_STATES: readonly PeekState[] = ['ready', 'delayed', 'buried'];
+
 /** A named queue on an engine. */
 export class Queue {
   readonly driver: Driver;
   readonly name: string;
   readonly codec: Codec;
+  readonly #type: string | undefined;
   readonly #source: string;
   readonly #signals: SignalDispatcher | undefined;
   #consumer: Promise<Consumer> | undefined;
 
-  /** @throws InvalidOptionError when `name` could not be a queue's on every engine */
-  constructor(driver: Driver, name: string, { codec = cloudEvents, source, signals }: QueueOptions = {}) {
+  /** @throws InvalidOptionError, for a name that could not be a queue's on every engine as well */
+  constructor(driver: Driver, name: string, { codec = cloudEvents, type, source, signals }: QueueOptions = {}) {
     this.driver = driver;
     this.name = checkQueueName(name);
-    this.codec = codec;
-    this.#source = source ?? `/haricot/${name}`;
+    this.codec = checkCodec(codec);
+    this.#type = type === undefined ? undefined : checkType(type);
+    if (codec.dataOnly && type === undefined) {
+      throw new InvalidOptionError(
+        `queue "${name}" needs the option \`type\`: its codec writes nothing but the data, so all its messages have one type`,
+      );
+    }
+    this.#source = source === undefined ? defaultSource(name) : checkSource(source);
     this.#signals = signals;
   }
 
   /**
    * Stores a message for whoever connects slots to its type.
+   * @param data what the codec can write: for CloudEvents anything that JSON knows, bytes (`Uint8Array`), or `undefined`
+   * for a message without data
    * @returns the engine's id of it, by which it can be deleted; slots see it as `context.jobId`
    * @throws SchemaError, EncodeError, InvalidOptionError, or the engine's error: then nothing was stored, unless the
    * engine's error says that nobody can tell
@@ -67,9 +86,15 @@ export class Queue {
     options: PublishOptions = {},
   ): Promise<string> {
     const putOptions = toPutOptions(options);
-    const message = await this.#message(type, data, options);
-    const jobId = await this.driver.put(this.name, this.codec.encode(message), putOptions);
-    this.#signals?.emit('messageSubmitted', { queue: this.name, jobId, message });
+    const headers = this.#check(type, options);
+    if (type.schema !== undefined) {
+      const checked = validate(type, data);
+      // Nothing is waited for that need not be.
+      if (checked instanceof Promise) await checked;
+    }
+    const message = this.#message(type.type, data, headers);
+    const jobId = await this.driver.put(this.name, write(this.codec, message), putOptions);
+    this.#submitted(message, jobId);
     return jobId;
   }
 
@@ -80,11 +105,15 @@ export class Queue {
     options: PublishOptions = {},
   ): Promise<string[]> {
     const putOptions = toPutOptions(options);
-    const messages = await Promise.all(data.map((item) => this.#message(type, item, options)));
-    const items = messages.map((message) => ({ body: this.codec.encode(message), options: putOptions }));
+    const headers = this.#check(type, options);
+    if (!Array.isArray(data)) throw new InvalidOptionError(`publishMany takes a list of data, got ${typeof data}`);
+    if (data.length === 0) return [];
+    if (type.schema !== undefined) await Promise.all(data.map(async (item) => validate(type, item)));
+    const messages = data.map((item) => this.#message(type.type, item, headers));
+    const items = messages.map((message) => ({ body: write(this.codec, message), options: putOptions }));
     const jobIds = await this.driver.putMany(this.name, items);
     messages.forEach((message, index) => {
-      this.#signals?.emit('messageSubmitted', { queue: this.name, jobId: jobIds[index] ?? '', message });
+      this.#submitted(message, jobIds[index] ?? '');
     });
     return jobIds;
   }
@@ -98,6 +127,9 @@ export class Queue {
    * @throws UnsupportedError for a limit above 1 where the engine shows only the first
    */
   async peek(state: PeekState, limit = 1): Promise<StoredMessage[]> {
+    if (!PEEK_STATES.includes(state)) {
+      throw new InvalidOptionError(`one can peek at ${PEEK_STATES.join(', ')} messages, not at ${String(state)} ones`);
+    }
     return this.driver.peek(this.name, state, checkCount('limit', limit));
   }
 
@@ -136,9 +168,12 @@ export class Queue {
     return (await this.#consume()).reserve({ timeoutMs, signal });
   }
 
-  /** Reads a reservation's body. @throws DecodeError */
-  decode(reservation: Pick<Reservation, 'body'>): Message {
-    return this.codec.decode(reservation.body);
+  /**
+   * Reads the body of a reservation, or of a message at rest.
+   * @throws DecodeError that carries the body, the queue and the engine's id of the message
+   */
+  decode({ id, body }: Pick<Reservation | StoredMessage, 'id' | 'body'>): Message {
+    return read(this.codec, body, { queue: this.name, jobId: id, type: this.#type });
   }
 
   /**
@@ -152,25 +187,62 @@ export class Queue {
     try {
       message = this.decode(reservation);
     } catch (error) {
-      await reservation.bury();
+      await reservation.bury(this.driver.capabilities.buryReason ? { reason: (error as DecodeError).message } : {});
       throw error;
     }
     await reservation.ack();
     return message;
   }
 
-  /** One consumer for all reservations without a worker; tried again where the engine could give none. */
-  #consume(): Promise<Consumer> {
-    this.#consumer ??= this.driver.consume([this.name], 1).catch((error) => {
-      this.#consumer = undefined;
-      throw error;
-    });
-    return this.#consumer;
+  /**
+   * Ends what `reserve` and `take` have begun: messages that are still held go back, and calls that wait answer `null`.
+   * Everything else goes on, and they begin anew when they are called again. Closing the driver does this as well.
+   */
+  async close(): Promise<void> {
+    const consumer = this.#consumer;
+    this.#consumer = undefined;
+    await (await consumer?.catch(() => undefined))?.close();
   }
 
-  async #message(type: MessageType<unknown, unknown>, data: unknown, { headers }: PublishOptions): Promise<Message> {
-    await validate(type, data);
-    return { id: randomUUID(), type: type.type, data, time: new Date(), headers: headers ?? {}, source: this.#source };
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** One consumer for all reservations without a worker; tried again where the engine could give none. */
+  #consume(): Promise<Consumer> {
+    if (this.#consumer !== undefined) return this.#consumer;
+    const consumer = this.driver.consume([this.name], 1);
+    this.#consumer = consumer;
+    consumer.catch(() => {
+      if (this.#consumer === consumer) this.#consumer = undefined;
+    });
+    return consumer;
+  }
+
+  /** @returns the headers */
+  #check(type: Pick<MessageType, 'type'>, options: PublishOptions): Message['headers'] {
+    const name = checkType(type?.type);
+    if (this.#type !== undefined && name !== this.#type) {
+      throw new InvalidOptionError(`queue "${this.name}" takes messages of type "${this.#type}" only, not "${name}"`);
+    }
+    const headers = checkHeaders(options.headers);
+    if (this.codec.dataOnly && Object.keys(headers).length > 0) {
+      throw new InvalidOptionError(`queue "${this.name}" cannot carry headers: its codec writes nothing but the data`);
+    }
+    return headers;
+  }
+
+  #message(type: string, data: unknown, headers: Message['headers']): Message {
+    // JSON would make an empty object of it.
+    if (isPromise(data)) throw new EncodeError(`the data of a "${type}" message is a promise: await it first`);
+    return { id: randomUUID(), type, data, time: new Date(), headers, source: this.#source };
+  }
+
+  #submitted(message: Message, jobId: string): void {
+    if (this.#signals === undefined) return;
+    // Whoever receives it will know it by that id only.
+    const known = this.codec.dataOnly ? { ...message, id: jobId } : message;
+    this.#signals.emit('messageSubmitted', { queue: this.name, jobId, message: known });
   }
 }
 

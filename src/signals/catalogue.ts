@@ -70,7 +70,7 @@ export interface SlotContext {
   readonly queue: string;
   /** The engine's id of the message. */
   readonly jobId: string;
-  /** 1-based; deliveries to crashed processes count. */
+  /** 1-based; deliveries to crashed processes count. 0 where the worker's `trackAttempts` is off and the engine did not tell. */
   readonly attempt: number;
   /** Aborts when the lease is lost, the slot has timed out, or the worker must stop now. */
   readonly signal: AbortSignal;

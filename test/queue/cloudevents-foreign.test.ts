@@ -45,9 +45,52 @@ describe('An event that another program has published', () => {
     });
   });
 
-  it('keeps the attributes of CloudEvents out of the headers', () => {
-    const attributes = { subject: 's', dataschema: 'http://b.example/schema', datacontenttype: 'application/json' };
-    expect(decode({ ...REQUIRED, ...attributes, data: 5 })).to.deep.include({ headers: {}, data: 5 });
+  it('is read with a time in any form of RFC 3339', () => {
+    for (const [time, means] of [
+      ['2026-01-02T03:04:05Z', '2026-01-02T03:04:05.000Z'],
+      ['2026-01-02t03:04:05.5z', '2026-01-02T03:04:05.500Z'],
+      ['2026-01-02 03:04:05-01:30', '2026-01-02T04:34:05.000Z'],
+      ['2026-01-02T03:04:05.123456789Z', '2026-01-02T03:04:05.123Z'],
+      ['0001-01-01T00:00:00+00:00', '0001-01-01T00:00:00.000Z'],
+    ]) {
+      expect(decode({ ...REQUIRED, time }).time.toISOString(), time).to.equal(means);
+    }
+  });
+
+  it('has its subject and its dataschema as headers: nothing that it tells is lost', () => {
+    const headers = { subject: 's', dataschema: 'http://b.example/schema' };
+    expect(decode({ ...REQUIRED, ...headers }).headers).to.deep.equal(headers);
+    expect(decode({ ...REQUIRED, subject: null, dataschema: null }).headers).to.deep.equal({});
+  });
+
+  it('has its datacontenttype as a header where it is not the one that we write', () => {
+    for (const [event, header] of [
+      [{ data: 5, datacontenttype: 'application/json' }, undefined],
+      [{ data_base64: 'AA==', datacontenttype: 'application/octet-stream' }, undefined],
+      [{ data: '<a/>', datacontenttype: 'text/xml' }, 'text/xml'],
+      [{ data_base64: 'AA==', datacontenttype: 'image/png' }, 'image/png'],
+      [{ data_base64: 'AA==', datacontenttype: 'application/json' }, 'application/json'],
+      [{ data: 5, datacontenttype: null }, undefined],
+      [{ data: 5 }, undefined],
+    ] as const) {
+      expect(decode({ ...REQUIRED, ...event }).headers['datacontenttype'], JSON.stringify(event)).to.equal(header);
+    }
+  });
+
+  it('has its data as it is, a text where that is no JSON', () => {
+    for (const data of ['<a/>', '{"a":1}', '', 0, false, null, ['x'], { a: { b: 1 } }]) {
+      expect(decode({ ...REQUIRED, data, datacontenttype: 'text/xml' }).data).to.deep.equal(data);
+    }
+  });
+
+  it('has its bytes as data where it has both', () => {
+    const { data } = decode({ ...REQUIRED, data: {}, data_base64: '' });
+    expect(data).to.deep.equal(Buffer.alloc(0));
+  });
+
+  it('is read from the bytes of a view', () => {
+    const memory = new Uint8Array(Buffer.from(`xx${JSON.stringify(REQUIRED)}xx`));
+    expect(cloudEvents.decode(memory.subarray(2, -2)).id).to.equal('7');
   });
 
   it('keeps an extension called headers as it is, unless it holds headers', () => {
@@ -96,6 +139,7 @@ describe('A body that is no event', () => {
         ['', '""'],
         [5, '5'],
         [null, 'null'],
+        [['x'.repeat(200)], `["${'x'.repeat(98)}…`],
       ]) {
         expect(refusal({ ...REQUIRED, [name as string]: value })).to.equal(
           `not a CloudEvents event: its ${name} is ${shown}, not a text`,
@@ -104,9 +148,13 @@ describe('A body that is no event', () => {
     }
   });
 
-  it('is refused when its time is none', () => {
-    for (const time of ['', 'yesterday', 5, true, {}, []]) {
-      expect(refusal({ ...REQUIRED, time })).to.equal(`not a CloudEvents event: its time is ${JSON.stringify(time)}`);
+  it('is refused when its time is none, or one that RFC 3339 does not know', () => {
+    const local = ['2026-01-02T03:04:05', '2026-01-02', '2026', 'Fri, 02 Jan 2026 03:04:05 GMT'];
+    const impossible = ['2026-13-02T03:04:05Z', '2026-01-02T03:04:05+99:00', '+012026-01-02T03:04:05Z'];
+    for (const time of ['', 'yesterday', 5, true, {}, [], ...local, ...impossible]) {
+      expect(refusal({ ...REQUIRED, time })).to.equal(
+        `not a CloudEvents event: its time is ${JSON.stringify(time)}, not a time as in RFC 3339`,
+      );
     }
   });
 
@@ -116,6 +164,24 @@ describe('A body that is no event', () => {
         'not a CloudEvents event: its data_base64 is not a text',
       );
     }
+  });
+
+  it('is refused when its data_base64 is not base64: no byte of it is guessed', () => {
+    for (const value of ['A', 'AA', 'AA=', 'AB==', 'A A=', 'AA==\n', '-_8=', 'AA==AA==', '%%%%', 'é']) {
+      expect(refusal({ ...REQUIRED, data_base64: value }), value).to.equal(
+        'not a CloudEvents event: its data_base64 is not base64 as in RFC 4648, with padding',
+      );
+    }
+  });
+
+  it('is refused when it is not UTF-8: no character of it is replaced', () => {
+    const text = JSON.stringify({ ...REQUIRED, data: '*' });
+    const broken = Buffer.from(text);
+    broken[text.indexOf('*')] = 0xff;
+    expect(thrown(() => cloudEvents.decode(broken), DecodeError).message).to.equal(
+      `the body is not UTF-8 (${broken.length} bytes)`,
+    );
+    expect(decode({ ...REQUIRED, data: '\ufffd' }).data).to.equal('\ufffd');
   });
 
   it('is never more than a DecodeError, whatever it is', () => {

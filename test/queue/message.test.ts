@@ -6,7 +6,9 @@ import { defineMessage, validate } from '../../src/queue/message.js';
 import { rejection, thrown } from '../support/failures.js';
 
 /** A schema made by hand: numbers as text in, numbers out. */
-function handMade(answer: (value: unknown) => StandardSchemaV1.Result<number>): StandardSchemaV1<string, number> {
+function handMade(
+  answer: (value: unknown) => StandardSchemaV1.Result<number> | Promise<StandardSchemaV1.Result<number>>,
+): StandardSchemaV1<string, number> {
   return { '~standard': { version: 1, vendor: 'by hand', validate: answer } };
 }
 
@@ -55,46 +57,85 @@ describe('the data of a message', () => {
     expect(await validate(Count, '5')).to.equal(5);
   });
 
+  it('is checked at once where the schema answers at once', () => {
+    const Order = defineMessage('order', z.object({ price: z.number() }));
+    expect(validate(Order, { price: 1 })).to.deep.equal({ price: 1 });
+    thrown(() => validate(Order, {}), SchemaError);
+  });
+
   it('is waited for where the schema answers with a promise', async () => {
     const later = z.string().refine(async (text) => text === 'right');
     const Later = defineMessage('later', later);
     expect(await validate(Later, 'right')).to.equal('right');
-    await rejection(validate(Later, 'wrong'), SchemaError);
+    await rejection(Promise.resolve(validate(Later, 'wrong')), SchemaError);
   });
 
-  it('is refused with every issue and the path to it', async () => {
+  it('is refused with every issue and the path to it', () => {
     const Order = defineMessage(
       'order',
-      z.object({ items: z.array(z.object({ price: z.number() })), note: z.string() }),
+      z.object({
+        items: z.array(z.object({ price: z.number() })),
+        note: z.string(),
+        by: z.record(z.string(), z.int()),
+      }),
     );
-    const error = await rejection(validate(Order, { items: [{ price: 1 }, { price: 'x' }] }), SchemaError);
+    const data = { items: [{ price: 1 }, { price: 'x' }], by: { 'a.b': 1.5 } };
+    const error = thrown(() => validate(Order, data), SchemaError);
     expect(error).to.include({ type: 'order', code: 'SCHEMA' });
-    expect(error.issues.map(({ path }) => path)).to.deep.equal(['items.1.price', 'note']);
+    expect(error.issues.map(({ path }) => path)).to.deep.equal(['items.1.price', 'note', 'by.a.b']);
     expect(error.message).to.match(
-      /^the data of a "order" message does not fit its schema: items\.1\.price: .+; note: /,
+      /^the data of a "order" message does not fit its schema: items\.1\.price: .+; note: .+; by\.a\.b: /,
     );
   });
 
-  it('is refused with paths of segments, keys and symbols, and with none for the data as a whole', async () => {
+  it('is refused with paths of segments, keys and symbols, and with none for the data as a whole', () => {
     const issues: StandardSchemaV1.Issue[] = [
       { message: 'a', path: [{ key: 'to' }, 0, { key: Symbol('s') }] },
       { message: 'b' },
       { message: 'c', path: [] },
+      { message: 'd', path: [Symbol('t'), { key: 1 }] },
     ];
-    const error = await rejection(
-      validate(
-        defineMessage(
-          'count',
-          handMade(() => ({ issues })),
-        ),
-        '',
-      ),
-      SchemaError,
+    const Count = defineMessage(
+      'count',
+      handMade(() => ({ issues })),
     );
-    expect(error.issues).to.deep.equal([
+    expect(thrown(() => validate(Count, ''), SchemaError).issues).to.deep.equal([
       { message: 'a', path: 'to.0.Symbol(s)' },
       { message: 'b', path: '' },
       { message: 'c', path: '' },
+      { message: 'd', path: 'Symbol(t).1' },
     ]);
+  });
+
+  describe('whose schema fails itself', () => {
+    const broken = new Error('no database');
+
+    async function failure(answer: Parameters<typeof handMade>[0]): Promise<SchemaError> {
+      const Count = defineMessage('count', handMade(answer));
+      return rejection((async () => validate(Count, '5'))(), SchemaError);
+    }
+
+    it('is refused, with what the schema threw as the cause', async () => {
+      const error = await failure(() => {
+        throw broken;
+      });
+      expect(error.message).to.equal(
+        'the data of a "count" message does not fit its schema: the schema itself failed: no database',
+      );
+      expect(error.cause).to.equal(broken);
+      expect(error.issues).to.deep.equal([{ path: '', message: 'the schema itself failed: no database' }]);
+    });
+
+    it('is refused, with what the promise of the schema was rejected with as the cause', async () => {
+      const error = await failure(() => Promise.reject(broken) as never);
+      expect(error.message).to.match(/: the schema itself failed: no database$/);
+      expect(error.cause).to.equal(broken);
+    });
+
+    it('is refused when the schema answers with nothing, now or later', async () => {
+      for (const answer of [() => undefined, async () => undefined]) {
+        expect((await failure(answer as never)).cause).to.be.instanceOf(TypeError);
+      }
+    });
   });
 });

@@ -21,6 +21,25 @@ describe('A queue', () => {
     }
   });
 
+  it('has a source that is a URI reference', () => {
+    const sources = [
+      '/orders',
+      'https://shop.example/a?b=c#d',
+      'urn:isbn:1',
+      'mailto:a@b.example',
+      '//[::1]:80/x',
+      '%20',
+    ];
+    for (const source of sources) expect(new Queue(new FakeDriver(), 'mail', { source }).name).to.equal('mail');
+    for (const source of ['', 'a b', 'é', '1:a', 'a#b#c', '%2', 'a[b]', '<a>', 5, null]) {
+      expect(
+        thrown(() => new Queue(new FakeDriver(), 'mail', { source: source as string }), InvalidOptionError).message,
+      ).to.equal(
+        `a source is a URI reference such as "https://shop.example/orders" or "/orders", not empty; got ${JSON.stringify(source)}`,
+      );
+    }
+  });
+
   it('hands what it does not do itself to the engine, under its name', async () => {
     const driver = new FakeDriver();
     const queue = new Queue(driver, 'mail');
@@ -57,6 +76,9 @@ describe('A queue', () => {
       );
       await rejection(queue.peek('ready', limit), InvalidOptionError);
     }
+    expect((await rejection(queue.peek('reserved' as 'ready'), InvalidOptionError)).message).to.equal(
+      'one can peek at ready, delayed, buried messages, not at reserved ones',
+    );
     expect((await rejection(queue.pause('soon'), InvalidOptionError)).message).to.match(/^the pause is .*got "soon"$/);
     expect(driver.calls).to.deep.equal([]);
   });
@@ -127,6 +149,64 @@ describe('Queue.publish', () => {
     expect(driver.puts).to.deep.equal([]);
   });
 
+  it('refuses headers that are no texts, and stores nothing', async () => {
+    const wrong: [unknown, string][] = [
+      [{ tenant: 5 }, 'headers are texts, and "tenant" is 5'],
+      [{ tenant: undefined }, 'headers are texts, and "tenant" is undefined'],
+      [{ a: 'b', c: {} }, 'headers are texts, and "c" is [object Object]'],
+      [null, 'headers are an object of texts, got [object Null]'],
+      ['a=b', 'headers are an object of texts, got a=b'],
+      [new Map([['a', 'b']]), 'headers are an object of texts, got [object Map]'],
+      [new Headers({ a: 'b' }), 'headers are an object of texts, got [object Headers]'],
+      [[['a', 'b']], 'headers are an object of texts, got [object Array]'],
+    ];
+    for (const [headers, message] of wrong) {
+      const options = { headers } as PublishOptions;
+      expect((await rejection(queue.publish(SendMail, { to: 'a' }, options), InvalidOptionError)).message).to.equal(
+        message,
+      );
+      await rejection(queue.publishMany(SendMail, [{ to: 'a' }], options), InvalidOptionError);
+    }
+    expect(driver.puts).to.deep.equal([]);
+    const bare = Object.assign(Object.create(null) as Record<string, string>, { a: 'b' });
+    expect(await queue.publish(SendMail, { to: 'a' }, { headers: bare })).to.equal('1');
+  });
+
+  it('refuses what is no message type, and stores nothing', async () => {
+    for (const type of ['mail.send', {}, { type: '' }, undefined] as unknown as (typeof SendMail)[]) {
+      expect((await rejection(queue.publish(type, { to: 'a' }), InvalidOptionError)).message).to.match(
+        /^a message type is a text that is not empty, got /,
+      );
+      await rejection(queue.publishMany(type, [{ to: 'a' }]), InvalidOptionError);
+    }
+    expect(driver.puts).to.deep.equal([]);
+  });
+
+  it('stores a message without data where there is none', async () => {
+    await queue.publish(defineMessage('ping'), undefined);
+    expect(driver.puts.map(({ body }) => cloudEvents.decode(body).data)).to.deep.equal([undefined]);
+  });
+
+  it('refuses a promise as data: somebody forgot to wait for it', async () => {
+    const message = 'the data of a "ping" message is a promise: await it first';
+    const data = Promise.resolve(5);
+    expect((await rejection(queue.publish(defineMessage('ping'), data), EncodeError)).message).to.equal(message);
+    expect((await rejection(queue.publishMany(defineMessage('ping'), [data]), EncodeError)).message).to.equal(message);
+    expect(driver.puts).to.deep.equal([]);
+  });
+
+  it('waits for a schema that is asynchronous', async () => {
+    const Known = defineMessage(
+      'known',
+      z.string().refine(async (name) => name === 'a'),
+    );
+    expect(await queue.publish(Known, 'a')).to.equal('1');
+    expect((await rejection(queue.publish(Known, 'b'), SchemaError)).type).to.equal('known');
+    expect(await queue.publishMany(Known, ['a', 'a'])).to.deep.equal(['2', '3']);
+    await rejection(queue.publishMany(Known, ['a', 'b', 'b']), SchemaError);
+    expect(driver.puts).to.have.length(3);
+  });
+
   it('checks the data, and stores it as it was given', async () => {
     await queue.publish(Remind, { at: '2026-01-02' });
     expect(driver.puts.map(({ body }) => cloudEvents.decode(body).data)).to.deep.equal([{ at: '2026-01-02' }]);
@@ -161,7 +241,20 @@ describe('Queue.publishMany', () => {
       [{ to: 'b' }, 2000],
       [{ to: 'c' }, 2000],
     ]);
-    expect(await queue.publishMany(SendMail, [])).to.deep.equal([]);
+  });
+
+  it('does not ask the engine where there is nothing to store', async () => {
+    const driver = new FakeDriver();
+    expect(await new Queue(driver, 'mail').publishMany(SendMail, [])).to.deep.equal([]);
+    expect(driver.calls).to.deep.equal([]);
+  });
+
+  it('takes a list and nothing else', async () => {
+    const queue = new Queue(new FakeDriver(), 'mail');
+    const data = { to: 'a' } as unknown as { to: string }[];
+    expect((await rejection(queue.publishMany(SendMail, data), InvalidOptionError)).message).to.equal(
+      'publishMany takes a list of data, got object',
+    );
   });
 
   it('stores none where one does not fit the schema', async () => {

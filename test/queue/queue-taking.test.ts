@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import sinon from 'sinon';
-import { DecodeError, InvalidOptionError } from '../../src/queue/errors.js';
+import { DecodeError, DriverClosedError, InvalidOptionError } from '../../src/queue/errors.js';
+import { defineMessage } from '../../src/queue/message.js';
 import { Queue } from '../../src/queue/queue.js';
 import { rejection } from '../support/failures.js';
 import { FakeDriver } from '../support/fake-driver.js';
@@ -49,7 +50,7 @@ describe('Queue.reserve', () => {
   it('opens one consumer, however often it is called', async () => {
     for (let n = 0; n < 3; n++) driver.deliver({});
     await Promise.all([queue.reserve(), queue.reserve(), queue.reserve()]);
-    expect(driver.calls).to.deep.equal([['consume', ['mail'], 1]]);
+    expect(driver.calls.map((call) => call.slice(0, 3))).to.deep.equal([['consume', ['mail'], 1]]);
   });
 });
 
@@ -72,10 +73,19 @@ describe('Queue.take', () => {
     expect(await queue.take({ timeout: 0 })).to.equal(null);
   });
 
-  it('buries a message that cannot be read, and says so', async () => {
+  it('buries a message that cannot be read, and says which', async () => {
+    const delivered = driver.deliver({ id: '7', body: Buffer.from('no JSON') });
+    const error = await rejection(queue.take(), DecodeError);
+    expect(error).to.include({ message: 'the body is not JSON (7 bytes)', jobId: '7', queue: 'mail' });
+    expect(error.body?.toString()).to.equal('no JSON');
+    expect(delivered.settlement).to.deep.equal(['bury', { reason: error.message }]);
+  });
+
+  it('buries it without a reason where the engine keeps none', async () => {
+    driver.capabilities = { ...driver.capabilities, buryReason: false };
     const delivered = driver.deliver({ body: Buffer.from('no JSON') });
     await rejection(queue.take(), DecodeError);
-    expect(delivered.settlement?.[0]).to.equal('bury');
+    expect(delivered.settlement).to.deep.equal(['bury', {}]);
   });
 
   it('hands nothing over that it could not acknowledge', async () => {
@@ -90,5 +100,68 @@ describe('Queue.take', () => {
     await rejection(queue.take({ timeout: 0 }), Error);
     consume.restore();
     expect(await queue.take({ timeout: 0 })).to.equal(null);
+  });
+});
+
+describe('Queue.close', () => {
+  let driver: FakeDriver;
+  let queue: Queue;
+
+  beforeEach(() => {
+    driver = new FakeDriver();
+    queue = new Queue(driver, 'mail');
+  });
+
+  function called(): string[] {
+    return driver.calls.map(([method]) => method);
+  }
+
+  it('ends what reserve has begun, and nothing else', async () => {
+    const waiting = queue.reserve();
+    await driver.untilWaiting(1);
+    await queue.close();
+    expect(await waiting).to.equal(null);
+    expect(called()).to.deep.equal(['consume', 'closeConsumer']);
+    expect(await queue.publish(defineMessage('mail.send'), 5)).to.equal('1');
+  });
+
+  it('has reserve and take begin anew', async () => {
+    await queue.take({ timeout: 0 });
+    await queue.close();
+    driver.deliver({ body: encoded({ data: 5 }) });
+    expect((await queue.take())?.data).to.equal(5);
+    expect(called()).to.deep.equal(['consume', 'closeConsumer', 'consume']);
+  });
+
+  it('does nothing where nothing was begun, where it was done before, and where the engine gave no consumer', async () => {
+    await queue.close();
+    await queue.take({ timeout: 0 });
+    await queue.close();
+    await queue.close();
+    const consume = sinon.stub(driver, 'consume').rejects(new Error('not now'));
+    const taking = rejection(queue.take(), Error);
+    await queue.close();
+    await taking;
+    consume.restore();
+    expect(called()).to.deep.equal(['consume', 'closeConsumer']);
+  });
+
+  it('is done by `await using`', async () => {
+    {
+      await using used = new Queue(driver, 'mail');
+      await used.take({ timeout: 0 });
+    }
+    expect(called()).to.deep.equal(['consume', 'closeConsumer']);
+  });
+});
+
+describe('A queue whose driver was closed', () => {
+  it('says so when a message is reserved or taken', async () => {
+    const driver = new FakeDriver();
+    const queue = new Queue(driver, 'mail');
+    sinon.stub(driver, 'consume').rejects(new DriverClosedError('the driver was closed'));
+    for (const call of [queue.reserve(), queue.take()]) {
+      expect((await rejection(call, DriverClosedError)).code).to.equal('CLOSED');
+    }
   });
 });

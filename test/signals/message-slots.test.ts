@@ -1,3 +1,4 @@
+import '../support/unheeded-rejections.js';
 import { expect } from 'chai';
 import { z } from 'zod';
 import { SchemaError } from '../../src/queue/errors.js';
@@ -67,6 +68,25 @@ describe('SignalDispatcher with message slots', () => {
     signals.connect(SendMail, (...args) => received.push(args));
     await dispatch({}, given);
     expect(received).to.deep.equal([[MESSAGE, given]]);
+  });
+
+  it('hands every slot whose type has no schema the same message', async () => {
+    const received: Message[] = [];
+    signals.connect(SendMail, (message) => received.push(message));
+    signals.connect('messageReceived', (message) => received.push(message));
+    const call = await signals.prepare(MESSAGE, validate);
+    await call?.(context());
+    expect(received.map((message) => message === MESSAGE)).to.deep.equal([true, true]);
+  });
+
+  it('calls a slot of every message that was connected after one of its type had come', async () => {
+    signals.connect(SendMail, slot('typed'));
+    await dispatch();
+    const disconnect = signals.connect('messageReceived', slot('every'));
+    await dispatch();
+    disconnect();
+    await dispatch();
+    expect(called).to.deep.equal(['typed', 'typed', 'every', 'typed']);
   });
 
   it('goes by the name of the type, whoever has defined it', async () => {
@@ -161,15 +181,41 @@ describe('SignalDispatcher with message slots', () => {
 
     it('does not call it for a second message that was prepared at the same time, nor take that for done', async () => {
       signals.connect(SendMail, slot('once'), { once: true });
-      const [first, second] = await Promise.all([
-        signals.prepare(MESSAGE, validate),
-        signals.prepare(MESSAGE, validate),
-      ]);
-      await first?.(context());
-      expect((await rejection(second?.(context()) ?? Promise.resolve(), Error)).message).to.equal(
+      const prepared = await Promise.all([signals.prepare(MESSAGE, validate), signals.prepare(MESSAGE, validate)]);
+      const [first, second] = prepared.map((call) => async () => call?.(context()));
+      await first?.();
+      expect((await rejection(second?.() ?? Promise.resolve(), Error)).message).to.equal(
         'the slots for messages of type "mail.send" have been disconnected',
       );
       expect(called).to.deep.equal(['once']);
+    });
+
+    it('does not call it for a second message, but those that are left', async () => {
+      signals.connect(SendMail, slot('once'), { once: true });
+      signals.connect(SendMail, slot('always'));
+      const [first, second] = [signals.prepare(MESSAGE, validate), signals.prepare(MESSAGE, validate)];
+      await (await first)?.(context());
+      await (await second)?.(context());
+      expect(called).to.deep.equal(['once', 'always', 'always']);
+    });
+
+    it('keeps a slot that is also connected without it', async () => {
+      const both = slot('both');
+      signals.connect(SendMail, both, { once: true });
+      signals.connect(SendMail, both);
+      signals.connect(Other, slot('other'));
+      signals.connect(Other, slot('other'), { once: true });
+      for (let n = 0; n < 2; n++) await dispatch();
+      expect(called).to.deep.equal(['both', 'both']);
+    });
+
+    it('keeps the other connection of a slot that has one of its own to every type', async () => {
+      const both = slot('both');
+      signals.connect(SendMail, both, { once: true });
+      signals.connect('messageReceived', both);
+      const prepared = [signals.prepare(MESSAGE, validate), signals.prepare(MESSAGE, validate)];
+      for (const call of prepared) await (await call)?.(context());
+      expect(called).to.deep.equal(['both', 'both']);
     });
   });
 
@@ -181,6 +227,14 @@ describe('SignalDispatcher with message slots', () => {
       disconnect();
       await dispatch();
       expect(called).to.deep.equal(['two']);
+    });
+
+    it('takes back a slot that was connected twice: that is one connection', async () => {
+      const same = slot('same');
+      signals.connect(SendMail, same);
+      signals.connect(SendMail, same)();
+      expect(await dispatch()).to.equal(false);
+      expect(signals.hasSlots).to.equal(false);
     });
 
     it('leaves the same slot of another type connected', async () => {
@@ -201,7 +255,7 @@ describe('SignalDispatcher with message slots', () => {
       expect(called).to.deep.equal(['used']);
     });
 
-    it('does not disturb a message under way, nor does connecting', async () => {
+    it('keeps slots that were not called yet from a message under way, and connecting adds none to it', async () => {
       const disconnect = [
         signals.connect(SendMail, () => {
           for (const each of disconnect) each();
@@ -209,11 +263,49 @@ describe('SignalDispatcher with message slots', () => {
           called.push('first');
         }),
         signals.connect(SendMail, slot('second')),
+        signals.connect('messageReceived', slot('third')),
       ];
+      signals.connect(SendMail, slot('last'));
       await dispatch();
-      expect(called).to.deep.equal(['first', 'second']);
+      expect(called).to.deep.equal(['first', 'last']);
       await dispatch();
-      expect(called).to.deep.equal(['first', 'second', 'late']);
+      expect(called).to.deep.equal(['first', 'last', 'last', 'late']);
+    });
+
+    it('does not take a message for done of which every slot went before it was called', async () => {
+      const disconnect = [signals.connect(SendMail, slot('one')), signals.connect(SendMail, slot('two'))];
+      const call = await signals.prepare(MESSAGE, validate);
+      for (const each of disconnect) each();
+      expect((await rejection((async () => call?.(context()))(), Error)).message).to.equal(
+        'the slots for messages of type "mail.send" have been disconnected',
+      );
+    });
+
+    it('and connecting again puts the slot behind those that stayed', async () => {
+      const disconnect = signals.connect(SendMail, slot('one'));
+      signals.connect('messageReceived', slot('every'));
+      disconnect();
+      signals.connect(SendMail, slot('one'));
+      disconnect();
+      await dispatch();
+      expect(called).to.deep.equal(['every', 'one']);
+    });
+
+    it('changes who gets the next message of a type that has come before', async () => {
+      const [typed, every] = [slot('typed'), slot('every')];
+      for (const [connect, expected] of [
+        [() => signals.connect(SendMail, typed), ['typed']],
+        [() => signals.connect('messageReceived', every), ['every']],
+      ] as const) {
+        await dispatch();
+        await dispatch({ type: 'unknown' });
+        const disconnect = connect();
+        await dispatch();
+        expect(called).to.deep.equal(expected);
+        disconnect();
+        expect([await dispatch(), await dispatch({ type: 'unknown' })]).to.deep.equal([false, false]);
+        called = [];
+      }
     });
   });
 
@@ -238,6 +330,84 @@ describe('SignalDispatcher with message slots', () => {
       expect(error.issues[0]?.path).to.equal('to');
       expect(called).to.deep.equal([]);
     });
+
+    it('asks the schema of a type once for a message, however many slots it has', async () => {
+      let asked = 0;
+      const Counted = defineMessage(
+        'mail.send',
+        z.unknown().transform(() => ++asked),
+      );
+      const received: unknown[] = [];
+      for (let n = 0; n < 3; n++) signals.connect(Counted, ({ data }) => received.push(data));
+      await dispatch();
+      expect(received).to.deep.equal([1, 1, 1]);
+      await dispatch();
+      expect(asked).to.equal(2);
+    });
+
+    describe('of which one is asynchronous', () => {
+      const later = (from: string) =>
+        defineMessage('mail.send', z.object({ to: z.string().transform(async (to) => `${from}:${to}`) }));
+      const Refusing = defineMessage('mail.send', z.object({ to: z.string().refine(async () => false) }));
+
+      it('waits for it, and hands each slot what the schema of its own type makes of the data', async () => {
+        const received: unknown[] = [];
+        const take = (message: Message): unknown => received.push(message.data);
+        signals.connect(Dated, (message) => take(message));
+        signals.connect(later('b'), (message) => take(message));
+        signals.connect('messageReceived', (message) => take(message));
+        signals.connect(later('c'), (message) => take(message));
+        signals.connect(Dated, (message) => take(message));
+        await dispatch();
+        expect(received).to.deep.equal([{ to: 'A' }, { to: 'b:a' }, { to: 'a' }, { to: 'c:a' }, { to: 'A' }]);
+      });
+
+      it('calls no slot at all when the data does not fit', async () => {
+        for (const types of [
+          [Refusing],
+          [Refusing, Strict],
+          [Strict, Refusing],
+          [later('a'), Strict],
+          [Refusing, Refusing],
+        ]) {
+          const disconnect = types.map((type) => signals.connect(type, slot('strict') as () => void));
+          signals.connect('messageReceived', slot('every'));
+          await rejection(dispatch(), SchemaError);
+          for (const each of disconnect) each();
+        }
+        expect(called).to.deep.equal([]);
+      });
+    });
+  });
+
+  it('answers at once where no schema is asynchronous', () => {
+    expect(signals.prepare(MESSAGE, validate)).to.equal(null);
+    signals.connect(SendMail, slot('a'));
+    expect(signals.prepare(MESSAGE, validate)).to.be.a('function');
+    signals.connect(defineMessage('mail.send', z.object({ to: z.string() })), slot('b'));
+    expect(signals.prepare(MESSAGE, validate)).to.be.a('function');
+    const Strict = defineMessage('mail.send', z.object({ to: z.email() }));
+    signals.connect(Strict, slot('c'));
+    thrown(() => signals.prepare(MESSAGE, validate), SchemaError);
+  });
+
+  it('does not look through the slots of other types for each message', () => {
+    let looks = 0;
+    const Watched = {
+      schema: undefined,
+      get type(): string {
+        looks++;
+        return 'watched';
+      },
+    };
+    for (let n = 0; n < 100; n++) signals.connect(Watched, slot(String(n)));
+    signals.connect(SendMail, slot('mail'));
+    looks = 0;
+    for (let n = 0; n < 100; n++) {
+      signals.prepare(MESSAGE, validate);
+      signals.prepare({ ...MESSAGE, type: `foreign ${n}` }, validate);
+    }
+    expect(looks).to.equal(0);
   });
 
   it('refuses slots that are no functions, and what they cannot be connected to', () => {

@@ -1,3 +1,4 @@
+import '../support/unheeded-rejections.js';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect } from 'chai';
 import type { SignalEvents } from '../../src/signals/catalogue.js';
@@ -81,7 +82,7 @@ describe('SignalDispatcher with observers', () => {
     expect(told).to.deep.equal(['used']);
   });
 
-  it('is not disturbed by connecting and disconnecting while it tells', () => {
+  it('tells those no longer who are disconnected while it tells, and those not yet who are connected', () => {
     const disconnect = [
       signals.connect('workerStopped', () => {
         for (const each of disconnect) each();
@@ -90,10 +91,31 @@ describe('SignalDispatcher with observers', () => {
       }),
       signals.connect('workerStopped', observer('second')),
     ];
+    signals.connect('workerStopped', observer('last'));
     signals.emit('workerStopped', STOPPED);
-    expect(told).to.deep.equal(['first', 'second']);
+    expect(told).to.deep.equal(['first', 'last']);
     signals.emit('workerStopped', STOPPED);
-    expect(told).to.deep.equal(['first', 'second', 'late']);
+    expect(told).to.deep.equal(['first', 'last', 'last', 'late']);
+  });
+
+  it('tells an observer each time that is connected with once and without', () => {
+    const [one, two] = [observer('one'), observer('two')];
+    signals.connect('workerStopped', one, { once: true });
+    signals.connect('workerStopped', one);
+    signals.connect('workerStopped', two);
+    signals.connect('workerStopped', two, { once: true });
+    for (let n = 0; n < 2; n++) signals.emit('workerStopped', STOPPED);
+    expect(told).to.deep.equal(['one', 'two', 'one', 'two']);
+  });
+
+  it('does not let an old connection take back a new one', () => {
+    const same = observer('same');
+    const old = signals.connect('workerStopped', same);
+    old();
+    signals.connect('workerStopped', same);
+    old();
+    signals.emit('workerStopped', STOPPED);
+    expect(told).to.deep.equal(['same']);
   });
 
   for (const [how, fail] of [
@@ -104,6 +126,11 @@ describe('SignalDispatcher with observers', () => {
       },
     ],
     ['rejects', (error: Error) => Promise.reject(error)],
+    [
+      'answers with what rejects when it is waited for',
+      // biome-ignore lint/suspicious/noThenProperty: what is no Promise can be waited for as well
+      (error: Error) => ({ then: (_: unknown, no: (e: Error) => void) => no(error) }),
+    ],
   ] as const) {
     it(`tells the others when one ${how}, and reports that to workerError`, async () => {
       const errors: unknown[] = [];
@@ -130,6 +157,25 @@ describe('SignalDispatcher with observers', () => {
       expect(told).to.deep.equal(['second']);
     });
   }
+
+  it('reports once to workerError what fails while workerError is told of a failure', async () => {
+    const errors: unknown[] = [];
+    signals.connect('workerError', ({ error }) => {
+      errors.push((error as Error).message);
+      signals.emit('workerStopped', STOPPED);
+      throw new Error('an observer of workerError');
+    });
+    signals.connect(
+      'workerStopped',
+      () => {
+        throw new Error('an observer');
+      },
+      { once: true },
+    );
+    signals.emit('workerStopped', STOPPED);
+    await nextTurn();
+    expect(errors).to.deep.equal(['an observer']);
+  });
 
   it('does not wait for an observer', () => {
     signals.connect('workerStopped', () => new Promise(() => {}));

@@ -5,7 +5,7 @@ type Class<E> = abstract new (...args: never[]) => E;
 /** The error `promise` rejects with, which must be of `type`. */
 export async function rejection<E extends Error>(promise: Promise<unknown>, type: Class<E>): Promise<E> {
   const error = await promise.then(
-    (value) => expect.fail(`resolved with ${String(value)}`),
+    (value) => expect.fail(`resolved with ${String(value).slice(0, 200)}`),
     (reason: unknown) => reason,
   );
   expect(error).to.be.instanceOf(type);
@@ -21,5 +21,5 @@ export function thrown<E extends Error>(action: () => unknown, type: Class<E>): 
     expect(error).to.be.instanceOf(type);
     return error as E;
   }
-  return expect.fail(`returned ${String(result)}`);
+  return expect.fail(`returned ${String(result).slice(0, 200)}`);
 }

@@ -1,0 +1,24 @@
+import { isUint8Array } from 'node:util/types';
+import { type Codec, type CodecContext, messageOf } from './codec.js';
+import { EncodeError } from './errors.js';
+import type { Message } from './message.js';
+
+/**
+ * The body is the data, which is bytes: `Uint8Array` in, `Buffer` out, exact. A message that is read has the type of its
+ * queue, the engine's id as its own, no headers, and `new Date(0)` as its time, which nobody knows.
+ */
+export const raw: Codec = {
+  dataOnly: true,
+
+  encode({ type, data }: Message): Uint8Array {
+    if (isUint8Array(data)) return data;
+    const given = data === null ? 'null' : typeof data;
+    throw new EncodeError(
+      `the data of a "${type}" message is not bytes (Uint8Array), which is all that \`raw\` writes: it is ${given}`,
+    );
+  },
+
+  decode(body: Buffer, context: CodecContext): Message {
+    return messageOf(body, context);
+  },
+};

@@ -1,0 +1,171 @@
+import type { Message, MessageType } from '../queue/message.js';
+import type { MessageSlot, SlotContext } from './catalogue.js';
+
+/** Checks a message's data for a type: what the type's schema makes of it, or a promise of that. */
+export type Validate = (type: MessageType<unknown, unknown>, data: unknown) => unknown;
+
+/** Calls the slots of a message that has been checked; what it returns is to be awaited. */
+export type SlotCall = (context: SlotContext) => unknown;
+
+interface Connection {
+  /** Without one the slot gets every message. */
+  readonly type: MessageType<unknown, unknown> | undefined;
+  readonly slot: MessageSlot<unknown>;
+  /** The lowest was connected first. */
+  readonly order: number;
+  once: boolean;
+  connected: boolean;
+}
+
+/** The slots that messages of a type are led to. Made when the first of them comes, dropped when a connection changes. */
+interface Route {
+  readonly stops: readonly { readonly connection: Connection; readonly view: number }[];
+  /** The types whose schemas check the message. Its view 0 is the message itself, view n what the nth schema makes of it. */
+  readonly checks: readonly MessageType<unknown, unknown>[];
+  /** Whether a slot occurs more than once. */
+  readonly repeats: boolean;
+}
+
+/** The connections to a type, or to every type. */
+class Group {
+  readonly connections: Connection[] = [];
+  route: Route | undefined;
+}
+
+/** The slots of `messageReceived`. */
+export class MessageSlots {
+  readonly #everyType = new Group();
+  // Only types that slots are connected to: what comes from outside takes no memory here.
+  readonly #types = new Map<string, Group>();
+  #connected = 0;
+  #order = 0;
+
+  get size(): number {
+    return this.#connected;
+  }
+
+  /** @returns the function that takes the connection back */
+  connect(type: MessageType<unknown, unknown> | undefined, slot: MessageSlot<unknown>, once: boolean): () => void {
+    const group = this.#groupOf(type);
+    let connection = group.connections.find((other) => other.slot === slot && other.type === type);
+    if (connection === undefined) {
+      connection = { type, slot, once, order: this.#order++, connected: true };
+      group.connections.push(connection);
+      this.#connected++;
+      this.#dropRoutes(group);
+    } else if (!once) {
+      connection.once = false;
+    }
+    const made = connection;
+    return () => this.#disconnect(made);
+  }
+
+  /**
+   * The call of every slot that is connected for the message, its data checked for each. A promise only where a schema
+   * answers with one.
+   * @returns null when there is no slot for it
+   * @throws what `validate` throws, or rejects with it; no slot has been called then
+   */
+  prepare(message: Message, validate: Validate): SlotCall | null | Promise<SlotCall> {
+    const route = this.#routeOf(message.type);
+    if (route.stops.length === 0) return null;
+    const views = [message];
+    for (const type of route.checks) {
+      const data = validate(type, message.data);
+      if (data instanceof Promise) return this.#prepareLater(route, views, data, validate);
+      views.push({ ...message, data });
+    }
+    return this.#call(route, views);
+  }
+
+  /** Goes on with a schema that is asynchronous. */
+  async #prepareLater(route: Route, views: Message[], first: Promise<unknown>, validate: Validate): Promise<SlotCall> {
+    const [message] = views as [Message];
+    views.push({ ...message, data: await first });
+    for (const type of route.checks.slice(views.length - 1)) {
+      views.push({ ...message, data: await validate(type, message.data) });
+    }
+    return this.#call(route, views);
+  }
+
+  #call(route: Route, views: readonly Message[]): SlotCall {
+    const [stop] = route.stops;
+    if (stop === undefined || route.stops.length > 1) return (context) => this.#callAll(route, views, context);
+    return (context) => {
+      if (!this.#take(stop.connection)) throw allDisconnected(views);
+      return stop.connection.slot(views[stop.view] as Message, context);
+    };
+  }
+
+  async #callAll({ stops, repeats }: Route, views: readonly Message[], context: SlotContext): Promise<void> {
+    const met = repeats ? new Set<MessageSlot<unknown>>() : undefined;
+    let called = 0;
+    for (const { connection, view } of stops) {
+      const { slot } = connection;
+      if (called > 0) context.signal.throwIfAborted();
+      if (met?.has(slot) || !this.#take(connection)) continue;
+      met?.add(slot);
+      called++;
+      await slot(views[view] as Message, context);
+    }
+    if (called === 0) throw allDisconnected(views);
+  }
+
+  /** Whether the slot may be called: it is still connected, and its one call has not gone to another message. */
+  #take(connection: Connection): boolean {
+    if (!connection.connected) return false;
+    if (connection.once) this.#disconnect(connection);
+    return true;
+  }
+
+  #disconnect(connection: Connection): void {
+    if (!connection.connected) return;
+    connection.connected = false;
+    const group = this.#groupOf(connection.type);
+    group.connections.splice(group.connections.indexOf(connection), 1);
+    this.#connected--;
+    if (connection.type !== undefined && group.connections.length === 0) this.#types.delete(connection.type.type);
+    this.#dropRoutes(group);
+  }
+
+  #groupOf(type: MessageType<unknown, unknown> | undefined): Group {
+    if (type === undefined) return this.#everyType;
+    const group = this.#types.get(type.type) ?? new Group();
+    this.#types.set(type.type, group);
+    return group;
+  }
+
+  #dropRoutes(group: Group): void {
+    group.route = undefined;
+    if (group !== this.#everyType) return;
+    for (const other of this.#types.values()) other.route = undefined;
+  }
+
+  #routeOf(type: string): Route {
+    const group = this.#types.get(type) ?? this.#everyType;
+    if (group.route === undefined) {
+      const connections =
+        group === this.#everyType ? group.connections : [...group.connections, ...this.#everyType.connections];
+      group.route = routeOf(connections.toSorted((a, b) => a.order - b.order));
+    }
+    return group.route;
+  }
+}
+
+function routeOf(connections: readonly Connection[]): Route {
+  const checks = new Set<MessageType<unknown, unknown>>();
+  for (const { type } of connections) if (type?.schema !== undefined) checks.add(type);
+  const order = [...checks];
+  return {
+    stops: connections.map((connection) => ({
+      connection,
+      view: connection.type === undefined ? 0 : order.indexOf(connection.type) + 1,
+    })),
+    checks: order,
+    repeats: new Set(connections.map(({ slot }) => slot)).size < connections.length,
+  };
+}
+
+function allDisconnected([message]: readonly Message[]): Error {
+  return new Error(`the slots for messages of type "${message?.type}" have been disconnected`);
+}

@@ -1,0 +1,72 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import type { CodecContext } from '../../src/queue/codec.js';
+import { DecodeError, EncodeError } from '../../src/queue/errors.js';
+import { json } from '../../src/queue/json.js';
+import type { Message } from '../../src/queue/message.js';
+import { thrown } from '../support/failures.js';
+
+const CONTEXT: CodecContext = { queue: 'orders', jobId: '7', type: 'order.placed' };
+
+function written(data: unknown): Buffer {
+  const message: Message = { id: 'm', type: 'order.placed', data, time: new Date(), headers: {}, source: '/a' };
+  return Buffer.from(json.encode(message));
+}
+
+describe('The codec json', () => {
+  it('writes the bare data', () => {
+    expect(written({ to: 'é', parts: [1, null] }).toString()).to.equal('{"to":"é","parts":[1,null]}');
+    for (const data of [null, false, 0, '']) expect(written(data).toString()).to.equal(JSON.stringify(data));
+  });
+
+  it('reads a message with the type of its queue, the id of the engine, and nothing that nobody knows', () => {
+    expect(json.decode(Buffer.from('{"to":"é"}'), CONTEXT)).to.deep.equal({
+      id: '7',
+      type: 'order.placed',
+      data: { to: 'é' },
+      time: new Date(0),
+      headers: {},
+      source: '/haricot/orders',
+    });
+  });
+
+  it('reads what it has written', () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), (data) => {
+        const plain: unknown = JSON.parse(JSON.stringify(data));
+        expect(json.decode(written(data), CONTEXT).data).to.deep.equal(plain);
+      }),
+    );
+  });
+
+  it('refuses data that JSON does not know', () => {
+    for (const [data, why] of [
+      [undefined, 'JSON knows no undefined'],
+      [() => {}, 'JSON knows no function'],
+      [{ toJSON: () => undefined }, 'its toJSON made nothing of it'],
+      [5n, 'Do not know how to serialize a BigInt'],
+      [Buffer.from('a'), 'it is bytes, which the codecs `raw` and `cloudEvents` can write'],
+      [new Uint8Array(1), 'it is bytes, which the codecs `raw` and `cloudEvents` can write'],
+    ] as const) {
+      expect(thrown(() => written(data), EncodeError).message).to.equal(
+        `the data of a "order.placed" message is not JSON: ${why}`,
+      );
+    }
+  });
+
+  it('refuses a body that is no JSON, without a word of what it is', () => {
+    for (const body of ['', '{', 'secret', '{"a":"secret"']) {
+      const error = thrown(() => json.decode(Buffer.from(body), CONTEXT), DecodeError);
+      expect(error.message).to.equal(`the body is not JSON (${body.length} bytes)`);
+      expect(error.cause).to.equal(undefined);
+    }
+    expect(thrown(() => json.decode(Buffer.from([0x22, 0xff, 0x22]), CONTEXT), DecodeError).message).to.equal(
+      'the body is not UTF-8 (3 bytes)',
+    );
+  });
+
+  it('refuses a body whose type nobody tells', () => {
+    const error = thrown(() => json.decode(Buffer.from('5'), { ...CONTEXT, type: undefined }), DecodeError);
+    expect(error.message).to.equal('the body does not tell its type, and queue "orders" has none');
+  });
+});

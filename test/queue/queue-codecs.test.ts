@@ -1,0 +1,233 @@
+import '../support/unheeded-rejections.js';
+import { inspect } from 'node:util';
+import { expect } from 'chai';
+import { cloudEvents } from '../../src/queue/cloudevents.js';
+import type { Codec, CodecContext } from '../../src/queue/codec.js';
+import { DecodeError, EncodeError, InvalidOptionError } from '../../src/queue/errors.js';
+import { json } from '../../src/queue/json.js';
+import { defineMessage, type Message } from '../../src/queue/message.js';
+import { Queue } from '../../src/queue/queue.js';
+import { raw } from '../../src/queue/raw.js';
+import type { SignalEvents } from '../../src/signals/catalogue.js';
+import { SignalDispatcher } from '../../src/signals/dispatcher.js';
+import { rejection, thrown } from '../support/failures.js';
+import { FakeDriver } from '../support/fake-driver.js';
+import { useWorkerHarness } from '../support/worker-harness.js';
+
+const Placed = defineMessage<unknown>('order.placed');
+const Other = defineMessage<unknown>('other');
+const STORED = { id: '7', body: Buffer.from('what is stored') };
+const MESSAGE: Message = { id: 'm', type: 'a', data: 5, time: new Date(0), headers: {}, source: '/a' };
+
+describe('A queue whose codec writes nothing but the data', () => {
+  let driver: FakeDriver;
+  let queue: Queue;
+
+  beforeEach(() => {
+    driver = new FakeDriver();
+    queue = new Queue(driver, 'orders', { codec: json, type: 'order.placed' });
+  });
+
+  it('must have a type', () => {
+    for (const codec of [json, raw, { dataOnly: true, encode: json.encode, decode: json.decode }]) {
+      expect(thrown(() => new Queue(driver, 'orders', { codec }), InvalidOptionError).message).to.equal(
+        'queue "orders" needs the option `type`: its codec writes nothing but the data, so all its messages have one type',
+      );
+    }
+    for (const type of ['', 5, null] as string[]) {
+      thrown(() => new Queue(driver, 'orders', { codec: json, type }), InvalidOptionError);
+    }
+  });
+
+  it('stores the bare data', async () => {
+    await queue.publish(Placed, { id: 7 });
+    await queue.publishMany(Placed, [1, 'two']);
+    await new Queue(driver, 'images', { codec: raw, type: 'image' }).publish(
+      defineMessage('image'),
+      Buffer.from('png'),
+    );
+    expect(driver.puts.map(({ body }) => body.toString())).to.deep.equal(['{"id":7}', '1', '"two"', 'png']);
+  });
+
+  it('reads what another program has stored there, at rest too', async () => {
+    const reservation = driver.deliver({ id: '9', queue: 'orders', body: Buffer.from('{"id":7}') });
+    expect(queue.decode(reservation)).to.deep.include({ id: '9', type: 'order.placed', data: { id: 7 } });
+    expect(await queue.take()).to.deep.include({ id: '9', type: 'order.placed', data: { id: 7 } });
+    expect(queue.decode({ id: '8', body: Buffer.from('[]') })).to.deep.include({ id: '8', data: [] });
+  });
+
+  it('refuses messages of another type, and stores nothing', async () => {
+    const message = 'queue "orders" takes messages of type "order.placed" only, not "other"';
+    expect((await rejection(queue.publish(Other, 5), InvalidOptionError)).message).to.equal(message);
+    expect((await rejection(queue.publishMany(Other, [5]), InvalidOptionError)).message).to.equal(message);
+    expect(driver.puts).to.deep.equal([]);
+  });
+
+  it('refuses headers, which it could not store, and stores nothing', async () => {
+    const message = 'queue "orders" cannot carry headers: its codec writes nothing but the data';
+    const options = { headers: { tenant: 'a' } };
+    expect((await rejection(queue.publish(Placed, 5, options), InvalidOptionError)).message).to.equal(message);
+    await rejection(queue.publishMany(Placed, [5], options), InvalidOptionError);
+    expect(driver.puts).to.deep.equal([]);
+    expect(await queue.publish(Placed, 5, { headers: {} })).to.equal('1');
+  });
+
+  it('tells messageSubmitted the id by which slots will know the message', async () => {
+    const signals = new SignalDispatcher();
+    const events: SignalEvents['messageSubmitted'][] = [];
+    signals.connect('messageSubmitted', (event) => events.push(event));
+    await new Queue(driver, 'orders', { codec: json, type: 'order.placed', signals }).publish(Placed, 5);
+    expect(events.map(({ jobId, message }) => [jobId, message.id, message.data])).to.deep.equal([['1', '1', 5]]);
+  });
+});
+
+describe('A queue of CloudEvents that has a type', () => {
+  const queue = new Queue(new FakeDriver(), 'orders', { type: 'order.placed' });
+
+  it('takes messages of that type only', async () => {
+    expect(await queue.publish(Placed, 5)).to.equal('1');
+    await rejection(queue.publish(Other, 5), InvalidOptionError);
+  });
+
+  it('reads others with the type that they tell', () => {
+    expect(queue.decode({ id: '7', body: Buffer.from(cloudEvents.encode(MESSAGE)) }).type).to.equal('a');
+  });
+});
+
+describe('A codec of your own', () => {
+  const driver = new FakeDriver();
+
+  function queueWith(codec: Partial<Codec>): Queue {
+    return new Queue(driver, 'orders', { codec: { ...cloudEvents, ...codec } });
+  }
+
+  it('is two functions', () => {
+    for (const codec of [null, {}, { encode: () => Buffer.alloc(0) }, { decode: () => MESSAGE }, 'json']) {
+      expect(
+        thrown(() => new Queue(driver, 'orders', { codec: codec as unknown as Codec }), InvalidOptionError).message,
+      ).to.equal('a codec is an object with the functions encode and decode, such as `json` or `raw`');
+    }
+  });
+
+  it('is told whose body it reads', () => {
+    const calls: [Buffer, CodecContext][] = [];
+    const codec: Codec = {
+      encode: cloudEvents.encode,
+      decode: (body, context) => {
+        calls.push([body, context]);
+        return MESSAGE;
+      },
+    };
+    expect(new Queue(driver, 'orders', { codec, type: 'a' }).decode(STORED)).to.equal(MESSAGE);
+    expect(new Queue(driver, 'orders', { codec }).decode(STORED)).to.equal(MESSAGE);
+    expect(calls).to.deep.equal([
+      [STORED.body, { queue: 'orders', jobId: '7', type: 'a' }],
+      [STORED.body, { queue: 'orders', jobId: '7', type: undefined }],
+    ]);
+  });
+
+  it('may throw what it likes: a DecodeError with that as its cause is what comes of it', () => {
+    for (const cause of [new Error('odd'), 'odd']) {
+      const decode = (): never => {
+        throw cause;
+      };
+      const error = thrown(() => queueWith({ decode }).decode(STORED), DecodeError);
+      expect(error).to.include({ message: 'the codec failed: odd', cause, jobId: '7', queue: 'orders' });
+      expect(error.body).to.equal(STORED.body);
+    }
+  });
+
+  it('has its own DecodeError come through, told whose body it is about', () => {
+    const own = new DecodeError('no such version', { cause: 5 });
+    const decode = (): never => {
+      throw own;
+    };
+    const error = thrown(() => queueWith({ decode }).decode(STORED), DecodeError);
+    expect(error).to.equal(own);
+    expect(error).to.include({ message: 'no such version', cause: 5, jobId: '7', queue: 'orders' });
+    expect(error.body).to.equal(STORED.body);
+  });
+
+  it('must answer with a message, and at once', () => {
+    const promises = [Promise.resolve(MESSAGE), Promise.reject(new Error('nobody waits for this'))];
+    for (const answer of [undefined, null, {}, { type: 5 }, ...promises]) {
+      const error = thrown(() => queueWith({ decode: () => answer as unknown as Message }).decode(STORED), DecodeError);
+      expect(error).to.include({
+        message: 'the codec answered with something that is no message',
+        jobId: '7',
+        queue: 'orders',
+      });
+    }
+  });
+
+  it('must write bytes', async () => {
+    for (const [answer, given] of [
+      ['text', 'string'],
+      [undefined, 'undefined'],
+      [Promise.resolve(Buffer.alloc(0)), 'object'],
+    ] as const) {
+      const encode = () => answer as unknown as Uint8Array;
+      expect((await rejection(queueWith({ encode }).publish(Other, 5), EncodeError)).message).to.equal(
+        `the codec wrote a "other" message as ${given}, not as bytes (Uint8Array)`,
+      );
+    }
+  });
+
+  it('may throw what it likes when it writes: an EncodeError with that as its cause is what comes of it', async () => {
+    const cause = new Error('odd');
+    const encode = (): never => {
+      throw cause;
+    };
+    for (const published of [queueWith({ encode }).publish(Other, 5), queueWith({ encode }).publishMany(Other, [5])]) {
+      expect(await rejection(published, EncodeError)).to.include({
+        message: 'the codec could not write a "other" message: odd',
+        cause,
+      });
+    }
+    const own = new EncodeError('too odd');
+    const throwsOwn = (): never => {
+      throw own;
+    };
+    expect(await rejection(queueWith({ encode: throwsOwn }).publish(Other, 5), EncodeError)).to.equal(own);
+  });
+});
+
+describe('The error of a body that cannot be read', () => {
+  const error = thrown(() => new Queue(new FakeDriver(), 'mail').decode(STORED), DecodeError);
+
+  it('carries the body, the queue and the id of the engine', () => {
+    expect(error).to.include({ message: 'the body is not JSON (14 bytes)', queue: 'mail', jobId: '7' });
+    expect(error.body).to.equal(STORED.body);
+  });
+
+  it('does not show the body to whoever prints it', () => {
+    expect(inspect(error)).to.include("jobId: '7'").and.not.include('body:');
+    expect(JSON.stringify(error)).not.to.include('body');
+  });
+});
+
+describe('A worker', () => {
+  const harness = useWorkerHarness();
+
+  it('hands over what another program has stored, with the type of its queue', async () => {
+    const { driver, signals } = harness();
+    const received: Message[] = [];
+    signals.connect(Placed, (message) => received.push(message));
+    driver.deliver({ id: '9', queue: 'orders', body: Buffer.from('{"id":7}') });
+    const queue = new Queue(driver, 'orders', { codec: json, type: 'order.placed' });
+    await harness().worker({ maxMessages: 1 }, queue).run();
+    expect(received.map(({ id, data }) => [id, data])).to.deep.equal([['9', { id: 7 }]]);
+  });
+
+  it('buries what cannot be read, and tells messageFailed whose body it was', async () => {
+    const { driver, signals } = harness();
+    signals.connect(Placed, () => expect.fail('there is no message'));
+    const reservation = driver.deliver({ id: '9', queue: 'orders', body: Buffer.from('no JSON') });
+    const queue = new Queue(driver, 'orders', { codec: json, type: 'order.placed' });
+    await harness().worker({ maxMessages: 1 }, queue).run();
+    const [failed] = harness().events('messageFailed');
+    expect(failed?.error).to.be.instanceOf(DecodeError);
+    expect(failed?.error).to.include({ queue: 'orders', jobId: '9', body: reservation.body });
+    expect(reservation.settlement).to.deep.equal(['bury', { reason: 'the body is not JSON (7 bytes)' }]);
+  });
+});
