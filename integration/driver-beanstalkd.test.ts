@@ -97,15 +97,6 @@ describe('The beanstalkd driver', () => {
     expect(performance.now() - start).to.be.within(990, 5000);
   });
 
-  it('delivers from all the queues that are consumed, and says which', async () => {
-    const other = queues.name();
-    const both = await driver.consume([queue, other], 2);
-    await driver.put(other, Buffer.from('other'), { ...OPTIONS, priority: 1 });
-    await put('this');
-    expect((await reserve(both)).queue).to.equal(other);
-    expect((await reserve(both)).queue).to.equal(queue);
-  });
-
   it('delivers to several reserves at once', async () => {
     const reserving = [consumer.reserve(), consumer.reserve(), consumer.reserve()];
     for (const body of ['a', 'b', 'c']) await put(body);

@@ -1,11 +1,27 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
+import { createRequire } from 'node:module';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const TSX = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
 const PATIENCE_MS = 30_000;
 
+/** Not those of whoever runs the tests: what they would change, the tests say themselves. */
+const UNSET = { HARICOT_URL: undefined, NODE_OPTIONS: undefined, FORCE_COLOR: undefined, NO_COLOR: undefined };
+
 const running = new Set<Haricot>();
+
+export interface HaricotOptions {
+  /** Standard input. */
+  readonly input?: string;
+  /** On top of that of the tests. */
+  readonly env?: NodeJS.ProcessEnv;
+  /** Default: the project's root. */
+  readonly cwd?: string;
+  /** The folder of a compiled package; without one, the sources are run with a loader. */
+  readonly build?: string | undefined;
+}
 
 /** One run of the command-line program, as a process of its own. */
 export class Haricot {
@@ -17,15 +33,9 @@ export class Haricot {
   stderr = '';
   #wake: () => void = () => {};
 
-  /** @param env on top of that of the tests, less an engine that it may name */
-  static start(
-    args: readonly string[],
-    { input = '', env = {} }: { input?: string; env?: NodeJS.ProcessEnv } = {},
-  ): Haricot {
-    const child = spawn(process.execPath, ['--import', 'tsx', 'src/cli/main.ts', ...args], {
-      cwd: ROOT,
-      env: { ...process.env, HARICOT_URL: undefined, NODE_OPTIONS: undefined, ...env },
-    });
+  static start(args: readonly string[], { input = '', env = {}, cwd = ROOT, build }: HaricotOptions = {}): Haricot {
+    const program = build === undefined ? ['--import', TSX, `${ROOT}src/cli/main.ts`] : [`${build}/cli/main.js`];
+    const child = spawn(process.execPath, [...program, ...args], { cwd, env: { ...process.env, ...UNSET, ...env } });
     const haricot = new Haricot(child);
     child.stdin.on('error', () => {});
     child.stdin.end(input);
@@ -46,6 +56,10 @@ export class Haricot {
       this.stderr += text;
     });
     child.once('close', () => this.#wake());
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid;
   }
 
   get stdout(): string {
@@ -102,7 +116,7 @@ export class Haricot {
 /** A run from beginning to end. */
 export async function haricot(
   args: readonly string[],
-  options?: Parameters<typeof Haricot.start>[1],
+  options?: HaricotOptions,
 ): Promise<{ readonly code: number | NodeJS.Signals; readonly stdout: string; readonly stderr: string }> {
   const run = Haricot.start(args, options);
   const code = await run.exit();

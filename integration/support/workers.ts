@@ -3,20 +3,26 @@ import { type ObserverSignal, observerSignals, type SignalEvents } from '../../s
 import { SignalDispatcher } from '../../src/signals/dispatcher.js';
 import type { WorkerOptions } from '../../src/worker/options.js';
 import { Worker } from '../../src/worker/worker.js';
-import type { Queues } from './queues.js';
+import type { Engine } from './engines.js';
 
 const PATIENCE_MS = 20_000;
 
-/** A worker in the test process on a queue of its own, and everything that it emitted. */
+/** Workers in the test process on queues of their own, and everything that they emitted. */
 export class WorkerBench {
   readonly queue: Queue;
   readonly signals: SignalDispatcher = new SignalDispatcher();
+  readonly #engine: Engine;
   readonly #events: [ObserverSignal, unknown][] = [];
   readonly #workers: Worker[] = [];
   #wake: () => void = () => {};
 
-  constructor(queues: Queues) {
-    this.queue = queues.queue();
+  static async on(engine: Engine): Promise<WorkerBench> {
+    return new WorkerBench(engine, new Queue(await engine.open(), engine.queueName()));
+  }
+
+  private constructor(engine: Engine, queue: Queue) {
+    this.#engine = engine;
+    this.queue = queue;
     for (const signal of observerSignals) {
       this.signals.connect(signal, (event) => {
         this.#events.push([signal, event]);
@@ -25,9 +31,19 @@ export class WorkerBench {
     }
   }
 
-  /** A worker that runs, on a connection of its own as in another process. */
-  start(queues: Queues, options?: WorkerOptions): { readonly worker: Worker; readonly run: Promise<void> } {
-    const worker = new Worker(new Queue(queues.open(), this.queue.name), this.signals, options);
+  /** Another queue of the publisher. */
+  otherQueue(): Queue {
+    return new Queue(this.queue.driver, this.#engine.queueName());
+  }
+
+  /** A worker that runs, on a driver of its own as in another process. */
+  async start(
+    options?: WorkerOptions,
+    queues: readonly Queue[] = [this.queue],
+  ): Promise<{ readonly worker: Worker; readonly run: Promise<void> }> {
+    const driver = await this.#engine.open();
+    const itsQueues = queues.map(({ name }) => new Queue(driver, name));
+    const worker = new Worker(itsQueues, this.signals, options);
     this.#workers.push(worker);
     return { worker, run: worker.run() };
   }
@@ -59,15 +75,22 @@ export class WorkerBench {
   }
 }
 
-/** A {@link WorkerBench} for each test; called before the drivers of its queues are closed. */
-export function onWorkerBench(queues: () => Queues): () => WorkerBench {
+/** A {@link WorkerBench} for each test on an engine, whose workers are stopped before its drivers are closed. */
+export function onWorkerBench(engine: () => Engine): { readonly bench: () => WorkerBench; readonly engine: Engine } {
   let bench: WorkerBench | undefined;
   afterEach(async () => {
     await bench?.stop();
     bench = undefined;
   });
-  return () => {
-    bench ??= new WorkerBench(queues());
-    return bench;
+  const itsEngine = engine();
+  beforeEach(async () => {
+    bench = await WorkerBench.on(itsEngine);
+  });
+  return {
+    engine: itsEngine,
+    bench: () => {
+      if (bench === undefined) throw new Error('the bench is there while a test runs');
+      return bench;
+    },
   };
 }

@@ -1,17 +1,21 @@
-import type { Codec } from '../queue/codec.js';
 import type { Reservation } from '../queue/driver.js';
 import { LeaseLostError, SlotTimeoutError } from '../queue/errors.js';
 import { type Message, validate } from '../queue/message.js';
-import type { FailureReason, SlotContext } from '../signals/catalogue.js';
+import type { Queue } from '../queue/queue.js';
+import type { FailureReason } from '../signals/catalogue.js';
 import type { SignalDispatcher } from '../signals/dispatcher.js';
+import type { SlotCall } from '../signals/message-slots.js';
+import type { Alarm, Alarms } from './alarms.js';
+import { DeliveryContext } from './context.js';
 import { LeaseKeeper } from './lease.js';
 import type { Settings } from './options.js';
 
 /** What a delivery needs of its worker. */
 export interface DeliveryEnvironment {
-  readonly codec: Codec;
+  readonly queue: Queue;
   readonly signals: SignalDispatcher;
   readonly settings: Settings;
+  readonly alarms: Alarms;
   /** Whether the engine keeps the reason of a burial. */
   readonly keepsReason: boolean;
 }
@@ -20,7 +24,7 @@ export interface DeliveryEnvironment {
 export type Outcome = 'finished' | 'released' | 'failed' | 'lost';
 
 /** What is to become of the message. */
-type Verdict =
+export type Verdict =
   | { readonly outcome: 'finished'; readonly message: Message; readonly durationMs: number }
   | { readonly outcome: 'released'; readonly message: Message; readonly delayMs: number; readonly error: unknown }
   | {
@@ -29,14 +33,7 @@ type Verdict =
       readonly reason: FailureReason;
       readonly error: unknown;
     }
-  | { readonly outcome: 'lost'; readonly message: Message };
-
-/** Why slots were ended from outside. */
-interface Interruption {
-  readonly kind: 'lost' | 'timeout' | 'stopped';
-  /** What the slot's signal and `messageReleased` tell. */
-  readonly reason: Error;
-}
+  | { readonly outcome: 'lost'; readonly message: Message | undefined };
 
 /** After an error of our own or of a custom backoff, which says no delay. */
 const FALLBACK_DELAY_MS = 1000;
@@ -47,15 +44,21 @@ const LONGEST_DELAY_MS = 100 * 365 * 24 * 3_600_000;
 /**
  * One message on its way through the slots: read, checked, handed to each slot, then acknowledged, released or buried.
  *
- * Slots are ended early when the lease is lost, when they take too long, and when the worker must stop now: their signal
- * aborts, and one that does not heed it is waited for no longer. What becomes of it is not applied.
+ * All that is ended early when the lease is lost, when it takes too long, and when the worker must stop now: the slots'
+ * signal aborts, and one that does not heed it is waited for no longer. What becomes of it is not applied.
  */
 export class Delivery {
   readonly #reservation: Reservation;
   readonly #environment: DeliveryEnvironment;
-  readonly #attempt: number;
-  #interruption: Interruption | undefined;
-  #abortSlots: (reason: Error) => void = () => {};
+  readonly #began = performance.now();
+  /** 0 while it is unknown. */
+  #attempt: number;
+  #message: Message | undefined;
+  #context: DeliveryContext | undefined;
+  #lease: LeaseKeeper | undefined;
+  #timeout: Alarm | undefined;
+  #isDecided = false;
+  #resolve: (verdict: Verdict | Promise<Verdict>) => void = () => {};
 
   constructor(reservation: Reservation, environment: DeliveryEnvironment) {
     this.#reservation = reservation;
@@ -65,187 +68,175 @@ export class Delivery {
 
   /** Ends the slots now; the message is released at once. */
   stop(): void {
-    this.#interrupt('stopped', new Error('the worker was stopped before the slot had finished'));
+    this.#interrupt(new Error('the worker was stopped before the slot had finished'), (message, error) => {
+      return this.#onceTracked(() => ({ outcome: 'released', message, delayMs: 0, error }));
+    });
   }
 
-  /**
-   * Resolves when the command that settles the message has been issued, so that the next reserve can share its write.
-   * `settled` tells how the delivery ended, once the engine has answered; it rejects when the engine fails.
-   */
-  async run(): Promise<{ readonly settled: Promise<Outcome> }> {
-    return { settled: this.#settle(await this.#judge()) };
+  /** Does the work, and says what is to become of the message. Never rejects. */
+  judge(): Promise<Verdict> {
+    return new Promise((resolve) => {
+      this.#resolve = resolve;
+      void this.#work();
+    });
   }
 
-  async #judge(): Promise<Verdict> {
-    const { codec, signals, settings } = this.#environment;
+  async #work(): Promise<void> {
+    const { queue, signals, settings } = this.#environment;
     let message: Message;
     try {
-      message = codec.decode(this.#reservation.body);
+      message = queue.decode(this.#reservation);
     } catch (error) {
-      return { outcome: 'failed', reason: 'undecodable', message: undefined, error };
+      this.#fail(undefined, 'undecodable', error);
+      return;
     }
+    this.#message = message;
     if (this.#attempt > settings.attempts) {
       const error = new Error(`this is delivery ${this.#attempt}, and ${settings.attempts} are allowed`);
-      return { outcome: 'failed', reason: 'attempts', message, error };
+      this.#fail(message, 'attempts', error);
+      return;
     }
+    this.#limit();
+    let call: SlotCall | null;
     try {
-      const call = await signals.prepare(message, validate);
-      return call === null ? this.#unhandled(message) : await this.#runSlots(message, call);
+      call = await signals.prepare(message, validate);
     } catch (error) {
-      // What slots throw is a verdict of #runSlots: only the check of the data can come here.
-      return { outcome: 'failed', reason: 'invalid', message, error };
+      this.#fail(message, 'invalid', error);
+      return;
     }
+    if (this.#isDecided) return;
+    if (call === null) this.#settleUnhandled(message);
+    else await this.#callSlots(message, call);
   }
 
-  async #runSlots(message: Message, call: (context: SlotContext) => Promise<void>): Promise<Verdict> {
-    const reservation = this.#reservation;
-    const { signals, settings } = this.#environment;
-    const began = performance.now();
-    const context = new DeliveryContext(reservation, this.#attempt);
-    const lease = new LeaseKeeper(reservation, (error) => signals.emit('workerError', { error }));
-    const onLost = (): void => this.#interrupt('lost', reservation.lost.reason);
-    reservation.lost.addEventListener('abort', onLost, { once: true });
-    const timer = settings.slotTimeoutMs === undefined ? undefined : this.#limitTo(settings.slotTimeoutMs);
+  async #callSlots(message: Message, call: SlotCall): Promise<void> {
+    this.#context = new DeliveryContext(this.#reservation, this.#attempt, () => this.#lease?.watch());
     try {
-      await new Promise<void>((resolve, reject) => {
-        this.#abortSlots = (reason) => {
-          context.abort(reason);
-          reject(reason);
-        };
-        if (reservation.lost.aborted) onLost();
-        if (this.#interruption) this.#abortSlots(this.#interruption.reason);
-        else call(context).then(resolve, reject);
-      });
-      return { outcome: 'finished', message, durationMs: performance.now() - began };
+      await call(this.#context);
     } catch (error) {
-      return this.#failedSlots(message, error);
-    } finally {
-      this.#abortSlots = () => {};
-      reservation.lost.removeEventListener('abort', onLost);
-      clearTimeout(timer);
-      lease.stop();
+      this.#retry(message, 'attempts', error);
+      return;
     }
+    this.#decide(() => ({ outcome: 'finished', message, durationMs: performance.now() - this.#began }));
   }
 
-  #failedSlots(message: Message, error: unknown): Verdict {
-    const kind = this.#interruption?.kind;
-    if (kind === 'lost') return { outcome: 'lost', message };
-    if (kind === 'stopped') return { outcome: 'released', message, delayMs: 0, error };
-    if (this.#attempt >= this.#environment.settings.attempts) {
-      return { outcome: 'failed', reason: 'attempts', message, error };
-    }
-    return { outcome: 'released', message, delayMs: this.#delayAfter(error), error };
+  /** From now on it can be interrupted. */
+  #limit(): void {
+    const { alarms, signals, settings } = this.#environment;
+    this.#lease = new LeaseKeeper(this.#reservation, alarms, {
+      onLost: (reason) => this.#interrupt(reason, (message) => ({ outcome: 'lost', message })),
+      onError: (error) => signals.emit('workerError', { error }),
+    });
+    const { slotTimeoutMs } = settings;
+    if (slotTimeoutMs === undefined) return;
+    this.#timeout = { at: this.#began + slotTimeoutMs, ring: () => this.#runOutOfTime(slotTimeoutMs) };
+    alarms.set(this.#timeout);
   }
 
-  #unhandled(message: Message): Verdict {
-    const { settings } = this.#environment;
+  #runOutOfTime(ms: number): void {
+    this.#interrupt(new SlotTimeoutError(`the slots took longer than ${ms} ms`), (message, error) => {
+      return this.#onceTracked(() => this.#retried(message, 'attempts', error));
+    });
+  }
+
+  #interrupt(reason: Error, verdict: (message: Message, reason: Error) => Verdict | Promise<Verdict>): void {
+    const message = this.#message;
+    if (this.#isDecided || message === undefined) return;
+    this.#context?.abort(reason);
+    this.#decide(() => verdict(message, reason));
+  }
+
+  #settleUnhandled(message: Message): void {
+    const { unhandled } = this.#environment.settings;
     const error = new Error(`no slot is connected for messages of type "${message.type}"`);
-    if (settings.unhandled === 'ignore') return { outcome: 'finished', message, durationMs: 0 };
-    if (settings.unhandled === 'release' && this.#attempt < settings.attempts) {
-      return { outcome: 'released', message, delayMs: this.#delayAfter(error), error };
-    }
-    return { outcome: 'failed', reason: 'unhandled', message, error };
+    if (unhandled === 'ignore') this.#decide(() => ({ outcome: 'finished', message, durationMs: 0 }));
+    else if (unhandled === 'release') this.#retry(message, 'unhandled', error);
+    else this.#fail(message, 'unhandled', error);
+  }
+
+  #fail(message: Message | undefined, reason: FailureReason, error: unknown): void {
+    this.#decide(() => this.#onceTracked(() => ({ outcome: 'failed', message, reason, error })));
+  }
+
+  #retry(message: Message, reason: FailureReason, error: unknown): void {
+    this.#decide(() => this.#onceTracked(() => this.#retried(message, reason, error)));
+  }
+
+  /** Released, or buried for `reason` where this was the last attempt. */
+  #retried(message: Message, reason: FailureReason, error: unknown): Verdict {
+    if (this.#attempt >= this.#environment.settings.attempts) return { outcome: 'failed', message, reason, error };
+    return { outcome: 'released', message, delayMs: this.#delayAfter(error), error };
   }
 
   #delayAfter(failure: unknown): number {
     try {
-      return Math.min(this.#environment.settings.retryDelay(this.#attempt, failure), LONGEST_DELAY_MS);
+      return Math.min(this.#environment.settings.retryDelay(Math.max(1, this.#attempt), failure), LONGEST_DELAY_MS);
     } catch (error) {
       this.#environment.signals.emit('workerError', { error });
       return FALLBACK_DELAY_MS;
     }
   }
 
-  async #settle(verdict: Verdict): Promise<Outcome> {
-    const { signals, keepsReason } = this.#environment;
-    const reservation = this.#reservation;
-    const about = { queue: reservation.queue, jobId: reservation.id, attempt: this.#attempt };
+  /** The verdict on a message that has failed, for which the attempt must be known. */
+  async #onceTracked(verdict: () => Verdict): Promise<Verdict> {
     try {
-      switch (verdict.outcome) {
-        case 'finished':
-          await reservation.ack();
-          signals.emit('messageFinished', { ...about, message: verdict.message, durationMs: verdict.durationMs });
-          break;
-        case 'released':
-          await reservation.release({ delayMs: verdict.delayMs });
-          signals.emit('messageReleased', {
-            ...about,
-            message: verdict.message,
-            delayMs: verdict.delayMs,
-            error: verdict.error,
-          });
-          break;
-        case 'failed':
-          await reservation.bury(keepsReason ? { reason: textOf(verdict.error) } : {});
-          signals.emit('messageFailed', {
-            ...about,
-            message: verdict.message,
-            body: reservation.body,
-            reason: verdict.reason,
-            error: verdict.error,
-          });
-          break;
-        case 'lost':
-          signals.emit('messageExpired', { ...about, message: verdict.message });
-          break;
+      if (this.#attempt === 0) await this.#reservation.track?.();
+      this.#attempt = attemptOf(this.#reservation, this.#environment.settings.attempts);
+    } catch (error) {
+      if (error instanceof LeaseLostError) return { outcome: 'lost', message: this.#message };
+      this.#environment.signals.emit('workerError', { error });
+    }
+    return verdict();
+  }
+
+  /** The first one to say what is to become of the message is heeded. */
+  #decide(verdict: () => Verdict | Promise<Verdict>): void {
+    if (this.#isDecided) return;
+    this.#isDecided = true;
+    this.#lease?.stop();
+    if (this.#timeout) this.#environment.alarms.cancel(this.#timeout);
+    this.#resolve(verdict());
+  }
+
+  /**
+   * Issues the command that settles the message at once, so that the next reserve can share its write.
+   * @returns how the delivery ended, once the engine has answered; rejects when the engine fails
+   */
+  async settle(verdict: Verdict): Promise<Outcome> {
+    const { outcome, message } = verdict;
+    const { signals, keepsReason } = this.#environment;
+    const { queue, id: jobId, body } = this.#reservation;
+    const attempt = this.#attempt;
+    try {
+      if (outcome === 'finished') {
+        await this.#reservation.ack();
+        signals.emit('messageFinished', { queue, jobId, attempt, message, durationMs: verdict.durationMs });
+      } else if (outcome === 'released') {
+        const { delayMs, error } = verdict;
+        await this.#reservation.release({ delayMs });
+        signals.emit('messageReleased', { queue, jobId, attempt, message, delayMs, error });
+      } else if (outcome === 'failed') {
+        const { reason, error } = verdict;
+        await this.#reservation.bury(keepsReason ? { reason: textOf(error) } : {});
+        signals.emit('messageFailed', { queue, jobId, attempt, message, body, reason, error });
       }
-      return verdict.outcome;
     } catch (error) {
       if (!(error instanceof LeaseLostError)) throw error;
-      if (verdict.message) signals.emit('messageExpired', { ...about, message: verdict.message });
-      return 'lost';
+      return this.#expire(message);
     }
+    return outcome === 'lost' ? this.#expire(message) : outcome;
   }
 
-  #limitTo(ms: number): NodeJS.Timeout {
-    return setTimeout(
-      () => this.#interrupt('timeout', new SlotTimeoutError(`the slots took longer than ${ms} ms`)),
-      ms,
-    );
-  }
-
-  #interrupt(kind: Interruption['kind'], reason: Error): void {
-    if (this.#interruption) return;
-    this.#interruption = { kind, reason };
-    this.#abortSlots(reason);
-  }
-}
-
-class DeliveryContext implements SlotContext {
-  readonly queue: string;
-  readonly jobId: string;
-  readonly attempt: number;
-  readonly #reservation: Reservation;
-  #controller: AbortController | undefined;
-  #reason: Error | undefined;
-
-  constructor(reservation: Reservation, attempt: number) {
-    this.queue = reservation.queue;
-    this.jobId = reservation.id;
-    this.attempt = attempt;
-    this.#reservation = reservation;
-  }
-
-  // Made when it is asked for: most slots never do.
-  get signal(): AbortSignal {
-    this.#controller ??= new AbortController();
-    if (this.#reason) this.#controller.abort(this.#reason);
-    return this.#controller.signal;
-  }
-
-  abort(reason: Error): void {
-    this.#reason = reason;
-    this.#controller?.abort(reason);
-  }
-
-  touch(): Promise<void> {
-    return this.#reservation.touch();
+  #expire(message: Message | undefined): Outcome {
+    const { queue, id: jobId } = this.#reservation;
+    if (message) this.#environment.signals.emit('messageExpired', { queue, jobId, attempt: this.#attempt, message });
+    return 'lost';
   }
 }
 
 /** A kick grants a fresh budget; on engines that go on counting, it adds one to what is allowed. */
 function attemptOf({ attempt, kicks = 0 }: Reservation, attempts: number): number {
-  return Math.max(1, attempt - kicks * attempts);
+  return attempt === 0 ? 0 : Math.max(1, attempt - kicks * attempts);
 }
 
 function textOf(error: unknown): string {

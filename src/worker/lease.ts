@@ -1,32 +1,76 @@
 import type { Reservation } from '../queue/driver.js';
 import { LONGEST_TIMER_MS } from '../queue/duration.js';
 import { LeaseLostError } from '../queue/errors.js';
+import type { Alarm, Alarms } from './alarms.js';
 
 /** The lease is renewed when this part of it is over: a touch that is late or fails can be repeated in time. */
 const RENEW_AFTER = 0.4;
 
-/** Renews a lease for as long as its message is worked on. */
-export class LeaseKeeper {
-  readonly #reservation: Reservation;
-  readonly #onError: (error: unknown) => void;
-  readonly #everyMs: number;
-  #timer: NodeJS.Timeout | undefined;
+/** Leases are renewed no more often. */
+const SHORTEST_RENEWAL_MS = 100;
 
-  /** @param onError is told of a renewal that failed otherwise than by the loss of the lease, which `lost` tells */
-  constructor(reservation: Reservation, onError: (error: unknown) => void) {
+/** A message that is done before costs nothing: neither a listener nor a timer is made for it. */
+const WATCH_AFTER_MS = 50;
+
+export interface LeaseEvents {
+  readonly onLost: (reason: Error) => void;
+  /** A renewal failed otherwise than by the loss of the lease. It is tried again. */
+  readonly onError: (error: unknown) => void;
+}
+
+/** Looks after a lease for as long as its message is worked on: renews it, and tells when it is lost. */
+export class LeaseKeeper implements Alarm {
+  readonly #reservation: Reservation;
+  readonly #alarms: Alarms;
+  readonly #events: LeaseEvents;
+  readonly #onAbort = (): void => {
+    this.#alarms.cancel(this);
+    this.#events.onLost(this.#reservation.lost.reason);
+  };
+  #isWatching = false;
+  #isStopped = false;
+  #renewedAt: number;
+  #at: number;
+
+  constructor(reservation: Reservation, alarms: Alarms, events: LeaseEvents) {
     this.#reservation = reservation;
-    this.#onError = onError;
-    this.#everyMs = Math.min(Math.max(100, reservation.ttrMs * RENEW_AFTER), LONGEST_TIMER_MS);
-    this.#schedule();
+    this.#alarms = alarms;
+    this.#events = events;
+    this.#renewedAt = performance.now();
+    this.#at = this.#renewedAt + WATCH_AFTER_MS;
+    alarms.set(this);
+  }
+
+  get at(): number {
+    return this.#at;
+  }
+
+  ring(): void {
+    if (this.#isWatching) void this.#renew();
+    else this.watch();
+  }
+
+  /** From now on the loss is told as soon as it is known. */
+  watch(): void {
+    if (this.#isWatching || this.#isStopped) return;
+    this.#isWatching = true;
+    this.#alarms.cancel(this);
+    const { lost } = this.#reservation;
+    lost.addEventListener('abort', this.#onAbort, { once: true });
+    if (lost.aborted) this.#onAbort();
+    else this.#scheduleRenewal();
   }
 
   stop(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#isStopped = true;
+    this.#alarms.cancel(this);
+    if (this.#isWatching) this.#reservation.lost.removeEventListener('abort', this.#onAbort);
   }
 
-  #schedule(): void {
-    this.#timer = setTimeout(() => this.#renew(), this.#everyMs);
+  #scheduleRenewal(): void {
+    const ms = Math.max(SHORTEST_RENEWAL_MS, this.#reservation.ttrMs * RENEW_AFTER);
+    this.#at = this.#renewedAt + Math.min(ms, LONGEST_TIMER_MS);
+    this.#alarms.set(this);
   }
 
   async #renew(): Promise<void> {
@@ -34,8 +78,9 @@ export class LeaseKeeper {
       await this.#reservation.touch();
     } catch (error) {
       if (error instanceof LeaseLostError) return;
-      if (this.#timer !== undefined) this.#onError(error);
+      if (!this.#isStopped) this.#events.onError(error);
     }
-    if (this.#timer !== undefined && !this.#reservation.lost.aborted) this.#schedule();
+    this.#renewedAt = performance.now();
+    if (!this.#isStopped && !this.#reservation.lost.aborted) this.#scheduleRenewal();
   }
 }

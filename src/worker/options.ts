@@ -1,3 +1,4 @@
+import type { QueueOrder } from '../queue/driver.js';
 import { type Duration, toTimerMs } from '../queue/duration.js';
 import { InvalidOptionError } from '../queue/errors.js';
 import { type Backoff, type RetryDelay, retryDelay } from './retry.js';
@@ -8,15 +9,37 @@ export type Unhandled = 'bury' | 'release' | 'ignore';
 export interface WorkerOptions {
   /** How many messages are worked on at once. Default 1. */
   readonly concurrency?: number | undefined;
-  /** How often a message is delivered before it is buried; deliveries to crashed processes count. Default 5. */
+  /**
+   * How often a message is delivered before it is buried; deliveries to crashed processes and those that a stop has
+   * interrupted count. Default 5.
+   */
   readonly attempts?: number | undefined;
+  /**
+   * Whether each delivery must tell which attempt it is. `false` spares engines that would have to ask a round trip for each
+   * message (beanstalkd); there `context.attempt` is 0, and only a message whose slot has failed is asked about: retries and
+   * burial stay as they are. But a message that ends its process each time is buried only when one of its deliveries fails
+   * in the ordinary way. Default true.
+   */
+  readonly trackAttempts?: boolean | undefined;
+  /**
+   * Which of several queues comes first: `fair` lets them take turns, so that a backlog in one does not keep the others waiting;
+   * `strict` takes from a queue only when those named before it have nothing ready. Default `fair`.
+   */
+  readonly order?: QueueOrder | undefined;
   /** How long a message waits after a failure. Default: 1 s, doubled each time up to 5 min, with full jitter. */
   readonly backoff?: Backoff | undefined;
-  /** Aborts slots that run longer, and counts it as a failure. Default: never, the lease is renewed for as long as it takes. */
+  /**
+   * Aborts slots that run longer, the check of the data included, and counts it as a failure. Default: never, the lease is
+   * renewed for as long as it takes.
+   */
   readonly slotTimeout?: Duration | undefined;
   /** `bury` puts it aside, `release` leaves it to another worker, `ignore` acknowledges it. Default `bury`. */
   readonly unhandled?: Unhandled | undefined;
-  /** How long running slots may go on when the worker stops by a limit or by `run`'s signal. Default 10 s. */
+  /**
+   * How long running slots may go on when the worker stops; then their messages are released. On engines that count deliveries
+   * that one counts, so a message that is interrupted at its last attempt is buried when it is delivered next: better longer
+   * than the slots take. Default 10 s.
+   */
   readonly grace?: Duration | undefined;
   /** Stops after so many messages. Default: no limit; so for the other limits. */
   readonly maxMessages?: number | undefined;
@@ -32,6 +55,8 @@ export interface WorkerOptions {
 export interface Settings {
   readonly concurrency: number;
   readonly attempts: number;
+  readonly trackAttempts: boolean;
+  readonly order: QueueOrder;
   readonly retryDelay: RetryDelay;
   readonly slotTimeoutMs: number | undefined;
   readonly unhandled: Unhandled;
@@ -43,25 +68,33 @@ export interface Settings {
 }
 
 const UNHANDLED: readonly Unhandled[] = ['bury', 'release', 'ignore'];
+const ORDERS: readonly QueueOrder[] = ['fair', 'strict'];
 
 /** @throws InvalidOptionError */
 export function settingsOf(options: WorkerOptions): Settings {
-  const { slotTimeout, timeLimit, unhandled = 'bury' } = options;
-  if (!UNHANDLED.includes(unhandled)) {
-    throw new InvalidOptionError(`unhandled is one of ${UNHANDLED.join(', ')}, got ${JSON.stringify(unhandled)}`);
+  const { slotTimeout, timeLimit, unhandled = 'bury', order = 'fair', trackAttempts = true } = options;
+  if (typeof trackAttempts !== 'boolean') {
+    throw new InvalidOptionError(`trackAttempts is true or false, got ${JSON.stringify(trackAttempts)}`);
   }
   return {
     concurrency: atLeastOne('concurrency', options.concurrency ?? 1),
     attempts: atLeastOne('attempts', options.attempts ?? 5),
+    trackAttempts,
+    order: oneOf('order', ORDERS, order),
     retryDelay: retryDelay(options.backoff),
     slotTimeoutMs: slotTimeout === undefined ? undefined : toTimerMs(slotTimeout, 'slotTimeout'),
-    unhandled,
+    unhandled: oneOf('unhandled', UNHANDLED, unhandled),
     graceMs: toTimerMs(options.grace ?? '10s', 'grace'),
     maxMessages: limit('maxMessages', options.maxMessages),
     timeLimitMs: timeLimit === undefined ? undefined : toTimerMs(timeLimit, 'timeLimit'),
     memoryLimit: limit('memoryLimit', options.memoryLimit),
     failureLimit: limit('failureLimit', options.failureLimit),
   };
+}
+
+function oneOf<T extends string>(name: string, allowed: readonly T[], value: T): T {
+  if (allowed.includes(value)) return value;
+  throw new InvalidOptionError(`${name} is one of ${allowed.join(', ')}, got ${JSON.stringify(value)}`);
 }
 
 function limit(name: string, value: number | undefined): number {

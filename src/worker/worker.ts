@@ -1,22 +1,25 @@
 import { setMaxListeners } from 'node:events';
-import { setTimeout as sleep } from 'node:timers/promises';
 import createDebug from 'debug';
-import type { Consumer, Reservation } from '../queue/driver.js';
+import type { Consumer, Driver, Reservation } from '../queue/driver.js';
 import { type Duration, toTimerMs } from '../queue/duration.js';
-import { DriverClosedError, InvalidOptionError } from '../queue/errors.js';
+import { DriverClosedError, InvalidOptionError, UnsupportedError } from '../queue/errors.js';
 import type { Queue } from '../queue/queue.js';
 import type { SignalDispatcher } from '../signals/dispatcher.js';
-import { Delivery, type Outcome } from './delivery.js';
+import { Alarms } from './alarms.js';
+import { Delivery, type DeliveryEnvironment, type Outcome } from './delivery.js';
 import { type Settings, settingsOf, type WorkerOptions } from './options.js';
-import { retryDelay } from './retry.js';
+import { Outage } from './outage.js';
 
 const debug = createDebug('haricot:worker');
 
 /** How long the engine may take to answer once the slots were ended by force; then the connections are closed. */
 const SETTLE_MS = 2000;
 
-/** Between two tries to reserve while the engine cannot be reached. */
-const recoveryDelay = retryDelay({ initial: '200ms', max: '5s', jitter: 'none' });
+/** How long a reserve that was called just before a stop may still be answered. */
+const ANSWER_MS = 100;
+
+/** What an engine says to what it will never do: waiting would not help. */
+const REFUSALS = [InvalidOptionError, UnsupportedError, DriverClosedError];
 
 /** idle → running → stopping → stopped, never back. */
 type State = 'idle' | 'running' | 'stopping' | 'stopped';
@@ -26,22 +29,29 @@ type State = 'idle' | 'running' | 'stopping' | 'stopped';
  * once, acknowledged only after every slot has resolved.
  */
 export class Worker {
-  readonly #queues: ReadonlyMap<string, Queue>;
+  /** By the name of the queue. */
+  readonly #environments: ReadonlyMap<string, DeliveryEnvironment>;
   readonly #signals: SignalDispatcher;
   readonly #settings: Settings;
-  readonly #driver: Queue['driver'];
+  readonly #driver: Driver;
+  readonly #stopping = new AbortController();
   readonly #reserving = new AbortController();
-  readonly #deliveries = new Set<Delivery>();
-  readonly #settling = new Set<Promise<void>>();
+  readonly #alarms = new Alarms();
+  readonly #outage: Outage;
+  /** What each of the concurrent loops works on. */
+  readonly #deliveries: (Delivery | undefined)[] = [];
   #state: State = 'idle';
   #running: Promise<void> | undefined;
   /** Messages that were or are being reserved. */
   #claimed = 0;
-  /** Failed tries to reserve since the last one that worked. */
-  #outages = 0;
-  #recovering: Promise<void> | undefined;
+  /** Messages whose settlement the engine has not answered yet. */
+  #unsettled = 0;
+  #onSettled: () => void = () => {};
   #finished = 0;
   #failed = 0;
+  /** When a reserve was last called. */
+  #reservedAt = Number.NEGATIVE_INFINITY;
+  #answerTimer: NodeJS.Timeout | undefined;
   #forceTimer: NodeJS.Timeout | undefined;
   #forceAt = Number.POSITIVE_INFINITY;
   #consumer: Consumer | undefined;
@@ -59,9 +69,19 @@ export class Worker {
       throw new InvalidOptionError('the queues of a worker are on one engine: open one driver for them');
     }
     this.#driver = first.driver;
-    this.#queues = new Map(list.map((queue) => [queue.name, queue]));
     this.#signals = signals;
     this.#settings = settingsOf(options);
+    const shared = {
+      signals,
+      settings: this.#settings,
+      alarms: this.#alarms,
+      keepsReason: first.driver.capabilities.buryReason,
+    };
+    this.#environments = new Map(list.map((queue) => [queue.name, { ...shared, queue }]));
+    this.#outage = new Outage((error) => {
+      debug('the engine fails: %o', error);
+      signals.emit('workerError', { error });
+    }, this.#stopping.signal);
     // Every slot waits on this signal.
     setMaxListeners(0, this.#reserving.signal);
   }
@@ -90,103 +110,111 @@ export class Worker {
   }
 
   async #run(signal: AbortSignal | undefined): Promise<void> {
-    const { concurrency, timeLimitMs, graceMs } = this.#settings;
-    const queues = [...this.#queues.keys()];
+    const { timeLimitMs, graceMs } = this.#settings;
     const onAbort = (): void => this.#beginStop('signal', graceMs);
     const timer =
       timeLimitMs === undefined ? undefined : setTimeout(() => this.#beginStop('timeLimit', graceMs), timeLimitMs);
+    signal?.addEventListener('abort', onAbort, { once: true });
+    if (signal?.aborted) onAbort();
     try {
-      const consumer = await this.#driver.consume(queues, concurrency);
-      this.#consumer = consumer;
-      this.#signals.emit('workerStarted', { queues, concurrency });
-      debug('started on %o, concurrency %d', queues, concurrency);
-      signal?.addEventListener('abort', onAbort, { once: true });
-      if (signal?.aborted) onAbort();
-      await Promise.all(Array.from({ length: concurrency }, () => this.#work(consumer)));
-      this.#beginStop('maxMessages', graceMs);
-      await Promise.all(this.#settling);
+      this.#consumer = await this.#consume();
+      if (this.#consumer && this.#state === 'running') await this.#workAll(this.#consumer);
     } finally {
-      clearTimeout(timer);
-      clearTimeout(this.#forceTimer);
+      for (const each of [timer, this.#answerTimer, this.#forceTimer]) clearTimeout(each);
       signal?.removeEventListener('abort', onAbort);
       await this.#consumer?.close();
+      this.#alarms.stop();
       this.#state = 'stopped';
       debug('stopped: %d finished, %d failed', this.#finished, this.#failed);
-      this.#signals.emit('workerStopped', { queues, finished: this.#finished, failed: this.#failed });
+      this.#signals.emit('workerStopped', { queues: this.#queues, finished: this.#finished, failed: this.#failed });
     }
+  }
+
+  /** Waits for an engine that cannot be reached yet, but not for one that refuses. @returns nothing once it must stop */
+  async #consume(): Promise<Consumer | undefined> {
+    const { concurrency, order, trackAttempts } = this.#settings;
+    while (this.#state === 'running') {
+      try {
+        return await this.#driver.consume(this.#queues, concurrency, { order, trackAttempts });
+      } catch (error) {
+        if (REFUSALS.some((Refusal) => error instanceof Refusal)) throw error;
+        await this.#outage.wait(error);
+      }
+    }
+    return undefined;
+  }
+
+  async #workAll(consumer: Consumer): Promise<void> {
+    const { concurrency, graceMs } = this.#settings;
+    this.#signals.emit('workerStarted', { queues: this.#queues, concurrency });
+    debug('started on %o, concurrency %d', this.#queues, concurrency);
+    await Promise.all(Array.from({ length: concurrency }, (_, slot) => this.#work(consumer, slot)));
+    this.#beginStop('maxMessages', graceMs);
+    if (this.#unsettled === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#onSettled = resolve;
+    });
+  }
+
+  get #queues(): string[] {
+    return [...this.#environments.keys()];
   }
 
   /** One message after another. */
-  async #work(consumer: Consumer): Promise<void> {
+  async #work(consumer: Consumer, slot: number): Promise<void> {
+    const options = { signal: this.#reserving.signal };
     while (this.#state === 'running' && this.#claimed < this.#settings.maxMessages) {
       this.#claimed++;
+      this.#reservedAt = performance.now();
       let reservation: Reservation | null = null;
       try {
-        reservation = await consumer.reserve({ signal: this.#reserving.signal });
-        this.#outages = 0;
+        reservation = await consumer.reserve(options);
+        this.#outage.end();
       } catch (error) {
         if (error instanceof DriverClosedError) this.#beginStop('closed', this.#settings.graceMs);
-        else if (!this.#reserving.signal.aborted) await this.#recover(error);
+        else if (this.#state === 'running') await this.#outage.wait(error);
       }
       if (reservation === null) this.#claimed--;
-      else if (this.#state === 'running') await this.#deliver(reservation);
-      else this.#track(reservation.release().then(() => 'released'));
+      else if (this.#reserving.signal.aborted) void this.#count(reservation, this.#giveBack(reservation));
+      else await this.#deliver(reservation, slot);
     }
   }
 
-  /** All slots meet an outage of the engine together: it is reported once, and they try again at the same time. */
-  #recover(error: unknown): Promise<void> {
-    this.#recovering ??= this.#waitOut(error).finally(() => {
-      this.#recovering = undefined;
-    });
-    return this.#recovering;
-  }
-
-  async #waitOut(error: unknown): Promise<void> {
-    debug('reserve failed: %o', error);
-    this.#signals.emit('workerError', { error });
-    // Half of it at random, so that the workers of an installation do not return in the same moment.
-    const delayMs = recoveryDelay(++this.#outages, error) * (0.5 + Math.random() / 2);
-    try {
-      await sleep(delayMs, undefined, { signal: this.#reserving.signal });
-    } catch {
-      // Stopped meanwhile: the loops see it.
-    }
-  }
-
-  async #deliver(reservation: Reservation): Promise<void> {
-    const queue = this.#queues.get(reservation.queue);
-    if (queue === undefined)
+  async #deliver(reservation: Reservation, slot: number): Promise<void> {
+    const environment = this.#environments.get(reservation.queue);
+    if (environment === undefined)
       throw new Error(`the engine delivered from queue "${reservation.queue}", which was not asked for`);
-    debug('%s %s reserved, attempt %d', queue.name, reservation.id, reservation.attempt);
-    const delivery = new Delivery(reservation, {
-      codec: queue.codec,
-      signals: this.#signals,
-      settings: this.#settings,
-      keepsReason: this.#driver.capabilities.buryReason,
-    });
-    this.#deliveries.add(delivery);
-    const { settled } = await delivery.run();
-    this.#deliveries.delete(delivery);
-    this.#track(settled, reservation.id);
+    if (debug.enabled) debug('%s %s reserved, attempt %d', reservation.queue, reservation.id, reservation.attempt);
+    const delivery = new Delivery(reservation, environment);
+    this.#deliveries[slot] = delivery;
+    const verdict = await delivery.judge();
+    this.#deliveries[slot] = undefined;
+    void this.#count(reservation, delivery.settle(verdict));
+  }
+
+  async #giveBack(reservation: Reservation): Promise<Outcome> {
+    await reservation.release();
+    return 'released';
   }
 
   /** Counts how a delivery ended, once the engine has answered; nothing waits for that but the end of the worker. */
-  #track(settled: Promise<Outcome>, id = ''): void {
-    const tracked = settled
-      .then(
-        (outcome) => this.#count(outcome, id),
-        (error: unknown) => this.#signals.emit('workerError', { error }),
-      )
-      .finally(() => this.#settling.delete(tracked));
-    this.#settling.add(tracked);
+  async #count({ queue, id }: Reservation, settled: Promise<Outcome>): Promise<void> {
+    this.#unsettled++;
+    try {
+      const outcome = await settled;
+      if (debug.enabled) debug('%s %s %s', queue, id, outcome);
+      if (outcome === 'finished') this.#finished++;
+      if (outcome === 'failed') this.#failed++;
+      this.#checkLimits();
+    } catch (error) {
+      this.#signals.emit('workerError', { error });
+    }
+    this.#unsettled--;
+    if (this.#unsettled === 0) this.#onSettled();
   }
 
-  #count(outcome: Outcome, id: string): void {
-    debug('%s %s', id, outcome);
+  #checkLimits(): void {
     const { failureLimit, memoryLimit, graceMs } = this.#settings;
-    if (outcome === 'finished') this.#finished++;
-    if (outcome === 'failed') this.#failed++;
     if (this.#failed >= failureLimit) this.#beginStop('failureLimit', graceMs);
     if (memoryLimit !== Number.POSITIVE_INFINITY && process.memoryUsage.rss() > memoryLimit) {
       this.#beginStop('memoryLimit', graceMs);
@@ -198,8 +226,9 @@ export class Worker {
     if (this.#state === 'running') {
       this.#state = 'stopping';
       debug('stopping: %s', reason);
-      this.#signals.emit('workerStopping', { queues: [...this.#queues.keys()], reason });
-      this.#reserving.abort();
+      this.#signals.emit('workerStopping', { queues: this.#queues, reason });
+      this.#stopping.abort();
+      this.#endReserving();
     }
     const forceAt = performance.now() + graceMs;
     if (forceAt >= this.#forceAt) return;
@@ -209,8 +238,18 @@ export class Worker {
     else this.#forceTimer = setTimeout(() => this.#force(), graceMs);
   }
 
+  /** A reserve of the last moments may have been answered with a message, which giving up would cost an attempt. */
+  #endReserving(): void {
+    const ms = this.#reservedAt + ANSWER_MS - performance.now();
+    const giveUp = (): void => this.#reserving.abort();
+    if (ms <= 0) giveUp();
+    // What has come while the event loop was blocked is read first.
+    else this.#answerTimer = setTimeout(() => setImmediate(giveUp), ms);
+  }
+
   #force(): void {
-    for (const delivery of this.#deliveries) delivery.stop();
+    this.#reserving.abort();
+    for (const delivery of this.#deliveries) delivery?.stop();
     this.#forceTimer = setTimeout(() => void this.#consumer?.close(), SETTLE_MS);
   }
 }

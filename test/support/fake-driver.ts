@@ -1,5 +1,6 @@
 import type {
   Capabilities,
+  ConsumeOptions,
   Consumer,
   Driver,
   PutItem,
@@ -13,7 +14,11 @@ import { LeaseLostError } from '../../src/queue/errors.js';
 
 /** What a reservation is made of; the rest is filled in. */
 export type ReservationParts = Partial<
-  Pick<Reservation, 'id' | 'queue' | 'attempt' | 'kicks' | 'ttrMs'> & { readonly body: Uint8Array }
+  Pick<Reservation, 'id' | 'queue' | 'attempt' | 'kicks' | 'ttrMs'> & {
+    readonly body: Uint8Array;
+    /** The attempt and the kicks are unknown until they are asked for. */
+    readonly untracked: boolean;
+  }
 >;
 
 type Settlement =
@@ -28,9 +33,10 @@ export class FakeReservation implements Reservation {
   readonly id: string;
   readonly queue: string;
   readonly body: Buffer;
-  readonly attempt: number;
-  readonly kicks: number;
   readonly ttrMs: number;
+  readonly #attempt: number;
+  readonly #kicks: number;
+  #isTracked: boolean;
   readonly #log: (entry: string) => void;
   readonly #lost = new AbortController();
   #held = true;
@@ -44,14 +50,29 @@ export class FakeReservation implements Reservation {
     this.id = parts.id ?? String(++lastId);
     this.queue = parts.queue ?? 'mail';
     this.body = Buffer.from(parts.body ?? '');
-    this.attempt = parts.attempt ?? 1;
-    this.kicks = parts.kicks ?? 0;
+    this.#attempt = parts.attempt ?? 1;
+    this.#kicks = parts.kicks ?? 0;
+    this.#isTracked = parts.untracked !== true;
     this.ttrMs = parts.ttrMs ?? 60_000;
     this.#log = log;
   }
 
+  get attempt(): number {
+    return this.#isTracked ? this.#attempt : 0;
+  }
+
+  get kicks(): number {
+    return this.#isTracked ? this.#kicks : 0;
+  }
+
   get lost(): AbortSignal {
     return this.#lost.signal;
+  }
+
+  async track(): Promise<void> {
+    this.#log(`track ${this.id}`);
+    await this.#answered();
+    this.#isTracked = true;
   }
 
   ack(): Promise<void> {
@@ -112,6 +133,8 @@ export class FakeDriver implements Driver {
   readonly puts: { readonly queue: string; readonly body: Buffer; readonly options: PutOptions }[] = [];
   /** What the next put rejects with. */
   putError: Error | undefined;
+  /** What `consume` rejects with. */
+  consumeError: Error | undefined;
   /** Whether a waiting reserve heeds its signal: an engine that hangs does not. */
   heedsAbort = true;
   readonly #scripted: (FakeReservation | Error)[] = [];
@@ -148,8 +171,9 @@ export class FakeDriver implements Driver {
     if (waiting.length === 0) this.#scripted.push(error);
   }
 
-  async consume(queues: readonly string[], slots: number): Promise<Consumer> {
-    this.calls.push(['consume', queues, slots]);
+  async consume(queues: readonly string[], slots: number, options?: ConsumeOptions): Promise<Consumer> {
+    this.calls.push(['consume', queues, slots, options]);
+    if (this.consumeError) throw this.consumeError;
     return {
       reserve: (options) => this.#reserve(options),
       close: async () => {

@@ -74,10 +74,13 @@ export class FakeSocket extends Duplex {
   }
 }
 
-/** A client on a {@link FakeSocket}, of which there is just one: it does not come back when that is lost. */
+/**
+ * A client on a {@link FakeSocket}, of which there is just one: it does not come back when that is lost. It waits for ever,
+ * because what a test leaves unanswered must not fail in the midst of a later one.
+ */
 export async function connectFake(options: ClientOptions = {}): Promise<{ client: Client; socket: FakeSocket }> {
   const socket = new FakeSocket();
-  const connecting = Client.connect({ reconnect: false, ...options, openSocket: () => socket.asSocket });
+  const connecting = Client.connect({ reconnect: false, replyTimeoutMs: 0, ...options, openSocket: () => socket.asSocket });
   socket.emit('connect');
   return { client: await connecting, socket };
 }

@@ -58,8 +58,9 @@ export function useWireServer(): () => WireServer {
   return () => server;
 }
 
-/** The reply to `stats-job` of a reserved job. */
+/** The reply to `stats-job` of a reserved job: one that was released or buried after every delivery before. */
 export function jobStats({ tube = 'mail', pri = 55, ttr = 60, reserves = 1, kicks = 0 } = {}): string {
-  const text = `---\nid: 7\ntube: "${tube}"\nstate: reserved\npri: ${pri}\nttr: ${ttr}\nreserves: ${reserves}\nkicks: ${kicks}\n`;
+  const counts = `reserves: ${reserves}\nreleases: ${reserves - 1 - kicks}\nburies: ${kicks}\nkicks: ${kicks}\n`;
+  const text = `---\nid: 7\ntube: "${tube}"\nstate: reserved\npri: ${pri}\nttr: ${ttr}\n${counts}`;
   return `OK ${text.length}\r\n${text}\r\n`;
 }

@@ -12,16 +12,13 @@ describe('A slot that runs', () => {
   const harness = useWorkerHarness();
   const clock = useFakeClock();
   let context: SlotContext;
-  let calls: number;
   let work: Deferred<void>;
   let started: Deferred<void>;
 
   beforeEach(() => {
     work = deferred();
     started = deferred();
-    calls = 0;
     harness().signals.connect(SendMail, (_message, given) => {
-      calls++;
       context = given;
       started.resolve();
       return work.promise;
@@ -60,10 +57,12 @@ describe('A slot that runs', () => {
       const reservation = harness().deliver({}, { id: '7', attempt: 2 });
       harness().start();
       await started.promise;
+      const { signal } = context;
+      expect(signal.aborted).to.equal(false);
       const expired = harness().next('messageExpired');
       reservation.loseLease();
-      expect(context.signal.aborted).to.equal(true);
-      expect(context.signal.reason).to.be.instanceOf(LeaseLostError);
+      expect(signal.aborted).to.equal(true);
+      expect(signal.reason).to.be.instanceOf(LeaseLostError);
       const { message, ...event } = await expired;
       expect(event).to.deep.equal({ queue: 'mail', jobId: '7', attempt: 2 });
       expect(message.id).to.equal('m1');
@@ -96,15 +95,26 @@ describe('A slot that runs', () => {
       expect(harness().emitted).to.deep.equal(['workerStarted', 'messageExpired']);
     });
 
-    it('makes room for the next message at once, though it does not heed its signal', async () => {
+    it('has its signal aborted also when it asks for it only then', async () => {
+      const reservation = harness().deliver();
+      harness().start();
+      await started.promise;
+      reservation.loseLease();
+      expect(context.signal.aborted).to.equal(true);
+      await harness().next('messageExpired');
+    });
+
+    it('makes room for the next message, though it never asked for its signal', async () => {
       const reservation = harness().deliver();
       const { signals } = harness();
       signals.connect(defineMessage('next'), () => {});
       const next = harness().deliver({ type: 'next' });
       harness().start();
       await started.promise;
+      const finished = harness().next('messageFinished');
       reservation.loseLease();
-      await harness().next('messageFinished');
+      await clock.tickAsync(50);
+      await finished;
       expect(next.settlement).to.deep.equal(['ack']);
     });
   });
@@ -135,13 +145,15 @@ describe('A slot that runs', () => {
     expect(harness().emitted).to.deep.equal(['workerStarted', 'messageExpired', 'messageExpired']);
   });
 
-  it('is not begun for a message whose lease is over before', async () => {
+  it('is not applied to a message whose lease was over before', async () => {
     const reservation = harness().deliver();
     reservation.loseLease();
     harness().start();
-    await harness().next('messageExpired');
+    await started.promise;
+    const expired = harness().next('messageExpired');
+    await clock.tickAsync(50);
+    await expired;
     expect(harness().driver.log.filter((entry) => entry !== 'reserve')).to.deep.equal([]);
-    expect(calls).to.equal(0);
   });
 
   describe('with slotTimeout', () => {
@@ -182,14 +194,92 @@ describe('A slot that runs', () => {
       expect(harness().emitted).to.deep.equal(['workerStarted', 'messageReleased']);
     });
 
-    it('leaves no timer behind when it is done in time', async () => {
+    it('leaves nothing behind when it is done in time', async () => {
       harness().deliver();
       harness().start({ slotTimeout: '1h' });
       await started.promise;
       work.resolve();
       await harness().next('messageFinished');
-      expect(clock.pending).to.equal(0);
       expect(context.signal.aborted).to.equal(false);
+      // One for all messages, at its next turn none.
+      expect(clock.pending).to.equal(1);
+      await clock.tickAsync(3_600_000);
+      expect(clock.pending).to.equal(0);
     });
+  });
+});
+
+describe('A check of the data that does not end', () => {
+  // In this order: the workers are stopped before the clock is put back.
+  const harness = useWorkerHarness();
+  const clock = useFakeClock();
+  let check: Deferred<{ readonly value: unknown }>;
+  let checking: Deferred<void>;
+  let calls: number;
+
+  beforeEach(() => {
+    check = deferred();
+    checking = deferred();
+    calls = 0;
+    const validate = () => {
+      checking.resolve();
+      return check.promise;
+    };
+    const Checked = defineMessage('mail.send', { '~standard': { version: 1, vendor: 'test', validate } });
+    harness().signals.connect(Checked, () => calls++);
+  });
+
+  /** The check ends after all, when nobody waits for it any more. */
+  async function endCheck(): Promise<void> {
+    const { emitted } = harness();
+    const settlements = (): string[] => harness().driver.log.filter((entry) => entry !== 'reserve');
+    const before = settlements();
+    check.resolve({ value: 1 });
+    await clock.tickAsync(1000);
+    expect(settlements()).to.deep.equal(before);
+    expect(harness().emitted).to.deep.equal(emitted);
+    expect(calls).to.equal(0);
+  }
+
+  it('is a failed attempt when slotTimeout is over', async () => {
+    const reservation = harness().deliver();
+    harness().start({ slotTimeout: '3s', backoff: 70 });
+    await checking.promise;
+    const released = harness().next('messageReleased');
+    await clock.tickAsync(3000);
+    expect((await released).error).to.be.instanceOf(SlotTimeoutError);
+    expect(reservation.settlement).to.deep.equal(['release', { delayMs: 70 }]);
+    await endCheck();
+  });
+
+  it('does not cost the lease, which is renewed', async () => {
+    const reservation = harness().deliver({}, { ttrMs: 10_000 });
+    harness().start();
+    await checking.promise;
+    await clock.tickAsync(100_000);
+    expect(reservation.touches).to.equal(25);
+  });
+
+  it('ends when the lease is lost', async () => {
+    const reservation = harness().deliver();
+    harness().start();
+    await checking.promise;
+    await clock.tickAsync(50);
+    const expired = harness().next('messageExpired');
+    reservation.loseLease();
+    await expired;
+    await endCheck();
+    expect(reservation.settlement).to.equal(undefined);
+  });
+
+  it('ends when the worker must stop', async () => {
+    const reservation = harness().deliver();
+    const worker = harness().start();
+    await checking.promise;
+    const stopped = worker.stop({ grace: '1s' });
+    await clock.tickAsync(1000);
+    await stopped;
+    expect(reservation.settlement).to.deep.equal(['release', { delayMs: 0 }]);
+    await endCheck();
   });
 });

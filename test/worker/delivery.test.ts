@@ -1,8 +1,15 @@
 import { expect } from 'chai';
+import { spy } from 'sinon';
 import { z } from 'zod';
 import { DecodeError, SchemaError } from '../../src/queue/errors.js';
 import { defineMessage } from '../../src/queue/message.js';
-import { deferred, useWorkerHarness } from '../support/worker-harness.js';
+import { Queue } from '../../src/queue/queue.js';
+import { SignalDispatcher } from '../../src/signals/dispatcher.js';
+import { Alarms } from '../../src/worker/alarms.js';
+import { Delivery } from '../../src/worker/delivery.js';
+import { settingsOf } from '../../src/worker/options.js';
+import { FakeDriver, FakeReservation } from '../support/fake-driver.js';
+import { deferred, encoded, useWorkerHarness } from '../support/worker-harness.js';
 
 const SendMail = defineMessage<{ to: string }>('mail.send');
 const ANSWERED = { to: 'a@b.example' };
@@ -152,5 +159,22 @@ describe('A message that nobody can work on', () => {
     harness().start();
     await harness().next('messageFailed');
     expect(reservation.settlement).to.deep.equal(['bury', {}]);
+  });
+});
+
+describe('A delivery that is decided', () => {
+  it('has taken back every alarm that it had set', async () => {
+    const signals = new SignalDispatcher();
+    const alarms = new Alarms();
+    const [setting, cancelling] = [spy(alarms, 'set'), spy(alarms, 'cancel')];
+    signals.connect(SendMail, () => new Promise((resolve) => setImmediate(resolve)));
+    const queue = new Queue(new FakeDriver(), 'mail');
+    const settings = settingsOf({ slotTimeout: '1h' });
+    const reservation = new FakeReservation({ body: encoded() }, () => {});
+    const delivery = new Delivery(reservation, { queue, signals, settings, alarms, keepsReason: false });
+    expect(await delivery.judge()).to.include({ outcome: 'finished' });
+    expect(setting.callCount).to.equal(2);
+    expect(cancelling.returnValues).to.deep.equal([true, true]);
+    alarms.stop();
   });
 });

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { Alarms } from '../../src/worker/alarms.js';
 import { LeaseKeeper } from '../../src/worker/lease.js';
 import { useFakeClock } from '../support/clock.js';
 import { FakeReservation } from '../support/fake-driver.js';
@@ -6,17 +7,27 @@ import { deferred } from '../support/worker-harness.js';
 
 describe('LeaseKeeper', () => {
   const clock = useFakeClock();
+  let alarms: Alarms;
+  let losses: Error[];
   let errors: unknown[];
   let keeper: LeaseKeeper;
 
   function keep(ttrMs: number): FakeReservation {
     const reservation = new FakeReservation({ ttrMs }, () => {});
+    alarms = new Alarms();
+    losses = [];
     errors = [];
-    keeper = new LeaseKeeper(reservation, (error) => errors.push(error));
+    keeper = new LeaseKeeper(reservation, alarms, {
+      onLost: (reason) => losses.push(reason),
+      onError: (error) => errors.push(error),
+    });
     return reservation;
   }
 
-  afterEach(() => keeper.stop());
+  afterEach(() => {
+    keeper.stop();
+    alarms.stop();
+  });
 
   it('renews the lease well before it ends, again and again', async () => {
     const reservation = keep(10_000);
@@ -41,6 +52,13 @@ describe('LeaseKeeper', () => {
     expect(reservation.touches).to.equal(2);
   });
 
+  it('renews in time also when it was watched from the beginning', async () => {
+    const reservation = keep(10_000);
+    keeper.watch();
+    await clock.tickAsync(4000);
+    expect(reservation.touches).to.equal(1);
+  });
+
   it('renews no more than ten times a second', async () => {
     const reservation = keep(1);
     await clock.tickAsync(1000);
@@ -55,12 +73,22 @@ describe('LeaseKeeper', () => {
     expect(reservation.touches).to.equal(1);
   });
 
-  it('runs no timer once it was stopped', async () => {
+  it('does nothing for a message that is done within a few milliseconds', async () => {
     const reservation = keep(10_000);
+    await clock.tickAsync(49);
     keeper.stop();
-    expect(clock.pending).to.equal(0);
     await clock.tickAsync(60_000);
-    expect(reservation.touches).to.equal(0);
+    expect([reservation.touches, clock.pending]).to.deep.equal([0, 0]);
+    reservation.loseLease();
+    expect(losses).to.deep.equal([]);
+  });
+
+  it('renews nothing once it was stopped', async () => {
+    const reservation = keep(10_000);
+    await clock.tickAsync(3999);
+    keeper.stop();
+    await clock.tickAsync(60_000);
+    expect([reservation.touches, clock.pending]).to.deep.equal([0, 0]);
   });
 
   it('runs no timer when it was stopped during a renewal', async () => {
@@ -74,13 +102,52 @@ describe('LeaseKeeper', () => {
     expect([reservation.touches, clock.pending]).to.deep.equal([1, 0]);
   });
 
-  it('ends with the lease, of which the reservation itself tells', async () => {
-    const reservation = keep(10_000);
-    reservation.loseLease({ tell: false });
-    await clock.tickAsync(60_000);
-    expect(reservation.touches).to.equal(1);
-    expect(reservation.lost.aborted).to.equal(true);
-    expect(errors).to.deep.equal([]);
+  describe('tells that the lease is lost', () => {
+    it('as soon as it is known', async () => {
+      const reservation = keep(10_000);
+      await clock.tickAsync(1000);
+      reservation.loseLease();
+      expect(losses).to.deep.equal([reservation.lost.reason]);
+      await clock.tickAsync(60_000);
+      expect(reservation.touches).to.equal(0);
+    });
+
+    it('at the first look, when that was within the first few milliseconds', async () => {
+      const reservation = keep(10_000);
+      reservation.loseLease();
+      expect(losses).to.deep.equal([]);
+      await clock.tickAsync(50);
+      expect(losses).to.deep.equal([reservation.lost.reason]);
+    });
+
+    it('at once when it is watched, be it lost before or after', () => {
+      const before = keep(10_000);
+      before.loseLease();
+      keeper.watch();
+      expect(losses).to.deep.equal([before.lost.reason]);
+      const after = keep(10_000);
+      keeper.watch();
+      after.loseLease();
+      expect(losses).to.deep.equal([after.lost.reason]);
+    });
+
+    it('when a renewal is refused, and renews it no more', async () => {
+      const reservation = keep(10_000);
+      reservation.loseLease({ tell: false });
+      await clock.tickAsync(60_000);
+      expect(reservation.touches).to.equal(1);
+      expect(losses).to.deep.equal([reservation.lost.reason]);
+      expect(errors).to.deep.equal([]);
+    });
+
+    it('to nobody once it was stopped', async () => {
+      const reservation = keep(10_000);
+      await clock.tickAsync(1000);
+      keeper.stop();
+      keeper.watch();
+      reservation.loseLease();
+      expect(losses).to.deep.equal([]);
+    });
   });
 
   it('reports another failure and tries again', async () => {

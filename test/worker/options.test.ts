@@ -13,6 +13,8 @@ describe('The options of a worker', () => {
     expect(settings).to.deep.equal({
       concurrency: 1,
       attempts: 5,
+      trackAttempts: true,
+      order: 'fair',
       slotTimeoutMs: undefined,
       unhandled: 'bury',
       graceMs: 10_000,
@@ -26,7 +28,7 @@ describe('The options of a worker', () => {
 
   it('that are undefined are as good as left out', () => {
     const names = ['concurrency', 'attempts', 'backoff', 'slotTimeout', 'unhandled', 'grace', 'maxMessages'];
-    const others = ['timeLimit', 'memoryLimit', 'failureLimit'];
+    const others = ['timeLimit', 'memoryLimit', 'failureLimit', 'trackAttempts', 'order'];
     const options = Object.fromEntries([...names, ...others].map((name) => [name, undefined])) as WorkerOptions;
     expect(settingsOf(options)).to.deep.include({ concurrency: 1, attempts: 5, unhandled: 'bury', graceMs: 10_000 });
   });
@@ -36,6 +38,8 @@ describe('The options of a worker', () => {
       settingsOf({
         concurrency: 7,
         attempts: 1,
+        trackAttempts: false,
+        order: 'strict',
         backoff: 5,
         slotTimeout: '2s',
         unhandled: 'ignore',
@@ -48,6 +52,8 @@ describe('The options of a worker', () => {
     ).to.deep.include({
       concurrency: 7,
       attempts: 1,
+      trackAttempts: false,
+      order: 'strict',
       slotTimeoutMs: 2000,
       unhandled: 'ignore',
       graceMs: 0,
@@ -75,6 +81,29 @@ describe('The options of a worker', () => {
           new RegExp(`^${name} is `),
         );
       }
+    }
+  });
+
+  it('say in one of two orders which queue comes first', () => {
+    for (const [order, shown] of [
+      ['first', '"first"'],
+      [true, 'true'],
+    ] as const) {
+      expect(thrown(() => settingsOf({ order: order as 'fair' }), InvalidOptionError).message).to.equal(
+        `order is one of fair, strict, got ${shown}`,
+      );
+    }
+  });
+
+  it('say yes or no to the tracking of attempts', () => {
+    for (const [trackAttempts, shown] of [
+      ['no', '"no"'],
+      [0, '0'],
+    ] as const) {
+      const options = { trackAttempts: trackAttempts as unknown as boolean };
+      expect(thrown(() => settingsOf(options), InvalidOptionError).message).to.equal(
+        `trackAttempts is true or false, got ${shown}`,
+      );
     }
   });
 

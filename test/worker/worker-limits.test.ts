@@ -78,6 +78,7 @@ describe('A worker stops by itself', () => {
       await clock.tickAsync(0);
       rss.returns(101);
       harness().deliver();
+      await clock.tickAsync(100);
       await stopped;
     } finally {
       rss.restore();

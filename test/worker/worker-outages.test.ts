@@ -70,6 +70,33 @@ describe('A worker whose engine fails', () => {
     await harness().next('messageFinished');
   });
 
+  it('waits for an engine that cannot be reached when it starts', async () => {
+    const { driver, signals } = harness();
+    signals.connect(SendMail, () => {});
+    const error = new Error('connection refused');
+    driver.consumeError = error;
+    harness().start();
+    await clock.tickAsync(600);
+    expect(harness().events('workerError')).to.deep.include({ error });
+    expect(harness().events('workerStarted')).to.deep.equal([]);
+    driver.consumeError = undefined;
+    harness().deliver();
+    const finished = harness().next('messageFinished');
+    await clock.tickAsync(5000);
+    await finished;
+    expect(harness().events('workerStarted')).to.have.length(1);
+  });
+
+  it('can be stopped while it waits for that', async () => {
+    harness().driver.consumeError = new Error('connection refused');
+    const worker = harness().start();
+    await clock.tickAsync(0);
+    await worker.stop();
+    expect(harness().emitted).to.deep.equal(['workerError', 'workerStopping', 'workerStopped']);
+    expect(harness().driver.calls).to.have.length(1);
+    expect(clock.pending).to.equal(0);
+  });
+
   it('can be stopped while it waits for the engine', async () => {
     const { driver } = harness();
     const worker = harness().start();

@@ -42,12 +42,40 @@ describe('Stopping a worker', () => {
   it('ends the reserves that wait, and is done when nothing runs', async () => {
     const worker = harness().start({ concurrency: 3 });
     await harness().driver.untilWaiting(3);
+    await clock.tickAsync(100);
     await worker.stop();
     expect(harness().driver.waiting).to.equal(0);
     expect(harness().emitted).to.deep.equal(['workerStarted', 'workerStopping', 'workerStopped']);
     expect(harness().events('workerStopping')[0]).to.deep.equal({ queues: ['mail'], reason: 'stop' });
     expect(harness().driver.calls.at(-1)).to.deep.equal(['closeConsumer']);
     expect(clock.pending).to.equal(0);
+  });
+
+  it('lets reserves of the last moments be answered: given up they would cost the message an attempt', async () => {
+    const { driver } = harness();
+    const worker = harness().start({ concurrency: 2 });
+    await driver.untilWaiting(2);
+    await clock.tickAsync(30);
+    const stopped = worker.stop();
+    await clock.tickAsync(69);
+    expect(driver.waiting).to.equal(2);
+    const reservation = harness().deliver();
+    await started.promise;
+    await clock.tickAsync(1);
+    expect(driver.waiting).to.equal(0);
+    expect(await isPending(stopped)).to.equal(true);
+    work.resolve();
+    await stopped;
+    expect(reservation.settlement).to.deep.equal(['ack']);
+    expect(driver.log.filter((entry) => entry === 'reserve')).to.have.length(2);
+    expect(clock.pending).to.equal(0);
+  });
+
+  it('gives them up at once when there is no grace', async () => {
+    const worker = harness().start();
+    await harness().driver.untilWaiting(1);
+    await worker.stop({ grace: 0 });
+    expect(harness().driver.waiting).to.equal(0);
   });
 
   it('lets slots that run finish, and reserves nothing more', async () => {
@@ -187,12 +215,29 @@ describe('Stopping a worker', () => {
     expect(harness().emitted).to.deep.equal(['workerStarted', 'messageFailed', 'workerStopping', 'workerStopped']);
   });
 
+  it('begins no work when the engine was still to be reached, and closes what it has been given', async () => {
+    const { driver } = harness();
+    const gate = deferred();
+    const consume = driver.consume.bind(driver);
+    driver.consume = async (...args) => {
+      await gate.promise;
+      return consume(...args);
+    };
+    const worker = harness().start();
+    const stopped = worker.stop();
+    gate.resolve();
+    await stopped;
+    expect(driver.calls.map(([method]) => method)).to.deep.equal(['consume', 'closeConsumer']);
+    expect(harness().emitted).to.deep.equal(['workerStopping', 'workerStopped']);
+  });
+
   it('gives back a message that arrives too late', async () => {
     const { driver } = harness();
     driver.heedsAbort = false;
     const worker = harness().start();
     await driver.untilWaiting(1);
     const stopped = worker.stop();
+    await clock.tickAsync(100);
     const reservation = harness().deliver();
     await stopped;
     expect(reservation.settlement?.[0]).to.equal('release');
@@ -227,8 +272,8 @@ describe('Stopping a worker', () => {
     it('takes nothing when it has aborted before', async () => {
       harness().deliver();
       await harness().worker().run({ signal: AbortSignal.abort() });
-      expect(harness().driver.log).to.deep.equal([]);
-      expect(harness().emitted).to.deep.equal(['workerStarted', 'workerStopping', 'workerStopped']);
+      expect([harness().driver.log, harness().driver.calls]).to.deep.equal([[], []]);
+      expect(harness().emitted).to.deep.equal(['workerStopping', 'workerStopped']);
     });
   });
 });

@@ -1,9 +1,9 @@
 import { expect } from 'chai';
 import { cloudEvents } from '../../src/queue/cloudevents.js';
+import { UnsupportedError } from '../../src/queue/errors.js';
 import { defineMessage } from '../../src/queue/message.js';
 import { Queue } from '../../src/queue/queue.js';
 import { rejection } from '../support/failures.js';
-import { FakeDriver } from '../support/fake-driver.js';
 import { type Deferred, deferred, encoded, useWorkerHarness } from '../support/worker-harness.js';
 
 const SendMail = defineMessage<number>('mail.send');
@@ -22,7 +22,17 @@ describe('A worker', () => {
     expect(harness().events('workerStarted')).to.deep.equal([{ queues: ['mail'], concurrency: 2 }]);
     expect(harness().events('workerStopping')).to.deep.equal([{ queues: ['mail'], reason: 'maxMessages' }]);
     expect(harness().events('workerStopped')).to.deep.equal([{ queues: ['mail'], finished: 2, failed: 1 }]);
-    expect(driver.calls).to.deep.equal([['consume', ['mail'], 2], ['closeConsumer']]);
+    expect(driver.calls).to.deep.equal([
+      ['consume', ['mail'], 2, { order: 'fair', trackAttempts: true }],
+      ['closeConsumer'],
+    ]);
+  });
+
+  it('tells the engine in which order it wants its queues, and whether to count the attempts', async () => {
+    const { driver } = harness();
+    harness().start({ concurrency: 3, order: 'strict', trackAttempts: false });
+    await driver.untilWaiting(3);
+    expect(driver.calls).to.deep.equal([['consume', ['mail'], 3, { order: 'strict', trackAttempts: false }]]);
   });
 
   it('runs once', async () => {
@@ -49,19 +59,14 @@ describe('A worker', () => {
       ['bare', 'hi'],
       ['mail', 5],
     ]);
-    expect(driver.calls[0]).to.deep.equal(['consume', ['mail', 'bare'], 1]);
+    expect(driver.calls[0]?.slice(0, 3)).to.deep.equal(['consume', ['mail', 'bare'], 1]);
     expect(harness().events('workerStarted')[0]?.queues).to.deep.equal(['mail', 'bare']);
   });
 
-  it('rejects, having cleaned up, when the engine can give it no consumer', async () => {
-    const error = new Error('no such engine');
-    class Broken extends FakeDriver {
-      override consume(): Promise<never> {
-        return Promise.reject(error);
-      }
-    }
-    const worker = harness().worker({}, new Queue(new Broken(), 'mail'));
-    expect(await rejection(worker.run(), Error)).to.equal(error);
+  it('rejects, having cleaned up, when the engine refuses to give it a consumer', async () => {
+    const { driver } = harness();
+    driver.consumeError = new UnsupportedError('not on this engine');
+    expect(await rejection(harness().worker().run(), UnsupportedError)).to.equal(driver.consumeError);
     expect(harness().emitted).to.deep.equal(['workerStopped']);
   });
 

@@ -5,6 +5,7 @@ import type { StoredJob } from '../../client/job.js';
 import type { Tube } from '../../client/tube.js';
 import type {
   Capabilities,
+  ConsumeOptions,
   Consumer,
   Driver,
   PeekState,
@@ -13,7 +14,7 @@ import type {
   QueueStats,
   StoredMessage,
 } from '../../queue/driver.js';
-import { DriverClosedError, UnsupportedError } from '../../queue/errors.js';
+import { DriverClosedError, InvalidOptionError, UnsupportedError } from '../../queue/errors.js';
 import { BeanstalkdConsumer } from './consumer.js';
 import { MAX_BODY_BYTES, Tubes, toSeconds } from './tubes.js';
 
@@ -60,10 +61,11 @@ class BeanstalkdDriver implements Driver {
     return Promise.all(items.map(({ body, options }) => tube.put(body, onWire(options))));
   }
 
-  async consume(queues: readonly string[], slots: number): Promise<Consumer> {
+  async consume(queues: readonly string[], slots: number, options?: ConsumeOptions): Promise<Consumer> {
     if (this.#closed) throw closed();
-    const tubes = queues.map((queue) => this.#tubes.tubeOf(queue));
-    const consumer = new BeanstalkdConsumer(this.#url, this.#tubes, tubes, slots);
+    if (queues.length === 0) throw new InvalidOptionError('there is no queue to consume');
+    const tubes = new Set(queues.map((queue) => this.#tubes.tubeOf(queue)));
+    const consumer = new BeanstalkdConsumer(this.#url, this.#tubes, [...tubes], slots, options);
     consumer.onClose = () => this.#consumers.delete(consumer);
     this.#consumers.add(consumer);
     return consumer;

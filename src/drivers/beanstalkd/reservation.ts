@@ -1,70 +1,93 @@
-import type { Client } from '../../client/client.js';
 import { NotFoundError } from '../../client/errors.js';
 import type { Job } from '../../client/job.js';
 import type { Reservation } from '../../queue/driver.js';
-import { LeaseLostError } from '../../queue/errors.js';
+import { LeaseLostError, UnsupportedError } from '../../queue/errors.js';
 import { checkPriority } from '../../queue/priority.js';
 import { toSeconds } from './tubes.js';
 
-/** What `stats-job` tells of a reserved job. */
-export interface Delivery {
-  readonly queue: string;
-  readonly priority: number;
-  readonly attempt: number;
-  readonly kicks: number;
-  readonly ttrMs: number;
-}
+type JobStats = NonNullable<Awaited<ReturnType<Job['stats']>>>;
+
+/** What `stats-job` tells of a reserved job, and RESERVED does not. */
+export type Known = Pick<JobStats, 'pri' | 'ttr' | 'reserves' | 'releases' | 'buries' | 'kicks'>;
+
+/** While the TTR is unknown it is taken for the shortest that there is. */
+const SHORTEST_TTR_MS = 1000;
 
 /** A job, with the connection that holds it. */
 export class BeanstalkdReservation implements Reservation {
   readonly id: string;
-  readonly body: Buffer;
   readonly queue: string;
-  readonly attempt: number;
-  readonly kicks: number;
-  readonly ttrMs: number;
+  readonly body: Buffer;
   readonly #job: Job;
-  readonly #priority: number;
   readonly #onSettled: () => void;
-  readonly #lost = new AbortController();
+  #known: Known | undefined;
+  #lost: AbortController | undefined;
   /** Why it can no longer be settled. */
   #over: string | undefined;
+  #isLost = false;
 
-  /** @param onSettled called as soon as the command that settles the job is on its way: the connection is free again */
-  constructor(job: Job, client: Client, delivery: Delivery, onSettled: () => void) {
+  /**
+   * @param known nothing: it is asked for when it is needed
+   * @param onSettled called as soon as the command that settles the job is on its way: the connection is free again
+   */
+  constructor(job: Job, queue: string, known: Known | undefined, onSettled: () => void) {
     this.id = job.id;
+    this.queue = queue;
     this.body = job.body;
-    this.queue = delivery.queue;
-    this.attempt = delivery.attempt;
-    this.kicks = delivery.kicks;
-    this.ttrMs = delivery.ttrMs;
     this.#job = job;
-    this.#priority = delivery.priority;
-    const onClose = (): void => this.#lose('its connection closed');
-    client.once('close', onClose);
-    this.#onSettled = () => {
-      client.off('close', onClose);
-      onSettled();
-    };
+    this.#known = known;
+    this.#onSettled = onSettled;
   }
 
+  get attempt(): number {
+    return this.#known === undefined ? 0 : attemptOf(this.#known);
+  }
+
+  get kicks(): number {
+    return this.#known?.kicks ?? 0;
+  }
+
+  get ttrMs(): number {
+    return this.#known === undefined ? SHORTEST_TTR_MS : this.#known.ttr * 1000;
+  }
+
+  // Made when it is asked for: most messages are done before anybody does.
   get lost(): AbortSignal {
+    if (this.#lost === undefined) {
+      this.#lost = new AbortController();
+      if (this.#isLost) this.#lost.abort(this.#lostError());
+    }
     return this.#lost.signal;
   }
 
+  async track(): Promise<void> {
+    if (this.#over !== undefined) throw this.#lostError();
+    if (this.#known !== undefined) return;
+    const stats = await this.#job.stats();
+    if (stats?.state !== 'reserved') {
+      this.lose('its lease had ended');
+      throw this.#lostError();
+    }
+    this.#known = stats;
+  }
+
   ack(): Promise<void> {
-    return this.#settle('acknowledged', () => this.#job.delete());
+    return this.#settle('it was acknowledged', () => this.#job.delete());
   }
 
-  async release({ priority = this.#priority, delayMs = 0 }: Parameters<Reservation['release']>[0] = {}): Promise<void> {
+  async release({ priority, delayMs = 0 }: Parameters<Reservation['release']>[0] = {}): Promise<void> {
     // Refused before anything is given up: then the message is still held.
-    const options = { priority: checkPriority(priority), delay: toSeconds(delayMs) };
-    return this.#settle('released', () => this.#job.release(options));
+    const delay = toSeconds(delayMs);
+    if (priority !== undefined) checkPriority(priority);
+    else if (this.#known === undefined) await this.track();
+    return this.#settle('it was released', () => this.#job.release({ priority: priority ?? this.#known?.pri, delay }));
   }
 
-  async bury({ priority = this.#priority }: Parameters<Reservation['bury']>[0] = {}): Promise<void> {
-    checkPriority(priority);
-    return this.#settle('buried', () => this.#job.bury({ priority }));
+  async bury({ priority, reason }: Parameters<Reservation['bury']>[0] = {}): Promise<void> {
+    if (reason !== undefined) throw new UnsupportedError('beanstalkd keeps no reason with a job that is buried');
+    if (priority !== undefined) checkPriority(priority);
+    else if (this.#known === undefined) await this.track();
+    return this.#settle('it was buried', () => this.#job.bury({ priority: priority ?? this.#known?.pri }));
   }
 
   async touch(): Promise<void> {
@@ -76,9 +99,17 @@ export class BeanstalkdReservation implements Reservation {
     }
   }
 
+  /** It is known to be lost. Does nothing once the command that settles it was sent. */
+  lose(why: string): void {
+    if (this.#over !== undefined) return;
+    this.#over = why;
+    this.#isLost = true;
+    this.#lost?.abort(this.#lostError());
+  }
+
   async #settle(how: string, command: () => Promise<void>): Promise<void> {
     if (this.#over !== undefined) throw this.#lostError();
-    this.#over = `it was ${how}`;
+    this.#over = how;
     const answer = command();
     this.#onSettled();
     try {
@@ -91,14 +122,8 @@ export class BeanstalkdReservation implements Reservation {
   #translate(error: unknown): unknown {
     if (!(error instanceof NotFoundError)) return error;
     this.#over = undefined;
-    this.#lose('its lease had ended');
+    this.lose('its lease had ended');
     return this.#lostError(error);
-  }
-
-  #lose(why: string): void {
-    if (this.#over !== undefined) return;
-    this.#over = why;
-    this.#lost.abort(this.#lostError());
   }
 
   #lostError(cause?: unknown): LeaseLostError {
@@ -106,4 +131,13 @@ export class BeanstalkdReservation implements Reservation {
       cause,
     });
   }
+}
+
+/**
+ * What has crashed its holders is buried by a delivery of its own, beyond its budget, which after a kick would be missing
+ * from the next one. So for each kick a delivery is left out, as far as there were any that ended without a command.
+ */
+function attemptOf({ reserves, releases, buries, kicks }: Known): number {
+  const crashed = reserves - 1 - releases - buries;
+  return reserves - Math.min(kicks, Math.max(0, crashed));
 }

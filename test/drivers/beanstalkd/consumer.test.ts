@@ -1,9 +1,10 @@
 import { expect } from 'chai';
+import { spy } from 'sinon';
 import { BeanstalkdConsumer } from '../../../src/drivers/beanstalkd/consumer.js';
 import { Tubes } from '../../../src/drivers/beanstalkd/tubes.js';
 import { DeadlineSoonError, OutOfMemoryError } from '../../../src/protocol/errors.js';
-import type { Reservation } from '../../../src/queue/driver.js';
-import { DriverClosedError } from '../../../src/queue/errors.js';
+import type { ConsumeOptions, Reservation } from '../../../src/queue/driver.js';
+import { DriverClosedError, LeaseLostError } from '../../../src/queue/errors.js';
 import { rejection } from '../../support/failures.js';
 import type { Peer } from '../../support/scripted-server.js';
 import { jobStats, useWireServer } from '../../support/wire-server.js';
@@ -12,8 +13,12 @@ describe('BeanstalkdConsumer', () => {
   const server = useWireServer();
   let consumer: BeanstalkdConsumer;
 
-  function consume(prefix = '', watched = ['mail'], slots = 1): BeanstalkdConsumer {
-    consumer = new BeanstalkdConsumer(server().url, new Tubes(prefix), watched, slots);
+  function consume(
+    prefix = '',
+    watched = ['mail'],
+    { slots = 1, ...options }: ConsumeOptions & { slots?: number } = {},
+  ): BeanstalkdConsumer {
+    consumer = new BeanstalkdConsumer(server().url, new Tubes(prefix), watched, slots, options);
     return consumer;
   }
 
@@ -21,7 +26,7 @@ describe('BeanstalkdConsumer', () => {
 
   /** A consumer that has reserved job 7 on its first connection. */
   async function reserved(slots = 1): Promise<{ reservation: Reservation; peer: Peer }> {
-    const reserving = consume('', ['mail'], slots).reserve();
+    const reserving = consume('', ['mail'], { slots }).reserve();
     const peer = await server().peer();
     await peer.takes('watch mail\r\nignore default\r\nreserve\r\n');
     peer.sends('WATCHING 2\r\nWATCHING 1\r\nRESERVED 7 2\r\nhi\r\n');
@@ -31,16 +36,16 @@ describe('BeanstalkdConsumer', () => {
     return { reservation: reservation as Reservation, peer };
   }
 
-  it('watches its queues, ignores the default one and reserves, all in one write', async () => {
-    void consume('p-', ['p-mail', 'p-sms']).reserve({ timeoutMs: 1001 });
+  it('watches its queue, ignores the default one and reserves, all in one write', async () => {
+    void consume('p-', ['p-mail']).reserve({ timeoutMs: 1001 });
     const peer = await server().peer();
     await peer.takes('watch p-mail\r\n');
-    expect(peer.unread).to.equal('watch p-sms\r\nignore default\r\nreserve-with-timeout 2\r\n');
+    expect(peer.unread).to.equal('ignore default\r\nreserve-with-timeout 2\r\n');
   });
 
-  it('does not ignore the default queue where it is to be consumed', async () => {
-    void consume('', ['default', 'mail']).reserve();
-    await (await server().peer()).takes('watch default\r\nwatch mail\r\nreserve\r\n');
+  it('has nothing to change for the default queue', async () => {
+    void consume('', ['default']).reserve();
+    await (await server().peer()).takes('reserve\r\n');
   });
 
   it('connects only when it is to reserve', async () => {
@@ -157,12 +162,69 @@ describe('BeanstalkdConsumer', () => {
     await acked;
   });
 
-  it('gives up while it is still connecting, and closes that connection', async () => {
+  it('gives up while it is still connecting, and does not connect', async () => {
     const controller = new AbortController();
     const given = rejection(consume().reserve({ signal: controller.signal }), Error);
     controller.abort();
     expect((await given).name).to.equal('AbortError');
-    await (await server().peer()).takesEnd();
+    void consumer.reserve();
+    await (await server().peer()).takes('watch mail\r\nignore default\r\nreserve\r\n');
+    expect(server().connections).to.equal(1);
+  });
+
+  it('listens to a signal once, however often it reserves with it', async () => {
+    const { signal } = new AbortController();
+    const listening = spy(signal, 'addEventListener');
+    let reserving = consume().reserve({ signal });
+    const peer = await server().peer();
+    await peer.takes('watch mail\r\nignore default\r\nreserve\r\n');
+    peer.sends('WATCHING 2\r\nWATCHING 1\r\n');
+    for (let n = 0; n < 5; n++) {
+      peer.sends('RESERVED 7 2\r\nhi\r\n');
+      await peer.takes('stats-job 7\r\n');
+      peer.sends(jobStats());
+      const acked = (await reserving)?.ack();
+      reserving = consumer.reserve({ signal });
+      await peer.takes('delete 7\r\nreserve\r\n');
+      peer.sends('DELETED\r\n');
+      await acked;
+    }
+    expect(listening.callCount).to.equal(1);
+  });
+
+  it('heeds the signal of each reserve, and none that was for another', async () => {
+    const { reservation, peer } = await reserved();
+    const [before, now] = [new AbortController(), new AbortController()];
+    const acked = reservation.ack();
+    const first = consumer.reserve({ timeoutMs: 0, signal: before.signal });
+    await peer.takes('delete 7\r\nreserve-with-timeout 0\r\n');
+    peer.sends('DELETED\r\nTIMED_OUT\r\n');
+    expect(await first).to.equal(null);
+    await acked;
+    const given = rejection(consumer.reserve({ signal: now.signal }), Error);
+    await peer.takes('reserve\r\n');
+    before.abort();
+    const reason = new Error('now');
+    now.abort(reason);
+    expect(await given).to.equal(reason);
+    await peer.takesEnd();
+  });
+
+  it('goes on holding a message when the signal aborts with which it was reserved', async () => {
+    const controller = new AbortController();
+    const reserving = consume().reserve({ signal: controller.signal });
+    const peer = await server().peer();
+    await peer.takes('watch mail\r\nignore default\r\nreserve\r\n');
+    peer.sends('WATCHING 2\r\nWATCHING 1\r\nRESERVED 7 2\r\nhi\r\n');
+    await peer.takes('stats-job 7\r\n');
+    peer.sends(jobStats());
+    const reservation = await reserving;
+    controller.abort();
+    expect(reservation?.lost.aborted).to.equal(false);
+    const acked = reservation?.ack();
+    await peer.takes('delete 7\r\n');
+    peer.sends('DELETED\r\n');
+    await acked;
   });
 
   it('does not begin when the signal has aborted already', async () => {
@@ -232,6 +294,16 @@ describe('BeanstalkdConsumer', () => {
     return { reservation: (await reserving) as Reservation, peer };
   }
 
+  it('loses what it holds with the connection', async () => {
+    const { reservation, peer } = await reserved();
+    const lost = new Promise((resolve) => reservation.lost.addEventListener('abort', resolve));
+    peer.ends();
+    await lost;
+    expect((await rejection(reservation.ack(), LeaseLostError)).message).to.equal(
+      'message 7 of queue "mail" is no longer held: its connection closed',
+    );
+  });
+
   it('reserves on the connection that was freed last: what settled its message may not be sent yet', async () => {
     const first = await reserved(2);
     const second = await reservedToo();
@@ -253,5 +325,36 @@ describe('BeanstalkdConsumer', () => {
     await peer.takes('quit\r\n');
     await peer.takesEnd();
     expect(first.peer.unread).to.equal('');
+  });
+
+  describe('that does not track attempts', () => {
+    it('asks for nothing: two commands for a message, in one write', async () => {
+      const reserving = consume('p-', ['p-mail'], { trackAttempts: false }).reserve();
+      const peer = await server().peer();
+      await peer.takes('watch p-mail\r\nignore default\r\nreserve\r\n');
+      peer.sends('WATCHING 2\r\nWATCHING 1\r\nRESERVED 7 2\r\nhi\r\n');
+      const reservation = await reserving;
+      expect(reservation).to.include({ id: '7', queue: 'mail', attempt: 0 });
+      const acked = reservation?.ack();
+      void consumer.reserve();
+      await peer.takes('delete 7\r\nreserve\r\n');
+      peer.sends('DELETED\r\n');
+      await acked;
+      expect(server().connections).to.equal(1);
+    });
+
+    it('gives back a job that arrives while it gives up, by ending the connection', async () => {
+      const controller = new AbortController();
+      const reserving = consume('', ['mail'], { trackAttempts: false }).reserve({ signal: controller.signal });
+      const given = rejection(reserving, Error);
+      const peer = await server().peer();
+      await peer.takes('watch mail\r\nignore default\r\nreserve\r\n');
+      controller.abort();
+      peer.sends('WATCHING 2\r\nWATCHING 1\r\nRESERVED 7 2\r\nhi\r\n');
+      await given;
+      await peer.takesEnd();
+      void consumer.reserve();
+      await (await server().peer()).takes('watch mail\r\nignore default\r\nreserve\r\n');
+    });
   });
 });

@@ -104,6 +104,26 @@ describe('The beanstalkd driver', () => {
     expect(await kicked).to.equal(1);
   });
 
+  it('consumes at least one queue', async () => {
+    expect((await rejection(driver.consume([], 1), InvalidOptionError)).message).to.equal(
+      'there is no queue to consume',
+    );
+  });
+
+  it('consumes a queue once, though it is named twice', async () => {
+    const consumer = await driver.consume(['mail', 'mail'], 1);
+    void consumer.reserve();
+    await (await server().peer()).takes('watch p-mail\r\nignore default\r\nreserve\r\n');
+    await consumer.close();
+  });
+
+  it('takes no reserve of a consumer once it is closed', async () => {
+    const consumer = await driver.consume(['mail'], 1);
+    await driver.close();
+    await rejection(consumer.reserve(), DriverClosedError);
+    expect(server().connections).to.equal(0);
+  });
+
   it('shows one message of a state at most, and says so', async () => {
     expect((await rejection(driver.peek('mail', 'ready', 2), UnsupportedError)).message).to.equal(
       'beanstalkd shows only the first message of a state, not 2: ask for one',

@@ -1,17 +1,19 @@
 import { expect } from 'chai';
 import { Client } from '../../../src/client/client.js';
-import { BeanstalkdReservation, type Delivery } from '../../../src/drivers/beanstalkd/reservation.js';
-import { LeaseLostError } from '../../../src/queue/errors.js';
+import type { Job } from '../../../src/client/job.js';
+import { BeanstalkdReservation, type Known } from '../../../src/drivers/beanstalkd/reservation.js';
+import { InvalidOptionError, LeaseLostError, UnsupportedError } from '../../../src/queue/errors.js';
 import { rejection } from '../../support/failures.js';
 import type { Peer } from '../../support/scripted-server.js';
-import { useWireServer } from '../../support/wire-server.js';
+import { jobStats, useWireServer } from '../../support/wire-server.js';
 
-const DELIVERY: Delivery = { queue: 'mail', priority: 55, attempt: 2, kicks: 1, ttrMs: 60_000 };
+const KNOWN: Known = { pri: 55, ttr: 60, reserves: 2, releases: 0, buries: 1, kicks: 1 };
 
 describe('BeanstalkdReservation', () => {
   const server = useWireServer();
   let client: Client;
   let peer: Peer;
+  let job: Job;
   let reservation: BeanstalkdReservation;
   let settled: number;
 
@@ -21,10 +23,9 @@ describe('BeanstalkdReservation', () => {
     const reserving = client.reserve();
     await peer.takes('reserve\r\n');
     peer.sends('RESERVED 7 2\r\nhi\r\n');
-    const job = await reserving;
-    if (job === null) throw new Error('there is a job');
+    job = (await reserving) as Job;
     settled = 0;
-    reservation = new BeanstalkdReservation(job, client, DELIVERY, () => settled++);
+    reservation = new BeanstalkdReservation(job, 'mail', KNOWN, () => settled++);
   });
 
   afterEach(() => client.destroy());
@@ -33,6 +34,41 @@ describe('BeanstalkdReservation', () => {
     expect(reservation).to.include({ id: '7', queue: 'mail', attempt: 2, kicks: 1, ttrMs: 60_000 });
     expect(reservation.body.toString()).to.equal('hi');
     expect(reservation.lost.aborted).to.equal(false);
+  });
+
+  it('counts every delivery, also those that ended without a word', () => {
+    for (const [reserves, releases] of [
+      [1, 0],
+      [4, 3],
+      [4, 1],
+      [4, 0],
+    ] as const) {
+      const counted = new BeanstalkdReservation(
+        job,
+        'mail',
+        { ...KNOWN, reserves, releases, buries: 0, kicks: 0 },
+        () => {},
+      );
+      expect(counted.attempt).to.equal(reserves);
+    }
+  });
+
+  it('does not count a delivery that may only have buried it, after its holders had crashed', () => {
+    for (const [counts, attempt] of [
+      // Three failures, the last of them buried; kicked.
+      [{ reserves: 4, releases: 2, buries: 1, kicks: 1 }, 4],
+      // Three crashes, and a delivery that buried; kicked. The next budget begins where it does above.
+      [{ reserves: 5, releases: 0, buries: 1, kicks: 1 }, 4],
+      // The same again.
+      [{ reserves: 9, releases: 0, buries: 2, kicks: 2 }, 7],
+      // Kicked twice, but one crash in all.
+      [{ reserves: 8, releases: 4, buries: 2, kicks: 2 }, 7],
+      // Kicked while it was delayed.
+      [{ reserves: 2, releases: 1, buries: 0, kicks: 3 }, 2],
+    ] as const) {
+      const counted = new BeanstalkdReservation(job, 'mail', { ...KNOWN, ...counts }, () => {});
+      expect(counted, JSON.stringify(counts)).to.include({ attempt, kicks: counts.kicks });
+    }
   });
 
   it('is settled by its command, and its connection is free as soon as that is on its way', async () => {
@@ -55,11 +91,32 @@ describe('BeanstalkdReservation', () => {
     await peer.takes('release 7 0 0\r\n');
   });
 
-  it('buries with the priority of the message; the reason has no place here', async () => {
-    const buried = reservation.bury({ reason: 'broken' });
+  it('buries with the priority of the message, unless another is given', async () => {
+    const buried = reservation.bury();
     await peer.takes('bury 7 55\r\n');
     peer.sends('BURIED\r\n');
     await buried;
+  });
+
+  it('cannot keep the reason of a burial, and says so before anything is given up', async () => {
+    expect((await rejection(reservation.bury({ reason: 'broken' }), UnsupportedError)).message).to.equal(
+      'beanstalkd keeps no reason with a job that is buried',
+    );
+    const acked = reservation.ack();
+    await peer.takes('delete 7\r\n');
+    peer.sends('DELETED\r\n');
+    await acked;
+  });
+
+  it('is still held after a release or a burial with a priority or a delay that cannot be', async () => {
+    for (const priority of [-1, 1.5, 4_294_967_296]) {
+      await rejection(reservation.release({ priority }), InvalidOptionError);
+      await rejection(reservation.bury({ priority }), InvalidOptionError);
+    }
+    await rejection(reservation.release({ delayMs: 2 ** 43 }), InvalidOptionError);
+    void reservation.bury({ priority: 3 }).catch(() => {});
+    await peer.takes('bury 7 3\r\n');
+    expect(settled).to.equal(1);
   });
 
   it('can be settled once', async () => {
@@ -99,19 +156,25 @@ describe('BeanstalkdReservation', () => {
 
   it('is lost with its connection', async () => {
     const lost = new Promise((resolve) => reservation.lost.addEventListener('abort', resolve));
-    peer.ends();
+    reservation.lose('its connection closed');
     await lost;
     expect(reservation.lost.reason).to.include({ code: 'LEASE_LOST' });
     expect((await rejection(reservation.ack(), LeaseLostError)).message).to.match(/its connection closed$/);
     expect(settled).to.equal(0);
   });
 
+  it('tells that it is lost also when nobody has asked before', () => {
+    reservation.lose('its connection closed');
+    expect(reservation.lost.aborted).to.equal(true);
+    expect(reservation.lost.reason).to.be.instanceOf(LeaseLostError);
+    expect(reservation.lost).to.equal(reservation.lost);
+  });
+
   it('is not lost when its connection goes after it was settled', async () => {
     const acked = reservation.ack();
     peer.sends('DELETED\r\n');
     await acked;
-    expect(client.listenerCount('close')).to.equal(0);
-    client.destroy();
+    reservation.lose('its connection closed');
     expect(reservation.lost.aborted).to.equal(false);
   });
 
@@ -120,5 +183,75 @@ describe('BeanstalkdReservation', () => {
     peer.sends('INTERNAL_ERROR\r\n');
     expect(await buried).to.include({ code: 'INTERNAL_ERROR', jobId: '7' });
     expect(reservation.lost.aborted).to.equal(false);
+  });
+
+  describe('of which only the body is known', () => {
+    beforeEach(() => {
+      reservation = new BeanstalkdReservation(job, 'mail', undefined, () => settled++);
+    });
+
+    it('has attempt 0, and the shortest TTR that there is', () => {
+      expect(reservation).to.include({ attempt: 0, kicks: 0, ttrMs: 1000 });
+    });
+
+    it('is acknowledged without a question', async () => {
+      const acked = reservation.ack();
+      expect(settled).to.equal(1);
+      await peer.takes('delete 7\r\n');
+      peer.sends('DELETED\r\n');
+      await acked;
+    });
+
+    it('is asked about when it is to be tracked, once', async () => {
+      const tracked = reservation.track();
+      await peer.takes('stats-job 7\r\n');
+      peer.sends(jobStats({ reserves: 4, kicks: 1, ttr: 90 }));
+      await tracked;
+      expect(reservation).to.include({ attempt: 4, kicks: 1, ttrMs: 90_000 });
+      await reservation.track();
+      expect([peer.unread, settled]).to.deep.equal(['', 0]);
+    });
+
+    for (const [method, command] of [
+      ['release', 'release 7 55 0\r\n'],
+      ['bury', 'bury 7 55\r\n'],
+    ] as const) {
+      it(`keeps its priority, which is asked for: ${method}`, async () => {
+        const done = reservation[method]();
+        await peer.takes('stats-job 7\r\n');
+        expect(settled).to.equal(0);
+        peer.sends(jobStats({ pri: 55 }));
+        await peer.takes(command);
+        expect(settled).to.equal(1);
+        peer.sends(method === 'bury' ? 'BURIED\r\n' : 'RELEASED\r\n');
+        await done;
+      });
+
+      it(`takes a priority that is given without a question: ${method}`, async () => {
+        void reservation[method]({ priority: 3 }).catch(() => {});
+        await peer.takes(command.replace('55', '3'));
+      });
+    }
+
+    for (const [what, answer] of [
+      ['there is no such job', 'NOT_FOUND\r\n'],
+      ['nobody holds the job', jobStats().replace('state: reserved', 'state: ready   ')],
+    ] as const) {
+      it(`is lost when ${what}`, async () => {
+        const tracked = rejection(reservation.track(), LeaseLostError);
+        peer.sends(answer);
+        await tracked;
+        expect(reservation.lost.aborted).to.equal(true);
+        await rejection(reservation.ack(), LeaseLostError);
+        expect(settled).to.equal(0);
+      });
+    }
+
+    it('cannot be tracked once it was settled', async () => {
+      const acked = reservation.ack();
+      await rejection(reservation.track(), LeaseLostError);
+      peer.sends('DELETED\r\n');
+      await acked;
+    });
   });
 });

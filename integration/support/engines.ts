@@ -1,0 +1,69 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { openSqlite } from '../../src/drivers/sqlite/driver.js';
+import type { Driver } from '../../src/queue/driver.js';
+import { onOwnQueues, onSharedQueues, type Queues } from './queues.js';
+
+/** An engine that several processes can work on, for the tests of one `describe`. Drivers are closed after each test. */
+export interface Engine {
+  /** By which other processes open it. */
+  readonly url: string;
+  /** Not `openDriver`: what that imports late is loaded a second time by tsx under mocha. */
+  open(): Promise<Driver>;
+  /** The name of a queue that nobody else has. */
+  queueName(): string;
+  /** Waits until leases of `ttrMs` that nobody renews meanwhile have ended. */
+  passLease(ttrMs: number): Promise<void>;
+}
+
+/** What promises are kept on. `alone`: for a test that lets leases end, where that needs a server of its own. */
+export const ENGINES: Readonly<Record<string, (options?: { alone: boolean }) => Engine>> = {
+  beanstalkd: ({ alone } = { alone: false }) => onBeanstalkd(alone ? onOwnQueues() : onSharedQueues()),
+  sqlite: onSqlite,
+};
+
+export function onBeanstalkd(queues: Queues): Engine {
+  return {
+    get url() {
+      return queues.fixture.server.url;
+    },
+    open: async () => queues.open(),
+    queueName: () => queues.name(),
+    passLease: async (ttrMs) => {
+      // While it runs it may miss the end of a TTR (protocol-notes).
+      await queues.fixture.server.pause();
+      await sleep(ttrMs + 100);
+      await queues.fixture.server.resume();
+    },
+  };
+}
+
+/** A file for each test. */
+function onSqlite(): Engine {
+  const drivers = new Set<Driver>();
+  let folder = '';
+  let queues = 0;
+  const url = (): string => `sqlite:${join(folder, 'haricot.db')}`;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'haricot-'));
+  });
+  afterEach(async () => {
+    await Promise.all([...drivers].map((driver) => driver.close()));
+    drivers.clear();
+    await rm(folder, { recursive: true, force: true });
+  });
+  return {
+    get url() {
+      return url();
+    },
+    async open() {
+      const driver = await openSqlite(url(), { prefix: '' });
+      drivers.add(driver);
+      return driver;
+    },
+    queueName: () => `queue-${++queues}`,
+    passLease: (ttrMs) => sleep(ttrMs + 100),
+  };
+}

@@ -1,0 +1,41 @@
+import type { Reservation } from '../queue/driver.js';
+import type { SlotContext } from '../signals/catalogue.js';
+
+/** What the slots of one delivery are told. */
+export class DeliveryContext implements SlotContext {
+  readonly queue: string;
+  readonly jobId: string;
+  readonly attempt: number;
+  readonly #reservation: Reservation;
+  readonly #onSignalAsked: () => void;
+  #controller: AbortController | undefined;
+  #reason: Error | undefined;
+
+  /** @param onSignalAsked called when a slot has asked for its signal */
+  constructor(reservation: Reservation, attempt: number, onSignalAsked: () => void) {
+    this.queue = reservation.queue;
+    this.jobId = reservation.id;
+    this.attempt = attempt;
+    this.#reservation = reservation;
+    this.#onSignalAsked = onSignalAsked;
+  }
+
+  // Made when it is asked for: most slots never do.
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#reason) this.#controller.abort(this.#reason);
+      else this.#onSignalAsked();
+    }
+    return this.#controller.signal;
+  }
+
+  abort(reason: Error): void {
+    this.#reason = reason;
+    this.#controller?.abort(reason);
+  }
+
+  touch(): Promise<void> {
+    return this.#reservation.touch();
+  }
+}

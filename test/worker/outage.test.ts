@@ -1,0 +1,58 @@
+import { expect } from 'chai';
+import { Outage } from '../../src/worker/outage.js';
+import { useFakeClock } from '../support/clock.js';
+
+describe('Outage', () => {
+  const clock = useFakeClock();
+  let reported: unknown[];
+  let stopping: AbortController;
+  let outage: Outage;
+
+  beforeEach(() => {
+    reported = [];
+    stopping = new AbortController();
+    outage = new Outage((error) => reported.push(error), stopping.signal);
+  });
+
+  /** How many milliseconds a round of waiting takes. */
+  async function round(): Promise<number> {
+    const began = performance.now();
+    let isOver = false;
+    void outage.wait(new Error('no engine')).then(() => {
+      isOver = true;
+    });
+    for (let ms = 0; !isOver && ms < 10_000; ms++) await clock.tickAsync(1);
+    return performance.now() - began;
+  }
+
+  it('is waited out together, and reported once a round', async () => {
+    const errors = [new Error('first'), new Error('second')];
+    const waits = errors.map((error) => outage.wait(error));
+    await clock.tickAsync(200);
+    await Promise.all(waits);
+    expect(reported).to.deep.equal([errors[0]]);
+    void outage.wait(errors[1]);
+    expect(reported).to.deep.equal(errors);
+    stopping.abort();
+  });
+
+  it('is waited for longer each time, half of it at random, and no longer than five seconds', async () => {
+    for (const longest of [200, 400, 800, 1600, 3200, 5000, 5000]) {
+      expect(await round()).to.be.within(longest / 2, longest);
+    }
+  });
+
+  it('begins anew once the engine has answered', async () => {
+    for (let n = 0; n < 4; n++) await round();
+    outage.end();
+    expect(await round()).to.be.within(100, 200);
+  });
+
+  it('is waited for no longer once the signal aborts', async () => {
+    const waiting = outage.wait(new Error('no engine'));
+    stopping.abort();
+    await waiting;
+    expect(clock.pending).to.equal(0);
+    await outage.wait(new Error('still none'));
+  });
+});
