@@ -14,6 +14,8 @@ module.exports = {
     layer('queue-knows-no-engine', 'queue', ['signals']),
     layer('signals-know-queue-types', 'signals', ['queue']),
     layer('beanstalkd-driver', 'drivers/beanstalkd', ['queue', 'client']),
+    layer('memory-driver', 'drivers/memory', ['queue']),
+    layer('sqlite-driver', 'drivers/sqlite', ['queue']),
     layer('worker', 'worker', ['queue', 'signals']),
     {
       name: 'protocol-does-no-io',
@@ -49,10 +51,16 @@ module.exports = {
       to: { path: '^src/cli/' },
     },
     {
+      name: 'nothing-needs-the-testing-tools',
+      severity: 'error',
+      from: { pathNot: '^src/testing/' },
+      to: { path: '^src/testing/' },
+    },
+    {
       name: 'runtime-dependencies-only',
       severity: 'error',
       from: { path: '^src/' },
-      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'unknown'] },
+      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'unknown'], dependencyTypesNot: ['npm-peer'] },
     },
   ],
   options: {

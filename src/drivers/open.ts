@@ -15,6 +15,8 @@ const beanstalkd: DriverFactory = async (url, options) => {
 };
 
 const factories = new Map<string, DriverFactory>([
+  ['sqlite', async (url, options) => (await import('./sqlite/driver.js')).openSqlite(url, options)],
+  ['memory', async (url, options) => (await import('./memory/driver.js')).openMemory(url, options)],
   ['beanstalkd', beanstalkd],
   ['beanstalkds', beanstalkd],
   ['beanstalkd+unix', beanstalkd],
@@ -29,8 +31,9 @@ export function registerDriver(scheme: string, factory: DriverFactory): void {
 }
 
 /**
- * Opens the engine that a URL names, such as `beanstalkd://127.0.0.1:11300?prefix=staging-`. Nothing is connected before
- * it is needed; `queue.setUp()` tells whether the engine can be reached.
+ * Opens the engine that a URL names: `sqlite:./haricot.db`, `memory:`, `beanstalkd://127.0.0.1:11300`, each with
+ * `?prefix=staging-` where several installations share it. Nothing is opened or connected before it is needed;
+ * `queue.setUp()` tells whether the engine can be reached.
  * @throws InvalidOptionError
  */
 export async function openDriver(url: string): Promise<Driver> {

@@ -10,7 +10,7 @@ describe('openDriver', () => {
     for (const url of ['', 'mail', '127.0.0.1:11300', 'amqp://127.0.0.1', '://', undefined as unknown as string]) {
       expect((await rejection(openDriver(url), InvalidOptionError)).message).to.match(
         new RegExp(
-          `^no engine for ${JSON.stringify(url)?.replaceAll(/[.*]/g, '\\$&')}: its scheme must be one of beanstalkd:`,
+          `^no engine for ${JSON.stringify(url)?.replaceAll(/[.*]/g, '\\$&')}: its scheme must be one of sqlite:, memory:, beanstalkd:`,
         ),
       );
     }

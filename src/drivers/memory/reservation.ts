@@ -1,0 +1,99 @@
+import type { Reservation } from '../../queue/driver.js';
+import { LeaseLostError } from '../../queue/errors.js';
+import { checkPriority } from '../../queue/priority.js';
+import type { Holder, MemoryQueue, Message } from './queue.js';
+
+/** A message that a consumer holds. */
+export class MemoryReservation implements Reservation, Holder {
+  readonly id: string;
+  readonly queue: string;
+  readonly body: Buffer;
+  readonly attempt: number;
+  readonly ttrMs: number;
+  readonly #message: Message;
+  readonly #stored: MemoryQueue;
+  readonly #onEnd: (reservation: MemoryReservation) => void;
+  #controller: AbortController | undefined;
+  #lostError: LeaseLostError | undefined;
+  /** Why it can no longer be settled. */
+  #over: string | undefined;
+
+  /** @param onEnd called when the message is no longer held */
+  constructor(message: Message, stored: MemoryQueue, queue: string, onEnd: (reservation: MemoryReservation) => void) {
+    this.id = message.id;
+    this.queue = queue;
+    // A copy: what the holder does to it must not be seen at the next delivery.
+    this.body = Buffer.from(message.body);
+    this.attempt = message.attempt;
+    this.ttrMs = message.ttrMs;
+    this.#message = message;
+    this.#stored = stored;
+    this.#onEnd = onEnd;
+    message.holder = this;
+  }
+
+  // Made when it is asked for: most holders never do.
+  get lost(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.#lostError) this.#controller.abort(this.#lostError);
+    return this.#controller.signal;
+  }
+
+  async ack(): Promise<void> {
+    this.#settle('acknowledged');
+    this.#stored.remove(this.#message);
+  }
+
+  async release({ priority, delayMs = 0 }: Parameters<Reservation['release']>[0] = {}): Promise<void> {
+    const checked = this.#checked(priority);
+    this.#settle('released');
+    this.#stored.release(this.#message, checked, delayMs);
+  }
+
+  async bury({ priority, reason }: Parameters<Reservation['bury']>[0] = {}): Promise<void> {
+    const checked = this.#checked(priority);
+    this.#settle('buried');
+    this.#stored.bury(this.#message, checked, reason);
+  }
+
+  async touch(): Promise<void> {
+    this.#check();
+    this.#stored.touch(this.#message);
+  }
+
+  lose(why: string): void {
+    this.#end(why);
+    this.#lostError = this.#error();
+    this.#controller?.abort(this.#lostError);
+  }
+
+  /** Puts the message back where it was, if it is still held. */
+  giveBack(): void {
+    if (!this.#stored.isHeld(this.#message, this)) return;
+    this.#stored.release(this.#message, this.#message.priority, 0);
+    this.lose('its consumer was closed');
+  }
+
+  #settle(how: string): void {
+    this.#check();
+    this.#end(`it was ${how}`);
+  }
+
+  #check(): void {
+    if (!this.#stored.isHeld(this.#message, this)) throw this.#error();
+  }
+
+  #end(why: string): void {
+    this.#over = why;
+    this.#onEnd(this);
+  }
+
+  /** Refused before anything is given up: then the message is still held. */
+  #checked(priority: number | undefined): number {
+    return priority === undefined ? this.#message.priority : checkPriority(priority);
+  }
+
+  #error(): LeaseLostError {
+    return new LeaseLostError(`message ${this.id} of queue "${this.queue}" is no longer held: ${this.#over}`);
+  }
+}

@@ -1,0 +1,74 @@
+import { existsSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { EngineError } from '../../queue/errors.js';
+
+/** The result codes of SQLite that somebody can do something about. */
+const BUSY = 5;
+const LOCKED = 6;
+const READONLY = 8;
+const IOERR = 10;
+const CORRUPT = 11;
+const FULL = 13;
+const CANTOPEN = 14;
+const NOTADB = 26;
+
+/** Whether somebody else holds a lock that is in the way: worth another try. */
+export function isLocked(error: unknown): boolean {
+  const code = resultCode(error);
+  return code === BUSY || code === LOCKED;
+}
+
+/** Says what is wrong with the file and what can be done. What does not come from SQLite is passed on as it is. */
+export function explained(error: unknown, path: string): unknown {
+  const code = resultCode(error);
+  if (code === undefined) return error;
+  return new EngineError(explanation(code, path, (error as Error).message), { cause: error });
+}
+
+/** @param passedMs how long it has been so */
+export function locked(path: string, passedMs: number, cause: unknown): EngineError {
+  return new EngineError(
+    `${path} is locked: another process has not let go of it for ${Math.round(passedMs)} ms. End what holds it, or raise the option busyTimeout`,
+    { cause },
+  );
+}
+
+function explanation(code: number, path: string, message: string): string {
+  switch (code) {
+    case BUSY:
+    case LOCKED:
+      return `${path} is locked by another process: try again`;
+    case READONLY:
+      return `${path} cannot be written: give this user the right to write the file, its -wal and -shm files and their folder`;
+    case IOERR:
+      return `${path} cannot be read or written, the disk or file system fails (${message}): check it and try again`;
+    case CORRUPT:
+      return `${path} is damaged (${message}): restore a backup, or save what can be read with: sqlite3 ${path} .recover`;
+    case FULL:
+      return `there is no room left for ${path} (${message}): nothing was changed. Free some of the disk and try again`;
+    case CANTOPEN:
+      return unopened(path);
+    case NOTADB:
+      return `${path} is not an SQLite database: name another file, or move this one away`;
+    default:
+      return `${path}: SQLite reports: ${message}`;
+  }
+}
+
+function unopened(path: string): string {
+  const folder = dirname(path);
+  if (!existsSync(folder)) return `${path} cannot be opened: there is no folder ${folder}. Create it first`;
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
+    return `${path} cannot be opened: it is a folder. Name a file in it`;
+  }
+  return `${path} cannot be opened: give this user the right to read and write the file and its folder`;
+}
+
+/** Node tells it as `errcode`, libsql as `rawCode`, or at the end of the message where it could not open the file. */
+function resultCode(error: unknown): number | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const { errcode, rawCode } = error as { errcode?: unknown; rawCode?: unknown };
+  const code = errcode ?? rawCode ?? /^ConnectionFailed\(.*: (\d+)"\)$/s.exec(error.message)?.[1];
+  // The low byte says what happened, the others say where.
+  return code === undefined ? undefined : Number(code) & 0xff;
+}

@@ -1,0 +1,74 @@
+import { resolve } from 'node:path';
+import { toTimerMs } from '../../queue/duration.js';
+import { InvalidOptionError } from '../../queue/errors.js';
+
+/** Where the file is, and how it is to be treated. */
+export interface Location {
+  /** Absolute. */
+  readonly path: string;
+  /** `full` also survives a power failure, at the price of an fsync for each transaction. */
+  readonly synchronous: 'normal' | 'full';
+  /** How long a call waits for the write lock while another process holds it. */
+  readonly busyTimeoutMs: number;
+}
+
+const FORMS = 'sqlite:./haricot.db, sqlite:/var/lib/haricot.db or sqlite:///var/lib/haricot.db';
+const OPTIONS = ['synchronous', 'busyTimeout'];
+const DEFAULT_BUSY_TIMEOUT_MS = 5000;
+
+/**
+ * Reads `sqlite:<path>?synchronous=normal|full&busyTimeout=5s`. A relative path is relative to the working directory; `%3F`
+ * stands for a question mark in it, `%25` for a percent sign.
+ * @throws InvalidOptionError
+ */
+export function parseLocation(url: string): Location {
+  const [address = '', query = ''] = url.split('?', 2);
+  const options = new URLSearchParams(query);
+  for (const name of options.keys()) {
+    if (OPTIONS.includes(name)) continue;
+    throw new InvalidOptionError(`the options of sqlite: are ${OPTIONS.join(', ')} and prefix, got ${quoted(name)}`);
+  }
+  return {
+    path: pathOf(address, url),
+    synchronous: synchronousOf(options.get('synchronous')),
+    busyTimeoutMs: busyTimeoutOf(options.get('busyTimeout')),
+  };
+}
+
+function pathOf(address: string, url: string): string {
+  const [, authority, rest = ''] = /^sqlite:(?:\/\/([^/]*))?(.*)$/is.exec(address) ?? [];
+  if (authority) {
+    throw new InvalidOptionError(`SQLite has no host, but ${quoted(url)} names one: write ${FORMS}`);
+  }
+  const path = decoded(rest, url);
+  if (path === '' || path.endsWith('/') || path.includes('\0')) {
+    throw new InvalidOptionError(`${quoted(url)} does not name a file: write ${FORMS}`);
+  }
+  if (path.startsWith(':')) {
+    throw new InvalidOptionError(`the engine sqlite: works on a file, not on ${quoted(path)}: write ${FORMS}`);
+  }
+  // On Windows, sqlite:///C:/data/haricot.db.
+  return resolve(process.platform === 'win32' ? path.replace(/^\/(?=[a-z]:)/i, '') : path);
+}
+
+function decoded(path: string, url: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch (cause) {
+    throw new InvalidOptionError(`a percent sign in a path is written %25, got ${quoted(url)}`, { cause });
+  }
+}
+
+function synchronousOf(value: string | null): Location['synchronous'] {
+  if (value === null || value === 'normal' || value === 'full') return value ?? 'normal';
+  throw new InvalidOptionError(`synchronous is "normal" or "full", got ${quoted(value)}`);
+}
+
+function busyTimeoutOf(value: string | null): number {
+  if (value === null) return DEFAULT_BUSY_TIMEOUT_MS;
+  return toTimerMs(/^\d+$/.test(value) ? Number(value) : value, 'busyTimeout');
+}
+
+function quoted(text: string): string {
+  return JSON.stringify(text);
+}

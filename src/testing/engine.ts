@@ -1,0 +1,19 @@
+import type { Driver } from '../queue/driver.js';
+
+/** What is tested. */
+export interface Engine {
+  readonly open: () => Promise<Driver>;
+  readonly processModule: string | URL | undefined;
+}
+
+export interface Pace {
+  /** The unit of all delays, leases and pauses: one that the engine's clock knows. */
+  readonly secondMs: number;
+  /** How long an answer or a message may take before a test gives up. */
+  readonly patienceMs: number;
+  /** How many of the tests that mostly wait run together. Each has a driver or two, and those their connections. */
+  readonly atOnce: number;
+}
+
+/** Seconds, because some engines know no shorter time. */
+export const PACE: Pace = { secondMs: 1000, patienceMs: 10_000, atOnce: 8 };

@@ -1,0 +1,1 @@
+export { type DriverTestOptions, testDriver } from './suite.js';

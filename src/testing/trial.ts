@@ -1,0 +1,206 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type {
+  ConsumeOptions,
+  Consumer,
+  Driver,
+  PeekState,
+  PutOptions,
+  QueueStats,
+  Reservation,
+  ReserveOptions,
+} from '../queue/driver.js';
+import { until, within } from './checks.js';
+import type { Engine, Pace } from './engine.js';
+
+export const STATES = ['ready', 'delayed', 'buried'] as const;
+
+const NOTHING: QueueStats = { ready: 0, delayed: 0, reserved: 0, buried: 0 };
+
+/** How much earlier a clock may seem to strike: the engine's and ours are not read in the same moment, nor as finely. */
+const CLOCK_MS = 10;
+
+/** How late it may strike: the engine may know whole seconds only, and the machine may be busy. */
+const LATE_MS = 3000;
+
+interface Where {
+  readonly driver?: Driver;
+  readonly queue?: string;
+}
+
+/** What one test works with: a driver and a queue of its own, and more of them when it asks. */
+export class Trial {
+  readonly driver: Driver;
+  readonly queue: string;
+  readonly engine: Engine;
+  /** The unit of delays, leases and pauses, in milliseconds. */
+  readonly secondMs: number;
+  /** How long an answer or a message may take. */
+  readonly patienceMs: number;
+  readonly #drivers: Driver[] = [];
+  readonly #queues: string[] = [];
+  readonly #atEnd: (() => Promise<void>)[] = [];
+
+  static async begin(engine: Engine, pace: Pace): Promise<Trial> {
+    return new Trial(engine, pace, await engine.open());
+  }
+
+  private constructor(engine: Engine, { secondMs, patienceMs }: Pace, driver: Driver) {
+    this.engine = engine;
+    this.secondMs = secondMs;
+    this.patienceMs = patienceMs;
+    this.driver = driver;
+    this.#drivers.push(driver);
+    this.queue = this.newQueue();
+  }
+
+  /** A further driver on the same messages. */
+  async anotherDriver(): Promise<Driver> {
+    const driver = await this.engine.open();
+    this.#drivers.push(driver);
+    return driver;
+  }
+
+  /** The name of a queue that nobody else has. */
+  newQueue(name = `haricot-${randomUUID()}`): string {
+    this.#queues.push(name);
+    return name;
+  }
+
+  async consume({
+    driver = this.driver,
+    queues = [this.queue],
+    slots = 1,
+    ...options
+  }: ConsumeOptions & {
+    readonly driver?: Driver;
+    readonly queues?: readonly string[];
+    readonly slots?: number;
+  } = {}): Promise<Consumer> {
+    return driver.consume(queues, slots, options);
+  }
+
+  /** @returns its id */
+  put(
+    body: string | Uint8Array,
+    { driver = this.driver, queue = this.queue, ...options }: Partial<PutOptions> & Where = {},
+  ): Promise<string> {
+    return driver.put(queue, Buffer.from(body), this.options(options));
+  }
+
+  /** Several messages in one call. @returns their ids */
+  putMany(bodies: readonly string[], { driver = this.driver, queue = this.queue }: Where = {}): Promise<string[]> {
+    return driver.putMany(
+      queue,
+      bodies.map((body) => ({ body: Buffer.from(body), options: this.options() })),
+    );
+  }
+
+  /** Puts a message of each state there, whose body names it. @returns their ids */
+  async oneOfEach(): Promise<Record<PeekState, string>> {
+    const buried = await this.put('buried', { priority: 0 });
+    await (await this.next(await this.consume())).bury();
+    return { buried, ready: await this.put('ready'), delayed: await this.put('delayed', { delayMs: 60_000 }) };
+  }
+
+  /** A lease that outlasts the test, unless it says otherwise. */
+  options(options: Partial<PutOptions> = {}): PutOptions {
+    return { priority: 1024, delayMs: 0, ttrMs: 120_000, ...options };
+  }
+
+  /** The next message, which must come. */
+  async next(consumer: Consumer, what = 'a message comes'): Promise<Reservation> {
+    const reservation = await this.answer(what, consumer.reserve({ timeoutMs: this.patienceMs }));
+    assert.ok(reservation, `not within ${this.patienceMs} ms: ${what}`);
+    return reservation;
+  }
+
+  /** Checks that no message is to be had. */
+  async nothing(consumer: Consumer, what = 'no message is to be had'): Promise<void> {
+    const reservation = await this.answer('a reserve that does not wait answers', consumer.reserve({ timeoutMs: 0 }));
+    assert.equal(reservation?.body.toString(), undefined, what);
+  }
+
+  /** A reserve that goes on while the test does something else. It is not told of as unhandled when the test fails. */
+  reserving(consumer: Consumer, options: ReserveOptions = { timeoutMs: this.patienceMs }): Promise<Reservation | null> {
+    const reserving = consumer.reserve(options);
+    reserving.catch(() => {});
+    return reserving;
+  }
+
+  /** Takes and acks so many messages, one by one. @returns their bodies as text */
+  async drain(consumer: Consumer, count: number): Promise<string[]> {
+    const bodies: string[] = [];
+    while (bodies.length < count) {
+      const reservation = await this.next(consumer, `message ${bodies.length + 1} of ${count} comes`);
+      bodies.push(reservation.body.toString());
+      await reservation.ack();
+    }
+    return bodies;
+  }
+
+  /** Checks how many messages are in each state; none where nothing is said. */
+  async counts(expected: Partial<QueueStats>, when: string, queue: string = this.queue): Promise<void> {
+    assert.deepEqual({ ...(await this.driver.stats(queue)) }, { ...NOTHING, ...expected }, `stats ${when}`);
+  }
+
+  /** Waits until there are so many messages in each state. */
+  async untilCounts(expected: Partial<QueueStats>, what: string): Promise<void> {
+    let found = NOTHING;
+    try {
+      await until(this.patienceMs, what, async () => {
+        found = await this.driver.stats(this.queue);
+        return Object.entries({ ...NOTHING, ...expected }).every(([state, count]) => count === found[state as 'ready']);
+      });
+    } catch (error) {
+      throw new assert.AssertionError({ message: `${(error as Error).message}; stats are ${JSON.stringify(found)}` });
+    }
+  }
+
+  /** What the call answers, which it must do in time. */
+  answer<T>(what: string, call: Promise<T>): Promise<T> {
+    return within(this.patienceMs + 2 * this.secondMs, what, call);
+  }
+
+  /** Lets so many seconds pass. */
+  pass(seconds: number): Promise<void> {
+    return sleep(seconds * this.secondMs);
+  }
+
+  /** Checks that what was to take so many seconds took no less, and not much more. */
+  tookAbout(seconds: number, start: number, what: string): void {
+    const ms = performance.now() - start;
+    const least = seconds * this.secondMs;
+    const most = least + LATE_MS;
+    assert.ok(ms >= least - CLOCK_MS, `${what} after ${ms.toFixed(0)} ms, which is before ${least} ms`);
+    assert.ok(ms <= most, `${what} after ${ms.toFixed(0)} ms, which is long after ${least} ms`);
+  }
+
+  /** Has something done when the test is over, before its queues are emptied. */
+  atEnd(action: () => Promise<void>): void {
+    this.#atEnd.push(action);
+  }
+
+  /** Closes the drivers, removes what is left in the queues, and ends their pauses. Passes its argument on. */
+  async end<T>(result: T): Promise<T> {
+    await Promise.all(this.#atEnd.map((action) => action()));
+    await within(this.patienceMs, 'the drivers close', Promise.all(this.#drivers.map((driver) => driver.close())));
+    const sweeper = await this.engine.open();
+    try {
+      for (const queue of this.#queues) await this.#empty(sweeper, queue);
+    } finally {
+      await sweeper.close();
+    }
+    return result;
+  }
+
+  async #empty(sweeper: Driver, queue: string): Promise<void> {
+    await sweeper.pause(queue, 0);
+    await until(this.patienceMs, 'the messages that the test has left can be flushed', async () => {
+      await sweeper.flush(queue);
+      const { ready, delayed, reserved, buried } = await sweeper.stats(queue);
+      return ready + delayed + reserved + buried === 0;
+    });
+  }
+}

@@ -1,0 +1,188 @@
+import '../../support/unheeded-rejections.js';
+import { getEventListeners } from 'node:events';
+import { expect } from 'chai';
+import { restore, stub } from 'sinon';
+import { openMemory } from '../../../src/drivers/memory/driver.js';
+import type { Consumer, Driver, PutOptions, Reservation } from '../../../src/queue/driver.js';
+import { LeaseLostError } from '../../../src/queue/errors.js';
+import { useFakeClock } from '../../support/clock.js';
+import { rejection } from '../../support/failures.js';
+
+const DAY_MS = 86_400_000;
+
+let driver: Driver;
+let consumer: Consumer;
+
+async function openOne(): Promise<void> {
+  driver = openMemory('memory:', { prefix: '' });
+  consumer = await driver.consume(['mail'], 1);
+}
+
+function put(options: Partial<PutOptions> = {}, queue = 'mail'): Promise<string> {
+  return driver.put(queue, Buffer.from('a'), { priority: 1024, delayMs: 0, ttrMs: 60_000, ...options });
+}
+
+/** What the reserve has come to so far. */
+function watch(reserving: Promise<Reservation | null>): { found?: Reservation | null } {
+  const watched: { found?: Reservation | null } = {};
+  void reserving.then((found) => {
+    watched.found = found;
+  });
+  return watched;
+}
+
+describe('The memory driver, to the millisecond,', () => {
+  const clock = useFakeClock();
+
+  beforeEach(openOne);
+
+  it('delivers a delayed message', async () => {
+    await put({ delayMs: 30_000 });
+    const reserving = watch(consumer.reserve());
+    await clock.tickAsync(29_999);
+    expect(reserving.found).to.equal(undefined);
+    await clock.tickAsync(1);
+    expect(reserving.found).to.include({ attempt: 1 });
+  });
+
+  it('ends a lease and tells its holder, whether or not anybody waits for the message', async () => {
+    await put({ ttrMs: 30_000 });
+    for (const isWaited of [false, true]) {
+      const held = await consumer.reserve();
+      const next = isWaited ? watch(consumer.reserve()) : {};
+      await clock.tickAsync(29_999);
+      expect(held?.lost.aborted).to.equal(false);
+      await clock.tickAsync(1);
+      expect(held?.lost.reason).to.be.instanceOf(LeaseLostError);
+      expect(held?.lost.reason.message).to.equal(
+        `message ${held?.id} of queue "mail" is no longer held: its lease had ended`,
+      );
+      if (isWaited) expect(next.found).to.include({ attempt: 3 });
+    }
+  });
+
+  it('begins a lease anew with a touch', async () => {
+    await put({ ttrMs: 30_000 });
+    const held = await consumer.reserve();
+    await clock.tickAsync(20_000);
+    await held?.touch();
+    await clock.tickAsync(29_999);
+    expect(held?.lost.aborted).to.equal(false);
+    await clock.tickAsync(1);
+    expect(held?.lost.aborted).to.equal(true);
+  });
+
+  it('ends a pause', async () => {
+    await driver.pause('mail', 30_000);
+    await put();
+    const reserving = watch(consumer.reserve());
+    await clock.tickAsync(29_999);
+    expect(reserving.found).to.equal(undefined);
+    await clock.tickAsync(1);
+    expect(reserving.found).to.include({ attempt: 1 });
+  });
+
+  it('ends a reserve with null', async () => {
+    const reserving = watch(consumer.reserve({ timeoutMs: 30_000 }));
+    await clock.tickAsync(29_999);
+    expect(reserving.found).to.equal(undefined);
+    await clock.tickAsync(1);
+    expect(reserving.found).to.equal(null);
+  });
+
+  it('holds a message back longer than a timer can last', async () => {
+    await put({ delayMs: 100 * DAY_MS });
+    const reserving = watch(consumer.reserve());
+    await clock.tickAsync(100 * DAY_MS - 1);
+    expect(reserving.found).to.equal(undefined);
+    await clock.tickAsync(1);
+    expect(reserving.found).to.include({ attempt: 1 });
+  });
+
+  it('delivers what becomes due before the timer that is set', async () => {
+    await put({ delayMs: 30_000 });
+    await put({ delayMs: 10_000 });
+    const reserving = watch(consumer.reserve());
+    await clock.tickAsync(10_000);
+    expect(reserving.found).to.include({ id: '2' });
+  });
+
+  it('has one timer for all that is to come in a queue, and none once the driver is closed', async () => {
+    for (let n = 0; n < 100; n++) await put({ delayMs: 1000 * n });
+    await consumer.reserve();
+    await driver.pause('mail', 5000);
+    expect(clock.pending).to.equal(1);
+    await driver.close();
+    expect(clock.pending).to.equal(0);
+  });
+
+  it('has no timer for a reserve that is over, nor listens to its signal', async () => {
+    const { signal } = new AbortController();
+    const reserving = consumer.reserve({ timeoutMs: 60_000, signal });
+    await put();
+    await (await reserving)?.ack();
+    await consumer.reserve({ timeoutMs: 0, signal });
+    expect(getEventListeners(signal, 'abort')).to.deep.equal([]);
+    const waiting = consumer.reserve();
+    expect(clock.pending).to.equal(0);
+    await consumer.close();
+    expect(await waiting).to.equal(null);
+  });
+});
+
+describe('The memory driver, in a process that is busy,', () => {
+  beforeEach(openOne);
+  afterEach(async () => {
+    restore();
+    await driver.close();
+  });
+
+  function beBusy(ms: number): void {
+    for (const end = performance.now() + ms; performance.now() < end; );
+  }
+
+  it('refuses the settlement of a message whose lease has ended, though no timer could strike', async () => {
+    for (const command of ['ack', 'release', 'bury', 'touch'] as const) {
+      await put({ ttrMs: 10 });
+      const held = await consumer.reserve();
+      beBusy(12);
+      await rejection(held?.[command]() ?? Promise.resolve(), LeaseLostError);
+      expect((await driver.stats('mail')).ready).to.equal(1);
+      await driver.flush('mail');
+    }
+  });
+
+  it('gives a message whose delay has ended to the reserve that waits, whatever is asked first', async () => {
+    await put({ delayMs: 10 });
+    const reserving = consumer.reserve();
+    beBusy(12);
+    expect(await driver.stats('mail')).to.include({ delayed: 0, reserved: 1 });
+    expect(await reserving).to.include({ attempt: 1 });
+  });
+
+  it('gives back nothing whose lease has ended when it closes a consumer: another may have it', async () => {
+    await put({ ttrMs: 10 });
+    const other = await driver.consume(['mail'], 1);
+    const held = await consumer.reserve();
+    const reserving = other.reserve();
+    beBusy(12);
+    await consumer.close();
+    expect(held?.lost.reason.message).to.match(/its lease had ended$/);
+    await (await reserving)?.ack();
+    expect(await driver.queues()).to.deep.equal([]);
+  });
+
+  it('gives a reserve one message when two become due as it begins to wait', async () => {
+    const both = await driver.consume(['mail', 'other'], 1);
+    const start = performance.now();
+    await put({ delayMs: 60_000 });
+    await put({ delayMs: 60_000 }, 'other');
+    // Both are due once it has looked into both queues.
+    let looks = 0;
+    stub(performance, 'now').callsFake(() => start + (++looks > 2 ? 120_000 : 0));
+    expect(await both.reserve()).to.include({ queue: 'mail' });
+    await driver.flush('other');
+    await put({}, 'other');
+    expect(await driver.stats('other')).to.include({ ready: 1, reserved: 0 });
+  });
+});

@@ -1,0 +1,101 @@
+import '../../support/unheeded-rejections.js';
+import { expect } from 'chai';
+import { openMemory } from '../../../src/drivers/memory/driver.js';
+import type { Consumer, Driver, PutOptions } from '../../../src/queue/driver.js';
+
+describe('The memory driver and its process', () => {
+  let driver: Driver;
+  let consumer: Consumer;
+
+  beforeEach(async () => {
+    driver = openMemory('memory:', { prefix: '' });
+    consumer = await driver.consume(['mail'], 1);
+  });
+  afterEach(() => driver.close());
+
+  function put(options: Partial<PutOptions> = {}): Promise<string> {
+    return driver.put('mail', Buffer.from('a'), { priority: 1024, delayMs: 0, ttrMs: 60_000, ...options });
+  }
+
+  /** Counts the timers that keep the process alive and were not there when it was made. */
+  async function counter(): Promise<() => number> {
+    // Mocha sets its own when the test has begun.
+    await Promise.resolve();
+    const count = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+    const before = count();
+    return () => count() - before;
+  }
+
+  it('does not keep it alive for what nobody waits for', async () => {
+    const timers = await counter();
+    await put({ delayMs: 60_000 });
+    await put();
+    await consumer.reserve();
+    await driver.pause('mail', 60_000);
+    expect(timers()).to.equal(0);
+  });
+
+  it('does not keep it alive for a reserve that nothing can feed', async () => {
+    const timers = await counter();
+    const first = consumer.reserve();
+    expect(timers()).to.equal(0);
+    await put();
+    await first;
+    const reserving = consumer.reserve();
+    expect(timers(), 'while the message is held').to.equal(1);
+    await driver.close();
+    expect(await reserving).to.equal(null);
+    expect(timers()).to.equal(0);
+  });
+
+  for (const [what, begin] of [
+    ['a delay', () => put({ delayMs: 60_000 })],
+    ['a pause', () => driver.pause('mail', 60_000)],
+    ['a lease', () => put().then(() => consumer.reserve())],
+  ] as const) {
+    it(`keeps it alive while a reserve waits for the end of ${what}, and no longer`, async () => {
+      const timers = await counter();
+      await begin();
+      for (let n = 0; n < 2; n++) {
+        const controller = new AbortController();
+        const reserving = consumer.reserve({ signal: controller.signal });
+        expect(timers()).to.equal(1);
+        controller.abort();
+        await reserving.catch(() => {});
+        expect(timers()).to.equal(0);
+      }
+    });
+  }
+
+  it('keeps it alive for a delay that begins while a reserve waits', async () => {
+    const timers = await counter();
+    const reserving = consumer.reserve();
+    await put({ delayMs: 60_000 });
+    expect(timers()).to.equal(1);
+    await driver.kick('mail', 1);
+    await reserving;
+    expect(timers()).to.equal(0);
+  });
+
+  it('does not keep it alive for the lease of a message that was acknowledged', async () => {
+    const timers = await counter();
+    await put();
+    const held = await consumer.reserve();
+    const reserving = consumer.reserve();
+    expect(timers()).to.equal(1);
+    await held?.ack();
+    expect(timers()).to.equal(0);
+    await consumer.close();
+    await reserving;
+  });
+
+  it('keeps it alive for the timeout of a reserve', async () => {
+    const timers = await counter();
+    const controller = new AbortController();
+    const reserving = consumer.reserve({ timeoutMs: 60_000, signal: controller.signal });
+    expect(timers()).to.equal(1);
+    controller.abort();
+    await reserving.catch(() => {});
+    expect(timers()).to.equal(0);
+  });
+});

@@ -1,0 +1,72 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Binding, type Connection, loadBinding } from '../../../src/drivers/sqlite/binding.js';
+import { openSqlite } from '../../../src/drivers/sqlite/driver.js';
+import type { OpenOptions } from '../../../src/drivers/sqlite/file.js';
+import type { Driver, PutOptions } from '../../../src/queue/driver.js';
+
+/** Files in a folder that each test of the suite has to itself, and what the tests open there. */
+export class DatabaseFiles {
+  readonly folder: string = mkdtempSync(join(tmpdir(), 'haricot-'));
+  readonly #drivers: Driver[] = [];
+  readonly #connections: Connection[] = [];
+
+  path(name = 'haricot.db'): string {
+    return join(this.folder, name);
+  }
+
+  async open(
+    query = '',
+    { prefix = '', ...options }: OpenOptions & { readonly prefix?: string } = {},
+  ): Promise<Driver> {
+    const driver = await openSqlite(`sqlite:${this.path()}${query}`, { prefix }, options);
+    this.#drivers.push(driver);
+    return driver;
+  }
+
+  /** A plain connection to the file, as another program has. */
+  async connect(name?: string): Promise<Connection> {
+    const connection = (await loadBinding()).open(this.path(name));
+    this.#connections.push(connection);
+    return connection;
+  }
+
+  async remove(): Promise<void> {
+    for (const connection of this.#connections) connection.close();
+    await Promise.all(this.#drivers.map((driver) => driver.close()));
+    rmSync(this.folder, { recursive: true });
+  }
+}
+
+/** {@link DatabaseFiles} for each test. */
+export function useDatabaseFiles(): () => DatabaseFiles {
+  let files: DatabaseFiles | undefined;
+  afterEach(async () => {
+    await files?.remove();
+    files = undefined;
+  });
+  return () => {
+    files ??= new DatabaseFiles();
+    return files;
+  };
+}
+
+/** The binding, with connections on which `prepare` does something first. */
+export async function bindingWith(prepare: (connection: Connection) => void): Promise<Binding> {
+  const { name, open } = await loadBinding();
+  return {
+    name,
+    open(path) {
+      const connection = open(path);
+      prepare(connection);
+      return connection;
+    },
+  };
+}
+
+export function bytes(text: string): Buffer {
+  return Buffer.from(text);
+}
+
+export const ONE_MINUTE: PutOptions = { priority: 1024, delayMs: 0, ttrMs: 60_000 };

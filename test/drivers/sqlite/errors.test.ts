@@ -1,0 +1,240 @@
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import type { Connection } from '../../../src/drivers/sqlite/binding.js';
+import { openSqlite } from '../../../src/drivers/sqlite/driver.js';
+import { EngineError } from '../../../src/queue/errors.js';
+import { rejection } from '../../support/failures.js';
+import { bindingWith, bytes, ONE_MINUTE, useDatabaseFiles } from './database-files.js';
+
+const NOBODY = 65_534;
+
+/** As a user who may not write what belongs to others; root may write everything. */
+async function asSomebody<T>(action: () => Promise<T>): Promise<T> {
+  const isRoot = process.geteuid?.() === 0;
+  if (isRoot) process.seteuid?.(NOBODY);
+  try {
+    return await action();
+  } finally {
+    if (isRoot) process.seteuid?.(0);
+  }
+}
+
+describe('an SQLite file that cannot be used', () => {
+  const files = useDatabaseFiles();
+
+  async function fails(opening: Promise<unknown>, message: string): Promise<void> {
+    const error = await rejection(opening, EngineError);
+    expect(error.message).to.equal(message);
+    expect(error.cause).to.be.instanceOf(Error);
+  }
+
+  it('is in a folder that does not exist', async () => {
+    const folder = join(files().folder, 'data');
+    await fails(
+      openSqlite(`sqlite:${folder}/haricot.db`, { prefix: '' }),
+      `${folder}/haricot.db cannot be opened: there is no folder ${folder}. Create it first`,
+    );
+  });
+
+  it('is a folder', async () => {
+    mkdirSync(files().path());
+    await fails(files().open(), `${files().path()} cannot be opened: it is a folder. Name a file in it`);
+  });
+
+  it('is no database', async () => {
+    const text = 'this is a text, not a database\n'.repeat(200);
+    writeFileSync(files().path(), text);
+    await fails(
+      files().open(),
+      `${files().path()} is not an SQLite database: name another file, or move this one away`,
+    );
+    expect(readFileSync(files().path(), 'utf8')).to.equal(text);
+  });
+
+  it('is damaged', async () => {
+    const driver = await files().open();
+    const many = Array.from({ length: 500 }, () => ({ body: Buffer.alloc(500, 'x'), options: ONE_MINUTE }));
+    await driver.putMany('mail', many);
+    await driver.close();
+    const content = readFileSync(files().path());
+    // All pages but the first, which has the schema, and the roots of the tables behind it.
+    writeFileSync(files().path('damaged.db'), content.fill(0xa5, 20 * 2048));
+    const damaged = await openSqlite(`sqlite:${files().path('damaged.db')}`, { prefix: '' });
+    const consumer = await damaged.consume(['mail'], 1);
+    const message = `${files().path('damaged.db')} is damaged (database disk image is malformed): restore a backup, or save what can be read with: sqlite3 ${files().path('damaged.db')} .recover`;
+    await fails(damaged.peek('mail', 'ready', 500), message);
+    await fails(damaged.flush('mail'), message);
+    await fails(Promise.all(Array.from({ length: 500 }, () => consumer.reserve())), message);
+    await damaged.close();
+  });
+
+  it('may not be written', async () => {
+    await (await files().open()).close();
+    chmodSync(files().path(), 0o444);
+    chmodSync(files().folder, 0o777);
+    await fails(
+      asSomebody(() => files().open()),
+      `${files().path()} cannot be written: give this user the right to write the file, its -wal and -shm files and their folder`,
+    );
+  });
+
+  it('is to be made in a folder that may not be written', async () => {
+    chmodSync(files().folder, 0o555);
+    await fails(
+      asSomebody(() => files().open()),
+      `${files().path()} cannot be opened: give this user the right to read and write the file and its folder`,
+    );
+    chmodSync(files().folder, 0o755);
+  });
+});
+
+describe('an SQLite file on a full disk', () => {
+  const files = useDatabaseFiles();
+  let connection: Connection | undefined;
+
+  async function openFull(): ReturnType<ReturnType<typeof files>['open']> {
+    const binding = await bindingWith((opened) => {
+      connection = opened;
+    });
+    return files().open('', { binding });
+  }
+
+  /** Lets the file grow by so many pages. */
+  function room(pages: number): void {
+    const count = Number(connection?.prepare('PRAGMA page_count').get([])?.['page_count']);
+    connection?.exec(`PRAGMA max_page_count = ${count + pages}`);
+  }
+
+  it('stores nothing of what is put at once, says so, and goes on when there is room again', async () => {
+    const driver = await openFull();
+    const first = await driver.put('mail', bytes('first'), ONE_MINUTE);
+    room(5);
+    const puts = [bytes('small'), Buffer.alloc(100_000), bytes('other')].map((body) =>
+      driver.put('mail', body, ONE_MINUTE),
+    );
+    for (const error of await Promise.all(puts.map((put) => rejection(put, EngineError)))) {
+      expect(error.message).to.equal(
+        `there is no room left for ${files().path()} (database or disk is full): nothing was changed. Free some of the disk and try again`,
+      );
+    }
+    expect((await driver.peek('mail', 'ready', 9)).map(({ id }) => id)).to.deep.equal([first]);
+    expect(await driver.put('mail', bytes('small'), ONE_MINUTE)).to.equal('2');
+    room(100);
+    expect(await driver.put('mail', Buffer.alloc(100_000), ONE_MINUTE)).to.equal('3');
+  });
+
+  it('says how many of a long list are stored', async () => {
+    const driver = await openFull();
+    await driver.setUp('mail');
+    room(10_000);
+    const items = Array.from({ length: 300 }, () => ({ body: Buffer.alloc(100_000), options: ONE_MINUTE }));
+    const error = await rejection(driver.putMany('mail', items), EngineError);
+    const { ready } = await driver.stats('mail');
+    expect(ready).to.be.within(1, 299);
+    expect(error.message).to.match(new RegExp(`^only the first ${ready} of 300 messages are stored: there is no room`));
+  });
+
+  it('hands out no message whose taking could not be written', async () => {
+    let failing = false;
+    const binding = await bindingWith((opened) => {
+      const { prepare } = opened;
+      Object.assign(opened, {
+        prepare(sql: string) {
+          const statement = Reflect.apply(prepare, opened, [sql]);
+          if (sql !== 'COMMIT') return statement;
+          const run: typeof statement.run = (values) => {
+            if (failing) throw Object.assign(new Error('database or disk is full'), { errcode: 13 });
+            return statement.run(values);
+          };
+          return { ...statement, run };
+        },
+      });
+    });
+    const driver = await files().open('', { binding });
+    await driver.put('mail', bytes('a'), ONE_MINUTE);
+    const consumer = await driver.consume(['mail'], 2);
+    failing = true;
+    await rejection(consumer.reserve(), EngineError);
+    failing = false;
+    expect(await driver.stats('mail')).to.include({ ready: 1, reserved: 0 });
+    await driver.setUp('other');
+    const [first, second] = await Promise.all([consumer.reserve(), consumer.reserve({ timeoutMs: 20 })]);
+    expect([first?.attempt, second]).to.deep.equal([1, null]);
+  });
+
+  it('lets messages be held that cannot be settled, and settled when there is room', async () => {
+    const driver = await openFull();
+    await driver.put('mail', bytes('a'), ONE_MINUTE);
+    const reservation = await (await driver.consume(['mail'], 1)).reserve();
+    room(0);
+    const filling = driver.put('mail', Buffer.alloc(100_000), ONE_MINUTE);
+    const acking = reservation?.ack() ?? Promise.resolve();
+    await Promise.all([rejection(filling, EngineError), rejection(acking, EngineError)]);
+    expect(reservation?.lost.aborted).to.equal(false);
+    expect(await driver.stats('mail')).to.include({ reserved: 1 });
+    await reservation?.ack();
+    expect(await driver.stats('mail')).to.include({ reserved: 0, ready: 0 });
+  });
+});
+
+describe('an SQLite file that another process has locked', () => {
+  const files = useDatabaseFiles();
+  const message = (ms: string): RegExp =>
+    new RegExp(
+      `haricot\\.db is locked: another process has not let go of it for ${ms} ms\\. End what holds it, or raise the option busyTimeout$`,
+    );
+
+  it('is waited for, and the event loop goes on meanwhile', async () => {
+    const driver = await files().open();
+    await driver.setUp('mail');
+    const other = await files().connect();
+    other.exec('BEGIN IMMEDIATE');
+    let ticks = 0;
+    const ticking = setInterval(() => {
+      if (++ticks === 20) other.exec('COMMIT');
+    }, 5);
+    try {
+      expect(await driver.put('mail', bytes('a'), ONE_MINUTE)).to.equal('1');
+    } finally {
+      clearInterval(ticking);
+    }
+    expect(ticks).to.be.at.least(20);
+  });
+
+  it('is given up when `busyTimeout` is over, by those who wait for messages too', async () => {
+    const driver = await files().open('?busyTimeout=50');
+    await driver.put('mail', bytes('a'), ONE_MINUTE);
+    const consumer = await driver.consume(['mail'], 2);
+    const other = await files().connect();
+    other.exec('BEGIN IMMEDIATE');
+    const calls = [driver.put('mail', bytes('b'), ONE_MINUTE), driver.flush('mail'), consumer.reserve()];
+    for (const error of await Promise.all(calls.map((call) => rejection(call, EngineError)))) {
+      expect(error.message).to.match(message('(5[0-9]|[6-9][0-9]|[0-9]{3,4})'));
+      expect((error.cause as Error).message).to.equal('database is locked');
+    }
+    other.exec('COMMIT');
+    expect((await consumer.reserve())?.body.toString()).to.equal('a');
+    expect(await driver.put('mail', bytes('b'), ONE_MINUTE)).to.equal('2');
+  });
+
+  it('can be looked into', async () => {
+    const driver = await files().open();
+    await driver.put('mail', bytes('a'), ONE_MINUTE);
+    const other = await files().connect();
+    other.exec('BEGIN IMMEDIATE');
+    expect(await driver.stats('mail')).to.include({ ready: 1 });
+    expect(await driver.peek('mail', 'ready', 1)).to.have.length(1);
+    expect(await driver.queues()).to.deep.equal(['mail']);
+    other.exec('COMMIT');
+  });
+
+  it('is opened when it is free, and not when that takes too long', async () => {
+    const other = await files().connect();
+    other.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; CREATE TABLE t (n)');
+    expect((await rejection(files().open('?busyTimeout=0'), EngineError)).message).to.match(message('[0-9]+'));
+    const opening = files().open();
+    other.exec('ROLLBACK; PRAGMA locking_mode = NORMAL; SELECT * FROM sqlite_schema');
+    await opening;
+  });
+});

@@ -1,0 +1,72 @@
+import { resolve } from 'node:path';
+import { expect } from 'chai';
+import { parseLocation } from '../../../src/drivers/sqlite/location.js';
+import { InvalidOptionError } from '../../../src/queue/errors.js';
+import { thrown } from '../../support/failures.js';
+
+describe('the URL of an SQLite file', () => {
+  it('names a file by a relative or absolute path', () => {
+    for (const [url, path] of [
+      ['sqlite:haricot.db', resolve('haricot.db')],
+      ['sqlite:./data/haricot.db', resolve('data/haricot.db')],
+      ['sqlite:../haricot.db', resolve('../haricot.db')],
+      ['sqlite:/var/lib/haricot.db', resolve('/var/lib/haricot.db')],
+      ['sqlite:///var/lib/haricot.db', resolve('/var/lib/haricot.db')],
+      ['SQLite:file.db', resolve('file.db')],
+      ['sqlite:file:x.db', resolve('file:x.db')],
+    ] as const) {
+      expect(parseLocation(url).path, url).to.equal(path);
+    }
+  });
+
+  it('has percent signs before what cannot be written as it is', () => {
+    expect(parseLocation('sqlite:./what%3F%20100%25.db?synchronous=full').path).to.equal(resolve('what? 100%.db'));
+    expect(thrown(() => parseLocation('sqlite:./100%.db'), InvalidOptionError).message).to.equal(
+      'a percent sign in a path is written %25, got "sqlite:./100%.db"',
+    );
+  });
+
+  it('is safe against the end of the process, and waits 5 s for the lock, unless it says otherwise', () => {
+    expect(parseLocation('sqlite:x.db')).to.include({ synchronous: 'normal', busyTimeoutMs: 5000 });
+    expect(parseLocation('sqlite:x.db?synchronous=full&busyTimeout=1.5s')).to.include({
+      synchronous: 'full',
+      busyTimeoutMs: 1500,
+    });
+    expect(parseLocation('sqlite:x.db?synchronous=normal&busyTimeout=0')).to.include({
+      synchronous: 'normal',
+      busyTimeoutMs: 0,
+    });
+  });
+
+  it('is refused when it names no file', () => {
+    const forms = 'write sqlite:./haricot.db, sqlite:/var/lib/haricot.db or sqlite:///var/lib/haricot.db';
+    for (const [url, what] of [
+      ['sqlite:', '"sqlite:" does not name a file'],
+      ['sqlite:?synchronous=full', '"sqlite:?synchronous=full" does not name a file'],
+      ['sqlite://', '"sqlite://" does not name a file'],
+      ['sqlite:./data/', '"sqlite:./data/" does not name a file'],
+      ['sqlite:a%00b', '"sqlite:a%00b" does not name a file'],
+      ['sqlite://haricot.db', 'SQLite has no host, but "sqlite://haricot.db" names one'],
+      ['sqlite://localhost/haricot.db', 'SQLite has no host, but "sqlite://localhost/haricot.db" names one'],
+      ['sqlite::memory:', 'the engine sqlite: works on a file, not on ":memory:"'],
+    ] as const) {
+      expect(thrown(() => parseLocation(url), InvalidOptionError).message, url).to.equal(`${what}: ${forms}`);
+    }
+  });
+
+  it('is refused with an option or value that there is not', () => {
+    for (const [query, message] of [
+      ['wal=1', 'the options of sqlite: are synchronous, busyTimeout and prefix, got "wal"'],
+      ['synchronous=off', 'synchronous is "normal" or "full", got "off"'],
+      ['synchronous=', 'synchronous is "normal" or "full", got ""'],
+    ] as const) {
+      expect(thrown(() => parseLocation(`sqlite:x.db?${query}`), InvalidOptionError).message).to.equal(message);
+    }
+    for (const value of ['', 'soon', '-1', '30d']) {
+      const error = thrown(() => parseLocation(`sqlite:x.db?busyTimeout=${value}`), InvalidOptionError);
+      expect(error.message)
+        .to.match(/^busyTimeout is /)
+        .and.include(`got "${value}"`);
+    }
+  });
+});

@@ -1,0 +1,116 @@
+import { writeFile } from 'node:fs/promises';
+import { expect } from 'chai';
+import type { Binding, Connection } from '../../../src/drivers/sqlite/binding.js';
+import { APPLICATION_ID, MIGRATIONS, migrate } from '../../../src/drivers/sqlite/schema.js';
+import { EngineError } from '../../../src/queue/errors.js';
+import { rejection } from '../../support/failures.js';
+import { bindingWith, bytes, ONE_MINUTE, useDatabaseFiles } from './database-files.js';
+
+const TAGGED = 'ALTER TABLE messages ADD COLUMN tag TEXT';
+const TAGS = "CREATE TABLE tags (name TEXT); INSERT INTO tags VALUES ('first')";
+
+describe('the schema of an SQLite file', () => {
+  const files = useDatabaseFiles();
+
+  function versionOf(connection: Connection): unknown {
+    return connection.prepare('PRAGMA user_version').get([])?.['user_version'];
+  }
+
+  it('is made in a file that is new, which is marked as ours', async () => {
+    await files().open();
+    const connection = await files().connect();
+    expect(versionOf(connection)).to.equal(MIGRATIONS.length);
+    expect(connection.prepare('PRAGMA application_id').get([])).to.include({ application_id: APPLICATION_ID });
+    expect(connection.prepare('PRAGMA journal_mode').get([])).to.include({ journal_mode: 'wal' });
+  });
+
+  it('is brought from an older version to the newest, step by step, and keeps what is there', async () => {
+    const old = await files().open('', { migrations: MIGRATIONS });
+    const id = await old.put('mail', bytes('kept'), ONE_MINUTE);
+    await old.close();
+    const between = await files().open('', { migrations: [...MIGRATIONS, TAGGED] });
+    await between.close();
+    const connection = await files().connect();
+    expect(versionOf(connection)).to.equal(MIGRATIONS.length + 1);
+    const driver = await files().open('', { migrations: [...MIGRATIONS, TAGGED, TAGS] });
+    expect(versionOf(connection)).to.equal(MIGRATIONS.length + 2);
+    expect(connection.prepare('SELECT tag FROM messages').all([])).to.have.length(1);
+    expect(connection.prepare('SELECT name FROM tags').all([])).to.have.length(1);
+    expect((await driver.peek('mail', 'ready', 9)).map((message) => message.id)).to.deep.equal([id]);
+  });
+
+  it('stays at the version before a step that fails, of which nothing is left', async () => {
+    const migrations = [...MIGRATIONS, TAGGED, `${TAGS}; INSERT INTO nowhere VALUES (1)`];
+    const error = await rejection(files().open('', { migrations }), EngineError);
+    expect(error.message).to.equal(`${files().path()}: SQLite reports: no such table: nowhere`);
+    const connection = await files().connect();
+    expect(versionOf(connection)).to.equal(MIGRATIONS.length + 1);
+    expect(connection.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'tags'").all([])).to.deep.equal([]);
+    await files().open('', { migrations: [...MIGRATIONS, TAGGED, TAGS] });
+    expect(versionOf(connection)).to.equal(MIGRATIONS.length + 2);
+  });
+
+  /** What opens the file when another process migrates it in the same moment, so. */
+  async function bindingBehind(other: Connection, migrations: readonly string[]): Promise<Binding> {
+    return bindingWith((connection) => {
+      const { exec } = connection;
+      let isFirst = true;
+      Object.assign(connection, {
+        exec(sql: string) {
+          // After it has looked which version the file has, before it has the lock.
+          if (sql === 'BEGIN IMMEDIATE' && isFirst) migrate(other, files().path(), migrations);
+          isFirst &&= sql !== 'BEGIN IMMEDIATE';
+          Reflect.apply(exec, connection, [sql]);
+        },
+      });
+    });
+  }
+
+  it('is migrated once, when another process does so in the same moment', async () => {
+    const migrations = [...MIGRATIONS, TAGGED, TAGS];
+    const other = await files().connect();
+    await files().open('', { binding: await bindingBehind(other, migrations), migrations });
+    expect(other.prepare('SELECT name FROM tags').all([])).to.have.length(1);
+    expect(versionOf(other)).to.equal(migrations.length);
+  });
+
+  it('is refused when a newer haricot makes it in the same moment', async () => {
+    const other = await files().connect();
+    const binding = await bindingBehind(other, [...MIGRATIONS, TAGGED]);
+    await rejection(files().open('', { binding }), EngineError);
+    expect(versionOf(other)).to.equal(MIGRATIONS.length + 1);
+  });
+
+  it('is refused when a newer haricot has made it, and left as it is', async () => {
+    await (await files().open('', { migrations: [...MIGRATIONS, TAGGED] })).close();
+    const error = await rejection(files().open(), EngineError);
+    expect(error.message).to.equal(
+      `${files().path()} was written by a newer haricot (version 2 of the file, this one knows 1): upgrade haricot`,
+    );
+    expect(versionOf(await files().connect())).to.equal(2);
+  });
+
+  it("is refused when it is another program's, and left as it is", async () => {
+    for (const sql of [
+      'CREATE TABLE users (name TEXT)',
+      'PRAGMA application_id = 252006673',
+      'PRAGMA user_version = 7',
+      'CREATE TABLE messages (body BLOB); PRAGMA user_version = 1',
+    ]) {
+      const connection = await files().connect();
+      connection.exec(sql);
+      const error = await rejection(files().open(), EngineError);
+      expect(error.message, sql).to.equal(
+        `${files().path()} belongs to another program (it is an SQLite database, but not haricot's): name another`,
+      );
+      expect(connection.prepare('PRAGMA journal_mode').get([])).to.include({ journal_mode: 'delete' });
+      connection.exec('PRAGMA application_id = 0; PRAGMA user_version = 0; DROP TABLE IF EXISTS users; VACUUM');
+    }
+  });
+
+  it('is made in a file that is empty', async () => {
+    await writeFile(files().path(), '');
+    const driver = await files().open();
+    expect(await driver.put('mail', bytes('a'), ONE_MINUTE)).to.equal('1');
+  });
+});

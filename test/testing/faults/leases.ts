@@ -1,0 +1,117 @@
+import type { Driver, Reservation } from '../../../src/queue/driver.js';
+import { alterConsumers, alterOptions, alterReservations } from '../altered.js';
+import { type Fault, PLAIN } from './fault.js';
+
+const REDELIVERY = 'delivers a message to another consumer when its lease has ended, and counts that';
+const EACH_ONCE = 'delivers each of 5000 messages to one of 8 consumers, once';
+
+let deliveries = 0;
+let last: Reservation | null = null;
+const holders = new Map<string, Reservation>();
+
+export const leases: readonly Fault[] = [
+  {
+    what: 'delivers a message to two consumers',
+    fails: ['delivers a held message to nobody else'],
+    because: /the message is held/,
+    breaks: (driver) =>
+      alterConsumers(driver, ({ reserve }) => ({
+        reserve: async (options) => {
+          last = (await reserve(options)) ?? last;
+          return last;
+        },
+      })),
+  },
+  {
+    what: 'delivers one message of a thousand twice',
+    fails: [EACH_ONCE],
+    isBusy: true,
+    because: /so many (different )?messages were delivered/,
+    breaks: (driver) =>
+      alterReservations(driver, ({ queue, body, ack }) => ({
+        ack: async () => {
+          if (++deliveries % 1000 === 0) await driver.put(queue, body, { ...PLAIN, priority: 0 });
+          return ack();
+        },
+      })),
+  },
+  {
+    what: 'loses one message of a thousand',
+    fails: [EACH_ONCE],
+    isBusy: true,
+    because: /so many messages were delivered\s+499\d !== 5000/,
+    breaks: (driver) =>
+      alterConsumers(driver, ({ reserve }) => ({
+        reserve: async (options) => {
+          const reservation = await reserve(options);
+          if (reservation === null || ++deliveries % 1000 !== 0) return reservation;
+          await reservation.ack();
+          return reserve(options);
+        },
+      })),
+  },
+  {
+    what: 'never ends a lease',
+    fails: [REDELIVERY, 'puts a message whose lease has ended before younger ones of its priority'],
+    because: /not within \d+ ms: the message comes again/,
+    breaks: (driver) => alterOptions(driver, () => ({ ttrMs: 60_000 })),
+  },
+  {
+    what: 'ends leases early',
+    fails: [REDELIVERY],
+    because: /the lease of 1 s ended after \d+ ms, which is before 300 ms/,
+    breaks: (driver) => alterOptions(driver, ({ ttrMs }) => ({ ttrMs: ttrMs * 0.2 })),
+  },
+  {
+    what: 'counts no attempts',
+    fails: [
+      REDELIVERY,
+      'delivers a message again at once that is released, and counts that',
+      'count a delivery whose consumer was closed',
+    ],
+    because: /deep-equal/,
+    breaks: (driver) => alterReservations(driver, () => ({ attempt: 1 })),
+  },
+  ...(['ack', 'release', 'bury', 'touch'] as const).map(
+    (command): Fault => ({
+      what: `takes ${command} from a stale holder`,
+      fails: [`refuses ${command} to the holder before, when another holds the message, and changes nothing`],
+      because: new RegExp(`${command}\\(\\) of the holder before must reject with an error whose code is LEASE_LOST`),
+      breaks: (driver: Driver) =>
+        alterReservations(driver, (reservation) => ({ [command]: () => reservation[command]().catch(() => {}) })),
+    }),
+  ),
+  {
+    what: 'lets a stale holder remove the message, though it refuses',
+    fails: ['refuses ack to the holder before, when another holds the message, and changes nothing'],
+    because: /stats while the message is held/,
+    breaks: (driver) =>
+      alterReservations(driver, ({ id, ack, ...rest }) => {
+        const holder = holders.get(id);
+        const reservation = { id, ack, ...rest };
+        holders.set(id, reservation);
+        return {
+          ack: async () => {
+            if (holder === undefined) await holders.get(id)?.ack();
+            return ack();
+          },
+        };
+      }),
+  },
+  {
+    what: 'tells nobody that a lease is lost',
+    fails: [
+      'tells the holder before that its lease is lost, with its next command at the latest',
+      'a consumer gives back what it holds, which is then no longer its own',
+    ],
+    because: /the signal `lost` is aborted/,
+    breaks: (driver) =>
+      alterReservations(driver, () => Object.defineProperty({}, 'lost', { value: new AbortController().signal })),
+  },
+  {
+    what: 'renews no lease',
+    fails: ['keeps a lease that is renewed, beyond its TTR', 'ends a renewed lease a TTR after the last renewal'],
+    because: /while the lease is renewed/,
+    breaks: (driver) => alterReservations(driver, () => ({ touch: async () => {} })),
+  },
+];

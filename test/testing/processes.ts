@@ -1,0 +1,8 @@
+/** The tests of the suite with a second process. */
+export const OF_TWO_PROCESSES: ReadonlySet<string> = new Set([
+  'puts a message that we receive, and receives one that we put',
+  'is killed, and the message that it held is delivered again when its lease has ended, as attempt 2',
+  'takes some of 500 messages, and we the others: each is delivered once',
+  'ends by itself when its driver is closed while a reserve waits',
+  'wakes a reserve that waits here within 100 ms',
+]);

@@ -1,0 +1,102 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Pace } from '../../src/testing/engine.js';
+import type { Runner, TestContext } from '../../src/testing/runner.js';
+import { type DriverTestOptions, declareTests } from '../../src/testing/suite.js';
+
+/** How a test of the suite went. */
+export interface Outcome {
+  /** As it was reported: a pending one tells why. */
+  readonly title: string;
+  readonly state: 'passed' | 'failed' | 'pending';
+  /** Why it failed. */
+  readonly error?: unknown;
+}
+
+interface DeclaredTest {
+  readonly title: string;
+  readonly body: (this: TestContext) => Promise<void>;
+}
+
+/** For an engine with a fine clock, and for failures that come soon; one test after another, and none that was not asked for. */
+const QUICK: Pace = { secondMs: 300, patienceMs: 1000, atOnce: 0 };
+
+class Skipped extends Error {}
+
+/**
+ * Runs tests of the conformance suite, as mocha would.
+ * @param only the titles of those that are to run; default: all
+ */
+export async function runSuite(
+  options: DriverTestOptions,
+  { only, pace = QUICK }: { readonly only?: readonly string[]; readonly pace?: Pace } = {},
+): Promise<Outcome[]> {
+  const { tests, after } = declare(() => declareTests('engine', options, pace));
+  const outcomes: Outcome[] = [];
+  for (const test of tests) {
+    if (only === undefined || only.includes(test.title)) outcomes.push(await run(test));
+  }
+  for (const hook of after) await hook();
+  return outcomes;
+}
+
+/** The titles of all tests, in order. */
+export function allTitles(): string[] {
+  const open = () => Promise.reject(new Error('not to be opened'));
+  return declare(() => declareTests('engine', { open }, QUICK)).tests.map(({ title }) => title);
+}
+
+/** Collects what is declared with mocha's global functions, which are put back afterwards. */
+function declare(declaring: () => void): { tests: DeclaredTest[]; after: (() => Promise<void>)[] } {
+  const tests: DeclaredTest[] = [];
+  const after: (() => Promise<void>)[] = [];
+  const collector: Runner = {
+    describe: (_title, body) => body(),
+    it: (title, body) => tests.push({ title, body }),
+    after: (hook) => after.push(() => hook.call(contextOf(''))),
+  };
+  const globals = globalThis as unknown as Runner;
+  const { describe, it, after: afterHook } = globals;
+  Object.assign(globals, collector);
+  try {
+    declaring();
+  } finally {
+    Object.assign(globals, { describe, it, after: afterHook });
+  }
+  return { tests, after };
+}
+
+async function run({ title, body }: DeclaredTest): Promise<Outcome> {
+  const context = contextOf(title);
+  const ended = new AbortController();
+  try {
+    await Promise.race([body.call(context), context.expired(ended.signal)]);
+    return { title: context.test.title, state: 'passed' };
+  } catch (error) {
+    if (error instanceof Skipped) return { title: context.test.title, state: 'pending' };
+    return { title: context.test.title, state: 'failed', error };
+  } finally {
+    ended.abort();
+  }
+}
+
+function contextOf(
+  title: string,
+): TestContext & { test: { title: string }; expired(end: AbortSignal): Promise<never> } {
+  let limitMs = 2000;
+  return {
+    test: { title },
+    timeout: (ms) => {
+      limitMs = ms;
+    },
+    slow: () => {},
+    skip: () => {
+      throw new Skipped();
+    },
+    expired: async (signal) => {
+      // Behind the first turn, in which the test sets its limit.
+      await Promise.resolve();
+      await sleep(limitMs, undefined, { signal }).catch(() => new Promise<never>(() => {}));
+      throw new Error(`the test took longer than its limit, ${limitMs} ms`);
+    },
+  };
+}

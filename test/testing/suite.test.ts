@@ -1,0 +1,113 @@
+import '../support/unheeded-rejections.js';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'chai';
+import type { Driver } from '../../src/queue/driver.js';
+import { testDriver } from '../../src/testing/suite.js';
+import { thrown } from '../support/failures.js';
+import { alterDriver } from './altered.js';
+import open from './fixtures/open-memory.js';
+import { OF_TWO_PROCESSES } from './processes.js';
+import { allTitles, type Outcome, runSuite } from './run-suite.js';
+
+const [PUTS = '', , , ENDS = ''] = OF_TWO_PROCESSES;
+const PLAIN = { priority: 1024, delayMs: 0, ttrMs: 60_000 };
+
+const fixture = (name: string): URL => new URL(`./fixtures/${name}.ts`, import.meta.url);
+
+/** Says that processes can share it, which is not true. */
+const openShared = async (): Promise<Driver> =>
+  alterDriver(await open(), ({ capabilities }) => ({ capabilities: { ...capabilities, shared: true } }));
+
+describe('The conformance suite', function () {
+  // Processes are started, which takes long on a busy machine.
+  this.timeout(60_000);
+
+  it('is passed by a driver that does all right, at the same pace as the broken ones fail it', async () => {
+    const outcomes = await runSuite({ open }, { pace: { secondMs: 500, patienceMs: 10_000, atOnce: 8 } });
+    expect(outcomes.filter(({ state }) => state === 'failed')).to.deep.equal([]);
+    expect(outcomes).to.have.length(allTitles().length);
+  });
+
+  it('reports as pending what the capabilities say no to, and which of them, and nothing else', async () => {
+    const incapable = async (): Promise<Driver> =>
+      alterDriver(await open(), () => ({ capabilities: { peekMany: false, buryReason: false, shared: false } }));
+    expect(await pendingOf(incapable)).to.deep.equal([
+      'keeps the reason of a burial (the engine lacks buryReason)',
+      'shows several messages of a state (the engine lacks peekMany)',
+      ...[...OF_TWO_PROCESSES].map((title) => `${title} (the engine lacks shared)`),
+    ]);
+    expect(await pendingOf(openShared)).to.deep.equal([
+      'refuses to bury with a reason that it cannot keep, and the message is still held (the engine has buryReason)',
+      'refuses to show several messages of a state (the engine has peekMany)',
+    ]);
+  });
+
+  it('works beside other users of the engine, and leaves nothing behind', async () => {
+    const witness = await open();
+    await witness.put('mine', Buffer.from('a'), PLAIN);
+    const titles = allTitles().filter((title) => /^(delivers and shows|shows|leaves|a consumer|list)/.test(title));
+    await runSuite({ open }, { only: titles });
+    expect(await witness.queues()).to.deep.equal(['mine']);
+    expect(await witness.stats('mine')).to.deep.equal({ ready: 1, delayed: 0, reserved: 0, buried: 0 });
+    await witness.close();
+  });
+
+  it('says that there is no mocha', () => {
+    const globals = globalThis as { describe?: unknown };
+    const { describe } = globals;
+    delete globals.describe;
+    try {
+      expect(thrown(() => testDriver('memory', { open }), Error).message).to.match(
+        /^testDriver\(\) declares its tests with the global functions describe, it and after: call it in a test file/,
+      );
+    } finally {
+      globals.describe = describe;
+    }
+  });
+
+  describe('with a second process', () => {
+    it('fails an engine that is not shared though it says so', async () => {
+      await Promise.all([...OF_TWO_PROCESSES].map((title) => failure(fixture('open-memory'), title)));
+    });
+
+    it('fails an engine that keeps its process alive', async () => {
+      expect(await failure(fixture('open-lingering'), ENDS)).to.match(/^not within \d+ ms: the other process ends/);
+    });
+
+    it('asks for the module that opens the engine there, and says what is wrong with it', async () => {
+      const asked = /testDriver\(\) needs `processModule`, the URL or absolute path of a module/;
+      expect(await failure(undefined, PUTS)).to.match(asked);
+      expect(await failure('./open.js', PUTS))
+        .to.match(asked)
+        .and.match(/, not "\.\/open\.js"$/);
+      expect(await failure(fixture('absent'), PUTS)).to.match(
+        /^the other process has ended\n[\s\S]*Cannot find module/,
+      );
+      expect(await failure(fixture('no-default'), PUTS)).to.match(
+        /^the other process has ended\n[\s\S]*the default export of .* must be a function that opens the engine, and is undefined/,
+      );
+    });
+
+    it('takes the module as a URL, its text, and a path', async () => {
+      const url = fixture('open-memory');
+      const modules = [url, url.href, fileURLToPath(url)];
+      const failures = await Promise.all(modules.map((module) => failure(module, PUTS)));
+      // They got as far as to find that the message is not here.
+      for (const message of failures) expect(message).to.match(/^not within \d+ ms: a message comes/);
+    });
+  });
+});
+
+async function pendingOf(openDriver: () => Promise<Driver>): Promise<string[]> {
+  const conditional = allTitles().filter((title) => /reason|several messages/.test(title));
+  const outcomes = await runSuite({ open: openDriver }, { only: [...conditional, ...OF_TWO_PROCESSES] });
+  return outcomes.filter(({ state }) => state === 'pending').map(({ title }) => title);
+}
+
+/** Why the test fails for an engine that says it is shared. */
+async function failure(processModule: string | URL | undefined, title: string): Promise<string> {
+  const [outcome] = (await runSuite({ open: openShared, processModule }, { only: [title] })) as [Outcome];
+  expect(outcome.title).to.equal(title);
+  expect(outcome.state, title).to.equal('failed');
+  return (outcome.error as Error).message;
+}
