@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
+import { defineMessage } from '../src/queue/message.js';
 import { Queue } from '../src/queue/queue.js';
-import { Count, Fail } from './fixtures/slots.js';
+import { Count, Fail, Hang } from './fixtures/slots.js';
 import { haricot, killLeftovers } from './support/haricot.js';
 import { freePort } from './support/network.js';
 import { onSharedQueues } from './support/queues.js';
@@ -72,7 +73,12 @@ describe('haricot publish', () => {
   });
 
   for (const [what, args, message] of [
-    ['no engine', ['publish', 'mail', 't', '5'], /^haricot: no engine is named: give --url, .*set HARICOT_URL\n$/],
+    ['an empty URL', ['publish', 'mail', 't', '5', '--url', ''], /^haricot: --url is empty: name an engine, .*\n$/],
+    [
+      'an engine that is gone with the process',
+      ['publish', 'mail', 't', '5', '--url', 'memory:'],
+      /^haricot: memory: keeps messages within one process, .*: name another engine\n$/,
+    ],
     ['an unknown engine', ['publish', 'mail', 't', '5', '--url', 'amqp://a'], /^haricot: no engine for "amqp:\/\/a": /],
     [
       'a wrong address',
@@ -90,14 +96,22 @@ describe('haricot publish', () => {
       /^haricot: the data is not JSON: .*\n$/,
     ],
     ['no data', ['publish', 'mail', 't', '--url', NOWHERE], /^haricot: the data is not JSON: .*\n$/],
-    ['a missing argument', ['publish', 'mail', '--url', NOWHERE], /^error: missing required argument 'type'\n/],
+    [
+      'a missing argument',
+      ['publish', 'mail', '--url', NOWHERE],
+      /^haricot: missing required argument 'type' \(see haricot publish --help\)\n$/,
+    ],
     [
       'a wrong duration',
       ['publish', 'mail', 't', '5', '--delay', 'soon'],
       /argument 'soon' is invalid\. Allowed are 500ms/,
     ],
-    ['an unknown option', ['publish', 'mail', 't', '5', '--fast'], /^error: unknown option '--fast'\n.*--help/],
-    ['an unknown command', ['pubish', 'mail'], /^error: unknown command 'pubish'\n\(Did you mean publish\?\)\n/],
+    [
+      'an unknown option',
+      ['publish', 'mail', 't', '5', '--fast'],
+      /^haricot: unknown option '--fast' \(see haricot publish --help\)\n$/,
+    ],
+    ['an unknown command', ['pubish', 'mail'], /^haricot: unknown command 'pubish' \(Did you mean publish\?\)\n$/],
   ] as const) {
     it(`refuses ${what} with exit code 2 and says what is wrong`, async () => {
       const { code, stdout, stderr } = await haricot(args);
@@ -196,6 +210,63 @@ describe('haricot work', () => {
     expect(reports.join()).not.to.contain('123456');
   });
 
+  it('puts a message aside, passes it on or forgets it where no slot is connected, as --unhandled says', async () => {
+    const Unknown = defineMessage('unknown');
+    const id = await queue.publish(Unknown, 1);
+    expect((await work('--max-messages', '1', '--unhandled', 'release', '--backoff', '0')).stdout).to.contain(
+      `${queue.name} ${id} unknown attempt 1 failed: no slot is connected for messages of type "unknown"; next try at once`,
+    );
+    expect(await queue.stats()).to.include({ ready: 1, buried: 0 });
+    expect((await work('--max-messages', '1')).stdout).to.contain('BURIED (unhandled): no slot is connected');
+    await queue.kick();
+    expect((await work('--max-messages', '1', '--unhandled', 'ignore')).stdout).to.contain(
+      'stopped: 1 finished, 0 buried',
+    );
+    expect(await queue.stats()).to.deep.equal({ ready: 0, delayed: 0, reserved: 0, buried: 0 });
+  });
+
+  it('gives slots as long as --slot-timeout, and tries again after --backoff', async () => {
+    const id = await queue.publish(Hang, null);
+    const { stdout } = await work('--max-messages', '1', '--slot-timeout', '50ms', '--backoff', '1h');
+    expect(withoutTimes(stdout)).to.include(
+      `${queue.name} ${id} hang attempt 1 failed: the slots took longer than 50 ms; next try after 3600.0 s`,
+    );
+    expect(await queue.stats()).to.include({ delayed: 1 });
+  });
+
+  it('stops after --failure-limit messages that were buried', async () => {
+    await queue.publishMany(Fail, ['a', 'b', 'c', 'd']);
+    const { code, stdout } = await work('--attempts', '1', '--failure-limit', '2', '--limit-exit-code', '5');
+    expect(code).to.equal(5);
+    expect(stdout).to.contain('stopping (failureLimit)');
+    // The next one may have been on its way already.
+    expect(stdout).to.match(/ stopped: 0 finished, [23] buried\n$/);
+  });
+
+  it('empties the first queue before the next one with --order strict, and takes turns without', async () => {
+    const other = new Queue(queue.driver, queues.name());
+    for (const [options, order] of [
+      [
+        ['--order', 'strict'],
+        [1, 2, 3, 11, 12, 13],
+      ],
+      [[], undefined],
+    ] as const) {
+      await other.publishMany(Count, [11, 12, 13]);
+      await queue.publishMany(Count, [1, 2, 3]);
+      const { stdout } = await work(other.name, '--max-messages', '6', ...options);
+      const handled = [...stdout.matchAll(/^handled (\d+)$/gm)].map(([, number]) => Number(number));
+      if (order) expect(handled).to.deep.equal(order);
+      else expect(handled.slice(0, 3), String(handled)).not.to.deep.equal([1, 2, 3]);
+    }
+  });
+
+  it('asks for no attempts with --no-track-attempts, and tells none', async () => {
+    const id = await queue.publish(Count, 1);
+    const { stdout } = await work('--max-messages', '1', '--no-track-attempts', '--verbose');
+    expect(stdout).to.match(new RegExp(`${queue.name} ${id} count finished in [0-9.]+ ms\\n`));
+  });
+
   it('goes on while the engine cannot be reached, and says so', async () => {
     const url = `beanstalkd://127.0.0.1:${await freePort()}`;
     const { code, stdout } = await haricot(['work', 'mail', '--url', url, '--slots', SLOTS, '--time-limit', '300ms']);
@@ -205,17 +276,25 @@ describe('haricot work', () => {
   });
 
   for (const [what, args, message] of [
-    ['no slots', ['work', 'mail'], /^error: required option '--slots <module>' not specified\n/],
-    ['no queue', ['work', '--slots', SLOTS], /^error: missing required argument 'queue'\n/],
+    [
+      'no slots',
+      ['work', 'mail'],
+      /^haricot: required option '--slots <module>' not specified \(see haricot work --help\)\n$/,
+    ],
+    [
+      'no queue',
+      ['work', '--slots', SLOTS],
+      /^haricot: missing required argument 'queue' \(see haricot work --help\)\n$/,
+    ],
     [
       'a slots module that is not there',
       ['work', 'mail', '--slots', './nowhere.js', '--url', NOWHERE],
-      /^haricot: the slots module \.\/nowhere\.js cannot be loaded: Cannot find module .*nowhere\.js/,
+      /^haricot: the slots module \.\/nowhere\.js is not there \(.*nowhere\.js\)\n$/,
     ],
     [
       'a slots module without a default export',
       ['work', 'mail', '--slots', 'integration/fixtures/no-default.ts', '--url', NOWHERE],
-      /^haricot: the default export of integration\/fixtures\/no-default\.ts must be a function \(signals\) => void, it is missing\n$/,
+      /^haricot: the default export of integration\/fixtures\/no-default\.ts must be a function \(signals\) => void, it is missing; it exports connectSlots\n$/,
     ],
     [
       'a slots module that connects nothing',
@@ -227,11 +306,16 @@ describe('haricot work', () => {
       ['work', 'mail', '--slots', 'integration/fixtures/throws.ts', '--url', NOWHERE],
       /^haricot: the slots module integration\/fixtures\/throws\.ts cannot be loaded: no database/,
     ],
-    ['no engine', ['work', 'mail', '--slots', SLOTS], /^haricot: no engine is named: /],
+    ['an empty URL', ['work', 'mail', '--slots', SLOTS, '--url', ''], /^haricot: --url is empty: /],
     [
       'a concurrency of 0',
       ['work', 'mail', '--slots', SLOTS, '--url', NOWHERE, '--concurrency', '0'],
       /^haricot: concurrency is an integer of at least 1, got 0\n$/,
+    ],
+    [
+      'a choice that is none',
+      ['work', 'mail', '--slots', SLOTS, '--url', NOWHERE, '--order', 'odd'],
+      /argument 'odd' is invalid\. Allowed choices are fair, strict\./,
     ],
     [
       'a size that is none',

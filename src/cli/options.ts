@@ -1,30 +1,26 @@
 import { InvalidArgumentError } from 'commander';
-import { openDriver } from '../drivers/open.js';
-import type { Driver } from '../queue/driver.js';
 import { type Duration, toMs } from '../queue/duration.js';
-import { InvalidOptionError } from '../queue/errors.js';
-
-/** The options of every command. */
-export interface GlobalOptions {
-  readonly url?: string;
-  readonly json?: boolean;
-}
-
-/** The engine that `--url` or HARICOT_URL names. */
-export function openEngine({ url = process.env['HARICOT_URL'] }: GlobalOptions): Promise<Driver> {
-  if (url) return openDriver(url);
-  throw new InvalidOptionError(
-    'no engine is named: give --url, such as beanstalkd://127.0.0.1:11300, or set HARICOT_URL',
-  );
-}
 
 /** As in the API, a bare number is milliseconds. */
-export function parseDuration(text: string): Duration {
+export function parseDuration(text: string): number {
   try {
     return toMs(/^[0-9.]+$/.test(text) ? Number(text) : text, 'it');
   } catch {
     throw new InvalidArgumentError('Allowed are 500ms, 30s, 5m, 2h, 1d, or a number of milliseconds.');
   }
+}
+
+/** One duration, or two for delays that grow from the first to the second. */
+export function parseBackoff(text: string): Duration | { readonly initial: Duration; readonly max: Duration } {
+  const [first = '', last, ...more] = text.split('..');
+  try {
+    if (last === undefined) return parseDuration(first);
+    const [initial, max] = [parseDuration(first), parseDuration(last)];
+    if (more.length === 0 && initial <= max) return { initial, max };
+  } catch {
+    // Said below, with what else is allowed.
+  }
+  throw new InvalidArgumentError('Allowed are 30s, or 1s..5m for delays that grow from the one to the other.');
 }
 
 export function parseCount(text: string): number {

@@ -1,7 +1,16 @@
+/** Something that text is written to. */
+export interface Sink {
+  write(text: string): unknown;
+  /** Whether a person looks at it. */
+  readonly isTTY?: boolean | undefined;
+  /** How wide the terminal is. */
+  readonly columns?: number | undefined;
+}
+
 /** Where a command writes; `process.stdout` and `process.stderr` outside tests. */
 export interface Output {
-  readonly stdout: { write(text: string): unknown };
-  readonly stderr: { write(text: string): unknown };
+  readonly stdout: Sink;
+  readonly stderr: Sink;
 }
 
 /** One line on standard output: text for people, or the record as JSON with `--json`. */
@@ -9,14 +18,7 @@ export function print(output: Output, json: boolean, text: string, record: objec
   output.stdout.write(`${json ? JSON.stringify(record) : text}\n`);
 }
 
-/** What went wrong, with its causes, on one line. */
-export function describeError(error: unknown): string {
-  if (!(error instanceof Error)) return onOneLine(String(error));
-  const message = onOneLine(error.message);
-  const cause = error.cause === undefined ? '' : describeError(error.cause);
-  return cause && !message.includes(cause) ? `${message} (${cause})` : message;
-}
-
-function onOneLine(text: string): string {
-  return text.replace(/\s*[\r\n]+\s*/g, ' ');
+/** A line on standard error for people, which no program reads: nothing with `--json`. */
+export function note(output: Output, json: boolean, text: string): void {
+  if (!json) output.stderr.write(`haricot: ${text}\n`);
 }

@@ -3,42 +3,46 @@ import { type Command, InvalidArgumentError } from 'commander';
 import type { Duration } from '../queue/duration.js';
 import { InvalidOptionError } from '../queue/errors.js';
 import { defineMessage } from '../queue/message.js';
-import { Queue } from '../queue/queue.js';
-import { type GlobalOptions, openEngine, parseCount, parseDuration, parseHeader } from './options.js';
+import { onNewQueue } from './engine.js';
+import type { GlobalOptions } from './global-options.js';
+import { parseCount, parseDuration, parseHeader } from './options.js';
 import { type Output, print } from './output.js';
 
-interface PublishCommandOptions {
+interface PublishCommandOptions extends GlobalOptions {
   readonly delay?: Duration;
   readonly priority?: number;
   readonly ttr?: Duration;
   readonly header?: Record<string, string>;
 }
 
-export function addPublish(program: Command, output: Output): void {
-  program
-    .command('publish')
-    .summary('publish one message')
-    .description('Publishes one message. Its data is JSON: the argument, or else standard input.')
+/** Where data is read from that is no argument. */
+type Input = NodeJS.ReadableStream & { readonly isTTY?: boolean };
+
+export function definePublish(command: Command, output: Output, input: Input = process.stdin): void {
+  command
+    .description('Publishes one message and prints its id. Its data is JSON: the argument, or else standard input.')
     .argument('<queue>', 'the queue')
     .argument('<type>', 'the type of the message, to which slots are connected: mail.send')
     .argument('[json]', 'the data; without it, standard input is read')
-    .option('--delay <time>', 'deliver it no earlier than in so long: 30s, 5m', parseDuration)
-    .option('--priority <n>', 'the lowest is delivered first; 1024 unless given', parsePriority)
-    .option('--ttr <time>', 'how long a worker may hold it without a sign of life; 60s unless given', parseDuration)
+    .option('--delay <time>', 'deliver it no earlier than in so long: 30s, 5m (default: at once)', parseDuration)
+    .option('--priority <n>', 'the lowest is delivered first (default: 1024)', parsePriority)
+    .option('--ttr <time>', 'how long a worker may hold it without a sign of life (default: 60s)', parseDuration)
     .option('--header <name=value>', 'a header; may be given several times', parseHeader)
-    .addHelpText('after', `\nExample:\n  haricot publish mail mail.send '{"to":"a@b.example"}' --delay 30s\n`)
-    .action(async (name: string, type: string, json: string | undefined, options: PublishCommandOptions) => {
-      const global = program.opts<GlobalOptions>();
-      const driver = await openEngine(global);
-      try {
-        const queue = new Queue(driver, name);
-        const data = parseData(json ?? (await readAll(process.stdin)));
-        const { header: headers, ...rest } = options;
-        const id = await queue.publish(defineMessage(type), data, { ...rest, headers });
-        print(output, global.json === true, id, { queue: name, type, id });
-      } finally {
-        await driver.close();
-      }
+    .addHelpText(
+      'after',
+      `
+Examples:
+  haricot publish mail mail.send '{"to":"a@b.example"}' --delay 30s
+  haricot publish mail mail.send < data.json`,
+    )
+    .action(async (name: string, type: string, json: string | undefined) => {
+      const { header: headers, ...options } = command.optsWithGlobals<PublishCommandOptions>();
+      const data = parseData(json ?? (await readData(input)));
+      const { url: _, json: asJson = false, ...publishOptions } = options;
+      const id = await onNewQueue(options, output, name, (queue) => {
+        return queue.publish(defineMessage(type), data, { ...publishOptions, headers });
+      });
+      print(output, asJson, id, { queue: name, type, id });
     });
 }
 
@@ -48,15 +52,22 @@ function parsePriority(text: string): number {
   throw new InvalidArgumentError('Allowed is a whole number from 0 to 4294967295.');
 }
 
+function readData(input: Input): Promise<string> {
+  // It would wait for somebody to type, without a word.
+  if (input.isTTY) {
+    throw new InvalidOptionError(
+      `the data is missing: give it as the last argument, such as '{"to":"a@b.example"}', or on standard input`,
+    );
+  }
+  return readAll(input);
+}
+
 function parseData(json: string): unknown {
+  if (json.trim() === '') throw new InvalidOptionError('the data is not JSON: it is empty');
   try {
     return JSON.parse(json);
   } catch (cause) {
-    throw new InvalidOptionError(
-      `the data is not JSON: ${(cause as Error).message}; a text needs its quotes: '"text"'`,
-      {
-        cause,
-      },
-    );
+    const { message } = cause as Error;
+    throw new InvalidOptionError(`the data is not JSON: ${message}; a text needs its quotes: '"text"'`, { cause });
   }
 }

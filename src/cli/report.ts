@@ -1,7 +1,9 @@
 import type { Message } from '../queue/message.js';
 import type { ObserverSignal, SignalEvents } from '../signals/catalogue.js';
 import type { SignalDispatcher } from '../signals/dispatcher.js';
-import { describeError, type Output, print } from './output.js';
+import { painter } from './colour.js';
+import { type Output, print } from './output.js';
+import { describeError, printable } from './text.js';
 
 /** The worker's console: a line for each thing that happens to it or to a message. Data never appears. */
 export function reportSignals(
@@ -9,22 +11,30 @@ export function reportSignals(
   output: Output,
   { json, verbose }: { readonly json: boolean; readonly verbose: boolean },
 ): void {
+  const paint = painter(output.stdout);
   const report = <K extends ObserverSignal>(signal: K, line: (event: SignalEvents[K]) => string): void => {
     signals.connect(signal, (event) => {
       const time = new Date().toISOString();
-      print(output, json, `${time.slice(11, 19)} ${line(event)}`, { time, signal, ...recordOf(event) });
+      print(output, json, `${paint('dim', time.slice(11, 19))} ${line(event)}`, { time, signal, ...recordOf(event) });
     });
   };
   report('workerStarted', ({ queues, concurrency }) => `working on ${queues.join(', ')}, ${concurrency} at once`);
   report('workerStopping', ({ reason }) => `stopping (${reason}): running slots may finish`);
   report('workerStopped', ({ finished, failed }) => `stopped: ${finished} finished, ${failed} buried`);
-  report('workerError', ({ error }) => `error: ${describeError(error)}`);
+  report('workerError', ({ error }) => paint('red', `error: ${describeError(error)}`));
   report('messageReleased', (event) => {
-    return `${name(event)} failed: ${describeError(event.error)}; next try ${soon(event.delayMs)}`;
+    return `${name(event)} ${paint('yellow', 'failed')}: ${describeError(event.error)}; next try ${soon(event.delayMs)}`;
   });
-  report('messageFailed', (event) => `${name(event)} BURIED (${event.reason}): ${describeError(event.error)}`);
-  report('messageExpired', (event) => `${name(event)} lost its lease; it will be delivered again`);
-  if (verbose) report('messageFinished', (event) => `${name(event)} finished in ${event.durationMs.toFixed(1)} ms`);
+  report('messageFailed', (event) => {
+    return `${name(event)} ${paint('red', 'BURIED')} (${event.reason}): ${describeError(event.error)}`;
+  });
+  report('messageExpired', (event) => {
+    return `${name(event)} ${paint('yellow', 'lost its lease')}; it will be delivered again`;
+  });
+  if (!verbose) return;
+  report('messageFinished', (event) => {
+    return `${name(event)} ${paint('green', 'finished')} in ${event.durationMs.toFixed(1)} ms`;
+  });
 }
 
 interface Named {
@@ -35,12 +45,14 @@ interface Named {
 }
 
 function name({ queue, jobId, attempt, message }: Named): string {
-  return `${queue} ${jobId} ${message?.type ?? '(unreadable)'} attempt ${attempt}`;
+  const about = `${queue} ${jobId} ${printable(message?.type ?? '(unreadable)')}`;
+  // A worker that does not track attempts knows none.
+  return attempt === 0 ? about : `${about} attempt ${attempt}`;
 }
 
 /** Engines round a delay up, so it is never sooner. */
 function soon(ms: number): string {
-  return ms === 0 ? 'at once' : `after ${(ms / 1000).toFixed(1)} s`;
+  return ms < 50 ? 'at once' : `after ${(ms / 1000).toFixed(1)} s`;
 }
 
 /** The event without the message's data and body, its error as text. */

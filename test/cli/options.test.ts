@@ -1,17 +1,14 @@
 import { expect } from 'chai';
 import { InvalidArgumentError } from 'commander';
 import {
-  openEngine,
+  parseBackoff,
   parseBytes,
   parseCount,
   parseDuration,
   parseExitCode,
   parseHeader,
 } from '../../src/cli/options.js';
-import { registerDriver } from '../../src/drivers/open.js';
-import { InvalidOptionError } from '../../src/queue/errors.js';
-import { rejection, thrown } from '../support/failures.js';
-import { FakeDriver } from '../support/fake-driver.js';
+import { thrown } from '../support/failures.js';
 
 function refusal(parse: () => unknown): string {
   return thrown(parse, InvalidArgumentError).message;
@@ -36,6 +33,19 @@ describe('On the command line', () => {
         refusal(() => parseDuration(text)),
         text,
       ).to.equal('Allowed are 500ms, 30s, 5m, 2h, 1d, or a number of milliseconds.');
+    }
+  });
+
+  it('a backoff is one delay, or two between which delays grow', () => {
+    expect(parseBackoff('30s')).to.equal(30_000);
+    expect(parseBackoff('0')).to.equal(0);
+    expect(parseBackoff('1s..5m')).to.deep.equal({ initial: 1000, max: 300_000 });
+    expect(parseBackoff('1s..1s')).to.deep.equal({ initial: 1000, max: 1000 });
+    for (const text of ['', '..', '1s..', '..5m', '5m..1s', '1s..2s..3s', '1s-5m', 'soon']) {
+      expect(
+        refusal(() => parseBackoff(text)),
+        text,
+      ).to.equal('Allowed are 30s, or 1s..5m for delays that grow from the one to the other.');
     }
   });
 
@@ -87,46 +97,5 @@ describe('On the command line', () => {
         text,
       ).to.equal('Allowed is name=value.');
     }
-  });
-});
-
-describe('The engine of a command', () => {
-  const given = process.env['HARICOT_URL'];
-
-  afterEach(() => {
-    if (given === undefined) delete process.env['HARICOT_URL'];
-    else process.env['HARICOT_URL'] = given;
-  });
-
-  it('is the one that --url names, or else HARICOT_URL', async () => {
-    const opened: string[] = [];
-    registerDriver('fake-options', async (url) => {
-      opened.push(url);
-      return new FakeDriver();
-    });
-    process.env['HARICOT_URL'] = 'fake-options:environment';
-    await openEngine({ url: 'fake-options:option' });
-    await openEngine({});
-    expect(opened).to.deep.equal(['fake-options:option', 'fake-options:environment']);
-  });
-
-  it('must be named', async () => {
-    const message = 'no engine is named: give --url, such as beanstalkd://127.0.0.1:11300, or set HARICOT_URL';
-    for (const set of [
-      () => delete process.env['HARICOT_URL'],
-      () => {
-        process.env['HARICOT_URL'] = '';
-      },
-    ]) {
-      set();
-      expect(thrown(() => openEngine({}), InvalidOptionError).message).to.equal(message);
-      expect(thrown(() => openEngine({ url: '' }), InvalidOptionError).message).to.equal(message);
-    }
-  });
-
-  it('must be one there is', async () => {
-    expect((await rejection(openEngine({ url: 'amqp:x' }), InvalidOptionError)).message).to.match(
-      /^no engine for "amqp:x"/,
-    );
   });
 });

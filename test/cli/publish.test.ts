@@ -1,31 +1,26 @@
+import { Readable } from 'node:stream';
 import { expect } from 'chai';
-import { Command, CommanderError } from 'commander';
-import { addPublish } from '../../src/cli/publish.js';
-import { registerDriver } from '../../src/drivers/open.js';
+import { CommanderError } from 'commander';
+import { definePublish } from '../../src/cli/publish.js';
 import { cloudEvents } from '../../src/queue/cloudevents.js';
 import { InvalidOptionError } from '../../src/queue/errors.js';
 import { rejection } from '../support/failures.js';
-import { FakeDriver } from '../support/fake-driver.js';
-import { FakeOutput } from '../support/fake-output.js';
+import type { FakeDriver } from '../support/fake-driver.js';
+import type { FakeOutput } from '../support/fake-output.js';
+import { useCommand } from './harness.js';
 
 describe('haricot publish', () => {
+  let input: Readable & { isTTY?: boolean };
+  const harness = useCommand((command, output) => definePublish(command, output, input));
   let driver: FakeDriver;
   let output: FakeOutput;
+  let haricot: (...args: string[]) => Promise<void>;
 
   beforeEach(() => {
-    driver = new FakeDriver();
-    output = new FakeOutput();
-    registerDriver('fake-publish', async () => driver);
+    ({ driver, output } = harness());
+    haricot = (...args) => harness().run(...args);
+    input = Readable.from([]);
   });
-
-  async function haricot(...args: string[]): Promise<void> {
-    const program = new Command('haricot').option('--url <url>').option('--json').exitOverride();
-    addPublish(program, output);
-    for (const command of [program, ...program.commands]) {
-      command.exitOverride().configureOutput({ writeErr: (text) => output.stderr.write(text) });
-    }
-    await program.parseAsync(['--url', 'fake-publish:', 'publish', ...args], { from: 'user' });
-  }
 
   it('publishes the argument and prints the id', async () => {
     await haricot('mail', 'mail.send', '{"to":"a@b.example"}');
@@ -60,7 +55,26 @@ describe('haricot publish', () => {
     await rejection(haricot('mail box', 'mail.send', '5'), InvalidOptionError);
     await rejection(haricot('mail', '', '5'), InvalidOptionError);
     expect(driver.puts).to.deep.equal([]);
-    expect(driver.calls).to.deep.equal([['close'], ['close'], ['close']]);
+  });
+
+  it('publishes what is on standard input where there is no argument', async () => {
+    input = Readable.from(['{ "to":\n', '"a@b.example" }\n']);
+    await haricot('mail', 'mail.send');
+    expect(cloudEvents.decode(driver.puts[0]?.body ?? Buffer.alloc(0)).data).to.deep.equal({ to: 'a@b.example' });
+  });
+
+  it('says that data is missing instead of waiting for somebody to type it', async () => {
+    Object.assign(input, { isTTY: true });
+    expect((await rejection(haricot('mail', 'mail.send'), InvalidOptionError)).message).to.match(
+      /^the data is missing: give it as the last argument, such as .*, or on standard input$/,
+    );
+    expect(driver.calls).to.deep.equal([]);
+  });
+
+  it('says that standard input is empty', async () => {
+    expect((await rejection(haricot('mail', 'mail.send'), InvalidOptionError)).message).to.equal(
+      'the data is not JSON: it is empty',
+    );
   });
 
   it('refuses options that cannot be meant, and missing arguments', async () => {
@@ -73,9 +87,7 @@ describe('haricot publish', () => {
       [['mail', 't', '5', '6'], /too many arguments/],
       [['mail', 't', '5', '--dealy', '5s'], /unknown option '--dealy'/],
     ] as const) {
-      await rejection(haricot(...args), CommanderError);
-      expect(output.err).to.match(message);
-      output.err = '';
+      expect((await rejection(haricot(...args), CommanderError)).message).to.match(message);
     }
     expect(driver.puts).to.deep.equal([]);
   });

@@ -7,6 +7,7 @@ import { SignalDispatcher } from '../../src/signals/dispatcher.js';
 import { useFakeClock } from '../support/clock.js';
 import { FakeOutput } from '../support/fake-output.js';
 import { useWorkerHarness } from '../support/worker-harness.js';
+import { setVariable, terminal, useEnvironment } from './harness.js';
 
 const MESSAGE: Message = {
   id: 'm1',
@@ -39,6 +40,7 @@ function emitAll(signals: SignalDispatcher): void {
 }
 
 describe('The report of a worker', () => {
+  useEnvironment({ FORCE_COLOR: undefined, NO_COLOR: undefined, TERM: 'xterm' });
   const clock = useFakeClock();
   let signals: SignalDispatcher;
   let output: FakeOutput;
@@ -73,6 +75,12 @@ describe('The report of a worker', () => {
     expect(output.lines).to.deep.equal(['02:03:04 mail 7 mail.send attempt 2 finished in 12.3 ms']);
   });
 
+  it('does not count attempts where the worker does not track them', () => {
+    reportSignals(signals, output, { json: false, verbose: true });
+    signals.emit('messageFinished', { ...ABOUT, attempt: 0, durationMs: 1 });
+    expect(output.lines).to.deep.equal(['02:03:04 mail 7 mail.send finished in 1.0 ms']);
+  });
+
   it('is a JSON object a line, if that is wanted', () => {
     reportSignals(signals, output, { json: true, verbose: true });
     emitAll(signals);
@@ -90,6 +98,41 @@ describe('The report of a worker', () => {
       { time, signal: 'workerError', error: 'lost (reset)' },
       { time, signal: 'workerStopping', queues: ['mail'], reason: 'maxMessages' },
       { time, signal: 'workerStopped', queues: ['mail'], finished: 3, failed: 1 },
+    ]);
+  });
+
+  it('has colours on a terminal: what went wrong stands out', () => {
+    const screen = terminal();
+    reportSignals(signals, screen, { json: false, verbose: true });
+    emitAll(signals);
+    const dim = '\u001b[2m02:03:04\u001b[22m';
+    const about = 'mail 7 mail.send attempt 2';
+    expect(screen.lines.slice(0, 4)).to.deep.equal([
+      `${dim} working on mail, sms, 5 at once`,
+      `${dim} ${about} \u001b[32mfinished\u001b[39m in 12.3 ms`,
+      `${dim} ${about} \u001b[33mfailed\u001b[39m: no route; next try after 1.5 s`,
+      `${dim} ${about} \u001b[33mfailed\u001b[39m: stopped; next try at once`,
+    ]);
+    expect(screen.lines).to.include(`${dim} ${about} \u001b[31mBURIED\u001b[39m (attempts): no`);
+    expect(screen.lines).to.include(`${dim} \u001b[31merror: lost (reset)\u001b[39m`);
+  });
+
+  it('has no colours with --json, nor where NO_COLOR forbids them', () => {
+    const screen = terminal();
+    reportSignals(signals, screen, { json: true, verbose: true });
+    setVariable('NO_COLOR', '1');
+    reportSignals(signals, screen, { json: false, verbose: true });
+    emitAll(signals);
+    expect(screen.lines).to.have.length(20);
+    expect(screen.out).not.to.contain('\u001b');
+  });
+
+  it('lets nothing of a message play tricks on the terminal', () => {
+    reportSignals(signals, output, { json: false, verbose: false });
+    const message = { ...MESSAGE, type: 'a\u001b[2Jb' };
+    signals.emit('messageReleased', { ...ABOUT, message, delayMs: 0, error: new Error('c\u001b[2Jd') });
+    expect(output.lines).to.deep.equal([
+      '02:03:04 mail 7 a\\u001b[2Jb attempt 2 failed: c\\u001b[2Jd; next try at once',
     ]);
   });
 

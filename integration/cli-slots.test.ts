@@ -1,0 +1,249 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { expect } from 'chai';
+import { haricot, killLeftovers } from './support/haricot.js';
+import { onBuild } from './support/haricot-build.js';
+
+const CONNECT = `(signals) => { signals.connect('messageReceived', () => {}); }`;
+/** Where nobody answers: a worker that has its slots says so, and stops. */
+const NOWHERE = ['--url', 'beanstalkd://127.0.0.1:1', '--time-limit', '1ms'];
+
+interface Files {
+  readonly [path: string]: string;
+}
+
+describe('haricot work --slots', () => {
+  killLeftovers();
+  const build = onBuild();
+  let folder: string;
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'haricot-slots-'));
+  });
+
+  afterEach(() => rm(folder, { recursive: true, force: true }));
+
+  /** Runs a worker in a folder of these files. */
+  async function work(slots: string, files: Files, { loader = false } = {}): ReturnType<typeof haricot> {
+    for (const [path, text] of Object.entries(files)) {
+      await mkdir(dirname(join(folder, path)), { recursive: true });
+      await writeFile(join(folder, path), text);
+    }
+    const options = loader ? { cwd: folder } : { cwd: folder, build: build() };
+    return haricot(['work', 'mail', '--slots', slots, ...NOWHERE], options);
+  }
+
+  describe('loads', () => {
+    for (const [what, slots, files] of [
+      ['an ES module', './slots.mjs', { 'slots.mjs': `export default ${CONNECT};` }],
+      ['a path without a dot in front', 'lib/slots.mjs', { 'lib/slots.mjs': `export default ${CONNECT};` }],
+      ['a CommonJS module', './slots.cjs', { 'slots.cjs': `module.exports = ${CONNECT};` }],
+      [
+        'what a compiler makes of `export default` as CommonJS',
+        './slots.js',
+        { 'slots.js': `Object.defineProperty(exports, '__esModule', { value: true }); exports.default = ${CONNECT};` },
+      ],
+      [
+        'a function that is asynchronous',
+        './slots.mjs',
+        { 'slots.mjs': `export default async (signals) => { await null; (${CONNECT})(signals); };` },
+      ],
+      [
+        'what a package of the application exports',
+        'my-app/slots',
+        {
+          'node_modules/my-app/package.json':
+            '{ "type": "module", "exports": { "./slots": { "import": "./lib.js" } } }',
+          'node_modules/my-app/lib.js': `export default ${CONNECT};`,
+        },
+      ],
+      [
+        'what the application itself exports by its name',
+        '@my/app',
+        { 'package.json': '{ "name": "@my/app", "exports": "./a.mjs" }', 'a.mjs': `export default ${CONNECT};` },
+      ],
+    ] as const) {
+      it(what, async () => {
+        const { code, stdout, stderr } = await work(slots, files);
+        expect([code, stderr], stderr).to.deep.equal([0, '']);
+        expect(stdout).to.contain(' stopped: 0 finished, 0 buried\n');
+      });
+    }
+
+    const typed = {
+      'slots.ts': `import type { A } from './a.js';\nconst a: A | null = null;\nexport default ${CONNECT.replace('signals', 'signals: any')};`,
+    };
+
+    it('TypeScript with a loader', async () => {
+      const { code, stderr } = await work(
+        './slots.ts',
+        { ...typed, 'package.json': '{ "type": "module" }' },
+        { loader: true },
+      );
+      expect([code, stderr]).to.deep.equal([0, '']);
+    });
+
+    it('TypeScript where Node can, and says what to do where it cannot', async () => {
+      const { code, stderr } = await work('./slots.ts', typed);
+      const { typescript } = process.features as { typescript?: string | false };
+      if (typescript) expect(code, stderr).to.equal(0);
+      else {
+        expect(code).to.equal(2);
+        expect(stderr).to.match(
+          /^haricot: the slots module \.\/slots\.ts cannot be loaded: Unknown file extension "\.ts" .*slots\.ts \(compile TypeScript first, or use a loader: NODE_OPTIONS="--import tsx" haricot work …\)\n$/,
+        );
+      }
+    });
+  });
+
+  describe('says what is wrong with', () => {
+    for (const [what, slots, files, message] of [
+      [
+        'a file that is not there',
+        './nowhere.js',
+        {},
+        /^the slots module \.\/nowhere\.js is not there \(\/.*\/nowhere\.js\)$/,
+      ],
+      [
+        'a file whose name lacks its extension',
+        './lib/slots',
+        { 'lib/slots.mjs': '' },
+        /^the slots module \.\/lib\/slots is not there \(\/.*\); there is \.\/lib\/slots\.mjs$/,
+      ],
+      [
+        'a folder',
+        './slots/',
+        { 'slots/index.js': '' },
+        /^the slots module \.\/slots\/ is a folder, not a file; there is \.\/slots\/index\.js$/,
+      ],
+      [
+        'a package that is not there',
+        'my-app/slots',
+        {},
+        /^the slots module my-app\/slots is not there, neither as a file nor as a package$/,
+      ],
+      [
+        'a name without a path or an extension',
+        'slots',
+        { 'slots.js': '' },
+        /^the slots module slots is not there, neither as a file nor as a package; there is slots\.js$/,
+      ],
+      [
+        'a package that does not export it',
+        'my-app/slots',
+        { 'node_modules/my-app/package.json': '{ "exports": { ".": "./a.js" } }' },
+        /^the slots module my-app\/slots cannot be loaded: Package subpath '\.\/slots' is not defined by "exports" in \/.*\/my-app\/package\.json$/,
+      ],
+      [
+        'a syntax error in an ES module, with its place',
+        './slots.mjs',
+        { 'slots.mjs': 'export default 1;\n\nconst = 5;\n' },
+        /^the slots module \.\/slots\.mjs cannot be loaded: Unexpected token '=', at \/.*\/slots\.mjs:3$/,
+      ],
+      [
+        'a syntax error in what it imports, with its place',
+        './slots.mjs',
+        { 'slots.mjs': `import './other.mjs';\nexport default ${CONNECT};`, 'other.mjs': '\nlet let;' },
+        /^the slots module \.\/slots\.mjs cannot be loaded: .*, at \/.*\/other\.mjs:2$/,
+      ],
+      [
+        'a syntax error in a CommonJS module, with its place',
+        './slots.cjs',
+        { 'slots.cjs': '\nconst = 5;\n' },
+        /^the slots module \.\/slots\.cjs cannot be loaded: Unexpected token '=', at \/.*\/slots\.cjs:2$/,
+      ],
+      [
+        'an import of something that its module does not export, with its place',
+        './slots.mjs',
+        { 'slots.mjs': `\nimport { nope } from 'node:fs';` },
+        /^the slots module \.\/slots\.mjs cannot be loaded: .*'node:fs' does not provide an export named 'nope', at \/.*\/slots\.mjs:2$/,
+      ],
+      [
+        'a syntax error of something that it reads, which is not in it',
+        './slots.mjs',
+        { 'slots.mjs': `JSON.parse('{');` },
+        /^the slots module \.\/slots\.mjs cannot be loaded: [^,]*JSON[^,]*$/,
+      ],
+      [
+        'an import of a package that is not there',
+        './slots.mjs',
+        { 'slots.mjs': `import 'no-such-package';` },
+        /^the slots module \.\/slots\.mjs cannot be loaded: Cannot find package 'no-such-package' imported from \/.*\/slots\.mjs$/,
+      ],
+      [
+        'an import of a file that is not there',
+        './slots.mjs',
+        { 'slots.mjs': `import './messages.mjs';` },
+        /^the slots module \.\/slots\.mjs cannot be loaded: Cannot find module '\/.*\/messages\.mjs' imported from \/.*\/slots\.mjs$/,
+      ],
+      [
+        'a require of a package that is not there',
+        './slots.cjs',
+        { 'slots.cjs': `require('no-such-package');` },
+        /^the slots module \.\/slots\.cjs cannot be loaded: Cannot find module 'no-such-package' Require stack: .*slots\.cjs$/,
+      ],
+      [
+        'a module that fails while it is loaded',
+        './slots.mjs',
+        { 'slots.mjs': `throw new Error('no database');` },
+        /^the slots module \.\/slots\.mjs cannot be loaded: no database$/,
+      ],
+      [
+        'a default export that is missing',
+        './slots.mjs',
+        { 'slots.mjs': `export const connect = 1, other = 2;` },
+        /^the default export of \.\/slots\.mjs must be a function \(signals\) => void, it is missing; it exports connect, other$/,
+      ],
+      [
+        'a default export that is no function',
+        './slots.mjs',
+        { 'slots.mjs': `export default { connect: ${CONNECT} };` },
+        /^the default export of \.\/slots\.mjs must be a function \(signals\) => void, it is object$/,
+      ],
+      [
+        'a CommonJS module that exports no function',
+        './slots.cjs',
+        { 'slots.cjs': `exports.connect = ${CONNECT};` },
+        /^the default export of \.\/slots\.cjs must be a function \(signals\) => void, it is object; it exports connect$/,
+      ],
+      [
+        'a function that connects no slot',
+        './slots.mjs',
+        { 'slots.mjs': `export default (signals) => { signals.connect('messageFailed', () => {}); };` },
+        /^\.\/slots\.mjs connects no slot: every message would be buried as unhandled$/,
+      ],
+    ] as const) {
+      it(`${what}, with exit code 2`, async () => {
+        const { code, stdout, stderr } = await work(slots, files);
+        expect([code, stdout], stderr).to.deep.equal([2, '']);
+        expect(stderr).to.match(/^haricot: .*\n$/);
+        expect(stderr.slice('haricot: '.length, -1)).to.match(message);
+      });
+    }
+
+    for (const [what, body] of [
+      ['throws', '() => { throw new Error("no route"); }'],
+      ['rejects', 'async () => { throw new Error("no route"); }'],
+    ] as const) {
+      it(`a function that ${what}, with exit code 1`, async () => {
+        const { code, stdout, stderr } = await work('./slots.mjs', { 'slots.mjs': `export default ${body};` });
+        expect([code, stdout, stderr]).to.deep.equal([
+          1,
+          '',
+          'haricot: the default export of ./slots.mjs failed while it connected its slots: no route\n',
+        ]);
+      });
+    }
+
+    it('a function that never ends, with exit code 1', async () => {
+      const { code, stderr } = await work('./slots.mjs', {
+        'slots.mjs': 'export default () => new Promise(() => {});',
+      });
+      expect([code, stderr]).to.deep.equal([
+        1,
+        'haricot: ended before it was done: something that it waited for can no longer happen\n',
+      ]);
+    });
+  });
+});

@@ -1,0 +1,86 @@
+import { existsSync } from 'node:fs';
+import { isAbsolute, relative } from 'node:path';
+import { openDriver } from '../drivers/open.js';
+import { parseLocation } from '../drivers/sqlite/location.js';
+import type { Driver } from '../queue/driver.js';
+import { InvalidOptionError } from '../queue/errors.js';
+import { checkQueueName } from '../queue/name.js';
+import { Queue } from '../queue/queue.js';
+import { CommandFailedError } from './errors.js';
+import { DEFAULT_URL, type GlobalOptions, shownUrl, urlOf } from './global-options.js';
+import { note, type Output } from './output.js';
+
+/** Runs `use` on the engine that `--url` or HARICOT_URL names, which must be there. */
+export function onEngine<T>(options: GlobalOptions, use: (driver: Driver) => Promise<T>): Promise<T> {
+  const url = urlOf(options);
+  const file = databaseFile(url);
+  if (file !== undefined && !existsSync(file)) {
+    // Looking into a database that is not there would make an empty one, and the answer would be a lie.
+    throw new CommandFailedError(
+      'NO_DATABASE',
+      `no queue database at ${shownPath(file)}: give --url or set HARICOT_URL; publish, work and setup make a new one`,
+    );
+  }
+  return onDriver(url, use);
+}
+
+/** Runs `use` on a queue of the engine that `--url` or HARICOT_URL names, which must be there. */
+export async function onQueue<T>(options: GlobalOptions, name: string, use: (queue: Queue) => Promise<T>): Promise<T> {
+  checkQueueName(name);
+  return onEngine(options, (driver) => use(new Queue(driver, name)));
+}
+
+/** As `onEngine`, for commands that make a new database where there is none. */
+export function onNewEngine<T>(
+  options: GlobalOptions,
+  output: Output,
+  use: (driver: Driver) => Promise<T>,
+): Promise<T> {
+  const url = urlOf(options);
+  const file = databaseFile(url);
+  const isNew = url === DEFAULT_URL && file !== undefined && !existsSync(file);
+  return onDriver(url, (driver) => {
+    if (isNew) {
+      const hint = 'give --url or set HARICOT_URL for another engine';
+      note(output, options.json === true, `made a new queue database at ${shownPath(file)}; ${hint}`);
+    }
+    return use(driver);
+  });
+}
+
+/** As `onQueue`, for commands that make a new database where there is none. */
+export async function onNewQueue<T>(
+  options: GlobalOptions,
+  output: Output,
+  name: string,
+  use: (queue: Queue) => Promise<T>,
+): Promise<T> {
+  checkQueueName(name);
+  return onNewEngine(options, output, (driver) => use(new Queue(driver, name)));
+}
+
+/** Runs `use` on the engine and closes it. */
+export async function onDriver<T>(url: string, use: (driver: Driver) => Promise<T>): Promise<T> {
+  const driver = await openDriver(url);
+  try {
+    if (driver.capabilities.shared) return await use(driver);
+    throw new InvalidOptionError(
+      `${shownUrl(url)} keeps messages within one process, and this one ends with the command: name another engine`,
+    );
+  } finally {
+    await driver.close();
+  }
+}
+
+/** The file that a URL of the embedded engine names. @throws InvalidOptionError */
+function databaseFile(url: string): string | undefined {
+  // What stands behind the question mark is for the driver, which also says what is wrong with it.
+  const [address = ''] = url.split('?', 1);
+  return /^sqlite:/i.test(address) ? parseLocation(address).path : undefined;
+}
+
+/** As one would type it. */
+function shownPath(path: string): string {
+  const fromHere = relative(process.cwd(), path);
+  return fromHere.startsWith('..') || isAbsolute(fromHere) ? path : `./${fromHere}`;
+}

@@ -1,0 +1,45 @@
+import { describeError } from './text.js';
+
+/** Something that the command was asked for cannot be done. What the user typed wrong is an InvalidOptionError instead. */
+export class CommandFailedError extends Error {
+  readonly code: 'NOT_FOUND' | 'NO_DATABASE' | 'SLOTS_FAILED' | 'DEMO_FAILED' | 'INTERRUPTED' | 'UNFINISHED';
+
+  constructor(code: CommandFailedError['code'], message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'CommandFailedError';
+    this.code = code;
+  }
+}
+
+/** Arguments that are not those of the command. */
+export class UsageError extends Error {
+  readonly code = 'USAGE';
+  override readonly name = 'UsageError';
+}
+
+/** What a process of ours ends with. */
+export const EXIT = { ok: 0, failed: 1, wrongUsage: 2 } as const;
+
+/** Codes, not classes: what a command throws may come from an engine that is loaded late. */
+const WRONG_USAGE: ReadonlySet<string> = new Set([
+  'USAGE',
+  'INVALID_OPTION',
+  'INVALID_ARGUMENT',
+  'SCHEMA',
+  'UNSUPPORTED',
+]);
+
+export function codeOf(error: unknown): string {
+  const { code } = (typeof error === 'object' && error !== null ? error : {}) as { code?: unknown };
+  return typeof code === 'string' ? code : 'FAILED';
+}
+
+export function exitCodeOf(error: unknown): number {
+  return WRONG_USAGE.has(codeOf(error)) ? EXIT.wrongUsage : EXIT.failed;
+}
+
+/** The line on standard error about a command that failed. */
+export function errorLine(error: unknown, json: boolean): string {
+  const message = describeError(error);
+  return json ? JSON.stringify({ error: { code: codeOf(error), message } }) : `haricot: ${message}`;
+}

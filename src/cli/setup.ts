@@ -1,0 +1,20 @@
+import type { Command } from 'commander';
+import { onNewQueue } from './engine.js';
+import { type GlobalOptions, shownUrl, urlOf } from './global-options.js';
+import { type Output, print } from './output.js';
+
+export function defineSetup(command: Command, output: Output): void {
+  command
+    .description(
+      'Prepares the engine for a queue and checks that it can be reached: run it when you deploy. ' +
+        'Doing it again is harmless.',
+    )
+    .argument('<queue>', 'the queue')
+    .addHelpText('after', '\nExample:\n  haricot setup mail --url sqlite:./haricot.db')
+    .action(async (name: string) => {
+      const { json = false, ...global } = command.optsWithGlobals<GlobalOptions>();
+      await onNewQueue({ json, ...global }, output, name, (queue) => queue.setUp());
+      const url = shownUrl(urlOf(global));
+      print(output, json, `"${name}" is set up on ${url}`, { queue: name, url });
+    });
+}

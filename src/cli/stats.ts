@@ -1,0 +1,61 @@
+import type { Command } from 'commander';
+import type { Driver, QueueStats } from '../queue/driver.js';
+import { onEngine, onQueue } from './engine.js';
+import type { GlobalOptions } from './global-options.js';
+import { type Output, print } from './output.js';
+import { type Column, printTable } from './table.js';
+import { counted } from './text.js';
+
+export interface NamedStats extends QueueStats {
+  readonly queue: string;
+}
+
+const COLUMNS: readonly Column<NamedStats>[] = [
+  { title: 'QUEUE', cell: ({ queue }) => queue },
+  { title: 'READY', cell: ({ ready }) => String(ready), right: true },
+  { title: 'DELAYED', cell: ({ delayed }) => String(delayed), right: true },
+  { title: 'RESERVED', cell: ({ reserved }) => String(reserved), right: true },
+  { title: 'BURIED', cell: ({ buried }) => String(buried), right: true },
+];
+
+export function defineStats(command: Command, output: Output): void {
+  command
+    .description(
+      'Counts the messages of one queue, or of all: ready for a worker, delayed until later, reserved by a worker ' +
+        'now, and buried because nobody could handle them.',
+    )
+    .argument('[queue]', 'the queue; without it, all of them')
+    .addHelpText('after', '\nExample:\n  haricot stats mail')
+    .action(async (name: string | undefined) => {
+      const { json = false, ...global } = command.optsWithGlobals<GlobalOptions>();
+      const rows =
+        name === undefined
+          ? await onEngine(global, statsOfAll)
+          : [{ queue: name, ...(await onQueue(global, name, (queue) => queue.stats())) }];
+      if (json || rows.length === 1) printTable(output, json, COLUMNS, rows);
+      else if (rows.length === 0) print(output, false, 'no queues', {});
+      else printTable(output, false, COLUMNS, [...rows, total(rows)]);
+    });
+}
+
+/** Every queue of the engine, by name. */
+export async function statsOfAll(driver: Driver): Promise<NamedStats[]> {
+  const names = (await driver.queues()).sort();
+  return Promise.all(names.map(async (queue) => ({ queue, ...(await driver.stats(queue)) })));
+}
+
+export function sum({ ready, delayed, reserved, buried }: QueueStats): number {
+  return ready + delayed + reserved + buried;
+}
+
+function total(rows: readonly NamedStats[]): NamedStats {
+  const count = (state: keyof QueueStats): number => rows.reduce((sum, row) => sum + row[state], 0);
+  return {
+    // With its space, no queue's name.
+    queue: counted(rows.length, 'queue'),
+    ready: count('ready'),
+    delayed: count('delayed'),
+    reserved: count('reserved'),
+    buried: count('buried'),
+  };
+}

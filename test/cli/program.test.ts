@@ -1,0 +1,126 @@
+import { readFileSync } from 'node:fs';
+import { expect } from 'chai';
+import { COMMANDS } from '../../src/cli/commands.js';
+import { run } from '../../src/cli/program.js';
+import { FakeOutput } from '../support/fake-output.js';
+import { setVariable, terminal, useEnvironment } from './harness.js';
+
+interface Ran {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+async function haricot(args: readonly string[], output = new FakeOutput()): Promise<Ran> {
+  const code = await run(args, output);
+  return { code, out: output.out, err: output.err };
+}
+
+describe('The command line', () => {
+  useEnvironment({ HARICOT_URL: undefined, FORCE_COLOR: undefined, NO_COLOR: undefined, TERM: 'xterm' });
+
+  it('helps: what it is, every command, the engines, the environment, an example', async () => {
+    const { code, out, err } = await haricot(['--help']);
+    expect([code, err]).to.deep.equal([0, '']);
+    expect(out).to.match(/^Usage: haricot <command> \[options\]\n\nDefers work: /);
+    for (const { name, usage, summary, group } of COMMANDS) {
+      expect(out).to.contain(`\n${group}:\n`);
+      expect(out).to.contain(`\n  ${`${name} ${usage}`.trimEnd()} `);
+      expect(out).to.contain(summary);
+    }
+    for (const text of [
+      'sqlite:./haricot.db',
+      'beanstalkd://',
+      'HARICOT_URL',
+      'NO_COLOR',
+      'haricot publish mail mail.send',
+    ]) {
+      expect(out).to.contain(text);
+    }
+    expect(Math.max(...out.split('\n').map(({ length }) => length))).to.be.at.most(80);
+  });
+
+  it('helps with each command, its global options included', async () => {
+    for (const { name } of COMMANDS) {
+      for (const args of [
+        [name, '--help'],
+        ['help', name],
+        ['--json', name, '-h'],
+      ]) {
+        const { code, out, err } = await haricot(args);
+        expect([code, err], args.join(' ')).to.deep.equal([0, '']);
+        expect(out).to.match(new RegExp(`^Usage: haricot ${name} `));
+        expect(out).to.contain('--url <url>').and.to.contain('--json').and.not.to.contain('--version');
+      }
+    }
+  });
+
+  it('tells its version', async () => {
+    const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
+    for (const option of ['--version', '-V']) {
+      expect(await haricot([option])).to.deep.equal({ code: 0, out: `${version}\n`, err: '' });
+    }
+  });
+
+  it('shows its help on standard error, as wrong usage, when it is told nothing', async () => {
+    const { code, out, err } = await haricot([]);
+    expect([code, out]).to.deep.equal([2, '']);
+    expect(err).to.match(/^Usage: haricot /);
+    expect(await haricot(['help'])).to.deep.include({ code: 0, err: '' });
+  });
+
+  it('says what is wrong with its arguments on one line, and where to read what is right', async () => {
+    for (const [args, message] of [
+      [['pubish', 'mail'], "unknown command 'pubish' (Did you mean publish?)"],
+      [['help', 'pubish'], "unknown command 'pubish' (Did you mean publish?)"],
+      [['zzz'], "unknown command 'zzz' (see haricot --help)"],
+      [['publish', 'mail'], "missing required argument 'type' (see haricot publish --help)"],
+      [
+        ['queues', 'mail'],
+        "too many arguments for 'queues'. Expected 0 arguments but got 1. (see haricot queues --help)",
+      ],
+      [['stats', '--quickly'], "unknown option '--quickly' (see haricot stats --help)"],
+      [['peek', 'mail', '--limt', '5'], "unknown option '--limt' (Did you mean --limit?)"],
+      [['work', 'mail'], "required option '--slots <module>' not specified (see haricot work --help)"],
+      [['stats', '--url'], "option '--url <url>' argument missing (see haricot stats --help)"],
+    ] as const) {
+      expect(await haricot(args), args.join(' ')).to.deep.equal({ code: 2, out: '', err: `haricot: ${message}\n` });
+    }
+  });
+
+  it('says it as a record with --json, wherever that stands', async () => {
+    for (const [args, message] of [
+      [['--json'], 'no command is given (see haricot --help)'],
+      [['--json', 'publish', 'mail'], "missing required argument 'type' (see haricot publish --help)"],
+      [['publish', 'mail', '--json'], "missing required argument 'type' (see haricot publish --help)"],
+      [['pubish', '--json'], "unknown command 'pubish' (Did you mean publish?)"],
+    ] as const) {
+      const { code, out, err } = await haricot(args);
+      expect([code, out]).to.deep.equal([2, '']);
+      expect(JSON.parse(err)).to.deep.equal({ error: { code: 'USAGE', message } });
+    }
+  });
+
+  it('ends with 2 for other wrong usage, and with 1 where the usage was right', async () => {
+    expect(await haricot(['stats', '--url', 'amqp://a'])).to.deep.include({ code: 2, out: '' });
+    const failed = await haricot(['stats', '--url', 'sqlite:/nowhere/haricot.db', '--json']);
+    expect([failed.code, failed.out]).to.deep.equal([1, '']);
+    expect(JSON.parse(failed.err)).to.have.nested.property('error.code', 'NO_DATABASE');
+  });
+
+  it('has bold titles on a terminal, and lines that fit it', async () => {
+    const { out } = await haricot(['work', '--help'], terminal(60));
+    expect(out).to.contain('\u001b[1mOptions:\u001b[22m');
+    const description = out.slice(out.indexOf('Takes'), out.indexOf('Examples'));
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what colours are
+    const lines = description.replace(/\u001b\[\d+m/g, '').split('\n');
+    expect(Math.max(...lines.map(({ length }) => length))).to.be.within(50, 60);
+    setVariable('NO_COLOR', '1');
+    expect((await haricot(['work', '--help'], terminal(60))).out).not.to.contain('\u001b');
+  });
+
+  it('has no lines that are hard to read, however wide the terminal is', async () => {
+    const { out } = await haricot(['work', '--help'], terminal(300));
+    expect(Math.max(...out.split('\n').map(({ length }) => length))).to.be.at.most(100);
+  });
+});
