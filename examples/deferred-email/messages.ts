@@ -1,10 +1,9 @@
-import { defineMessage } from '../../src/index.js';
+import { defineMessage } from 'haricot';
 
-/** An order's confirmation, to be mailed. In an application: `from 'haricot'`. */
-export interface OrderMail {
-  readonly order: number;
+export interface Mail {
   readonly to: string;
+  readonly subject: string;
 }
 
 /** Shared by the shop, which publishes it, and by whoever connects a slot. */
-export const SendOrderMail = defineMessage<OrderMail>('order.mail');
+export const SendMail = defineMessage<Mail>('mail.send');

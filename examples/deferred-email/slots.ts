@@ -1,16 +1,16 @@
-import type { SignalDispatcher } from '../../src/index.js';
-import { SendOrderMail } from './messages.js';
+import type { SignalDispatcher } from 'haricot';
+import { type Mail, SendMail } from './messages.js';
 
-/** A mail server that is down for the first two mails to `busy.example`, and refuses what is no address. */
-function deliverMail(to: string, attempt: number): void {
+/** Stands for a mail server. It is too busy for the first try to mail to `busy.example`, and refuses what is no address. */
+async function deliver({ to }: Mail, attempt: number): Promise<void> {
   if (!to.includes('@')) throw new Error(`550 no such mailbox: ${to}`);
-  if (to.endsWith('@busy.example') && attempt <= 2) throw new Error('421 mail server too busy, try again later');
+  if (to.endsWith('@busy.example') && attempt === 1) throw new Error('421 too busy, try again later');
 }
 
-/** What `haricot work --slots` loads: connects the slots, and knows nothing of the shop or of the worker. */
+/** Does the work. Knows nothing of the shop, nor of the worker that emits the signal: `haricot work --slots` can load it too. */
 export default function connectSlots(signals: SignalDispatcher): void {
-  signals.connect(SendOrderMail, (message, context) => {
-    deliverMail(message.data.to, context.attempt);
-    console.log(`         mailed the confirmation of order ${message.data.order} to ${message.data.to}`);
+  signals.connect(SendMail, async ({ data }, { attempt }) => {
+    await deliver(data, attempt);
+    console.log(`worker   | mailed "${data.subject}" to ${data.to}, attempt ${attempt}`);
   });
 }

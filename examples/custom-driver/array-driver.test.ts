@@ -1,0 +1,7 @@
+// Everything that an engine must promise, tested: npx mocha examples/custom-driver/array-driver.test.ts
+import { testDriver } from 'haricot/testing';
+import { openArray } from './array-driver.js';
+
+testDriver('array', {
+  open: () => openArray('array:test', { prefix: '' }),
+});
