@@ -32,9 +32,9 @@ export function registerDriver(scheme: string, factory: DriverFactory): void {
 
 /**
  * Opens the engine that a URL names: `sqlite:./haricot.db`, `memory:`, `beanstalkd://127.0.0.1:11300`, each with
- * `?prefix=staging-` where several installations share it. Nothing is opened or connected before it is needed;
+ * `?prefix=staging-` where several installations share it. A file is opened at once, a server connected when it is needed;
  * `queue.setUp()` tells whether the engine can be reached.
- * @throws InvalidOptionError
+ * @throws InvalidOptionError, EngineError for a file that cannot be used
  */
 export async function openDriver(url: string): Promise<Driver> {
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(url)?.[1]?.toLowerCase();

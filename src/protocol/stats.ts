@@ -113,6 +113,8 @@ const NUMBER_KEYS =
 
 interface Key {
   readonly name: string;
+  /** Whether assignment makes it a property: not `__proto__`. */
+  readonly isPlain: boolean;
   readonly decode: (text: string) => string | number;
 }
 
@@ -127,15 +129,20 @@ const MAX_KNOWN_KEYS = 256;
  * A key this client does not know is kept; it is a number only where that number prints as the same text.
  */
 export function decodeStats<T extends OtherStats>(data: Buffer): T {
-  const entries: [string, string | number][] = [];
-  for (const line of data.toString('utf8').split('\n')) {
-    const colon = line.indexOf(':');
-    if (colon <= 0) continue;
-    const key = keyOf(line.slice(0, colon));
-    entries.push([key.name, key.decode(unquoted(line.slice(colon + 1).trimStart()))]);
+  const text = data.toString('utf8');
+  const stats: Record<string, string | number> = {};
+  // Without arrays of lines and entries: a worker reads one of these for each message (protocol-notes, performance).
+  for (let at = 0, end = 0; at < text.length; at = end + 1) {
+    end = text.indexOf('\n', at);
+    if (end === -1) end = text.length;
+    const colon = text.indexOf(':', at);
+    if (colon <= at || colon > end) continue;
+    const key = keyOf(text.slice(at, colon));
+    const value = key.decode(unquoted(text.slice(colon + 1, end).trimStart()));
+    if (key.isPlain) stats[key.name] = value;
+    else Object.defineProperty(stats, key.name, { value, enumerable: true, configurable: true, writable: true });
   }
-  // fromEntries defines every key as an own property, `__proto__` too.
-  return Object.fromEntries(entries) as T;
+  return stats as T;
 }
 
 /** The data of `list-tubes` or `list-tubes-watched`: names as they are, in the server's order, which means nothing. */
@@ -150,7 +157,8 @@ export function decodeList(data: Buffer): string[] {
 function keyOf(text: string): Key {
   const known = keys.get(text);
   if (known) return known;
-  const key = { name: camelCase(text), decode: decoderOf(text) };
+  const name = camelCase(text);
+  const key = { name, isPlain: name !== '__proto__', decode: decoderOf(text) };
   if (keys.size < MAX_KNOWN_KEYS) keys.set(text, key);
   return key;
 }
@@ -161,8 +169,13 @@ function camelCase(key: string): string {
 
 function decoderOf(key: string): Key['decode'] {
   if (TEXT_KEYS.has(key)) return (text) => text;
-  if (NUMBER_KEYS.test(key)) return (text) => (text !== '' && Number.isFinite(Number(text)) ? Number(text) : text);
-  return (text) => (String(Number(text)) === text && Number.isFinite(Number(text)) ? Number(text) : text);
+  if (NUMBER_KEYS.test(key)) return numberOrText;
+  return (text) => (String(Number(text)) === text ? numberOrText(text) : text);
+}
+
+function numberOrText(text: string): string | number {
+  const number = Number(text);
+  return text !== '' && Number.isFinite(number) ? number : text;
 }
 
 function unquoted(text: string): string {

@@ -103,7 +103,8 @@ export class Peer {
   }
 }
 
-function urlOf(module: string | URL | undefined): string {
+/** What the other process can import. */
+export function urlOf(module: string | URL | undefined): string {
   if (module instanceof URL) return module.href;
   if (module?.startsWith('file:')) return module;
   if (module !== undefined && isAbsolute(module)) return pathToFileURL(module).href;

@@ -26,7 +26,7 @@ const FAULTS: readonly Fault[] = [
 ];
 
 /** Most of them wait, most of the time. */
-const AT_ONCE = 6;
+const AT_ONCE = 20;
 
 describe('The conformance suite notices a driver that', function () {
   this.timeout(60_000);

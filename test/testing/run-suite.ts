@@ -18,7 +18,7 @@ interface DeclaredTest {
 }
 
 /** For an engine with a fine clock, and for failures that come soon; one test after another, and none that was not asked for. */
-const QUICK: Pace = { secondMs: 300, patienceMs: 1000, atOnce: 0 };
+const QUICK: Pace = { secondMs: 500, patienceMs: 1300, atOnce: 0 };
 
 class Skipped extends Error {}
 

@@ -2,6 +2,7 @@ import '../support/unheeded-rejections.js';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import type { Driver } from '../../src/queue/driver.js';
+import { urlOf } from '../../src/testing/peer.js';
 import { testDriver } from '../../src/testing/suite.js';
 import { thrown } from '../support/failures.js';
 import { alterDriver } from './altered.js';
@@ -74,26 +75,25 @@ describe('The conformance suite', function () {
       expect(await failure(fixture('open-lingering'), ENDS)).to.match(/^not within \d+ ms: the other process ends/);
     });
 
-    it('asks for the module that opens the engine there, and says what is wrong with it', async () => {
-      const asked = /testDriver\(\) needs `processModule`, the URL or absolute path of a module/;
-      expect(await failure(undefined, PUTS)).to.match(asked);
-      expect(await failure('./open.js', PUTS))
+    it('asks for the module that opens the engine there, by its URL or its path', () => {
+      const url = fixture('open-memory');
+      for (const module of [url, url.href, fileURLToPath(url)]) expect(urlOf(module)).to.equal(url.href);
+      const asked = /needs `processModule`, the URL or absolute path of a module whose default export opens the engine/;
+      expect(thrown(() => urlOf(undefined), Error).message).to.match(asked);
+      expect(thrown(() => urlOf('./open.js'), Error).message)
         .to.match(asked)
         .and.match(/, not "\.\/open\.js"$/);
-      expect(await failure(fixture('absent'), PUTS)).to.match(
-        /^the other process has ended\n[\s\S]*Cannot find module/,
-      );
-      expect(await failure(fixture('no-default'), PUTS)).to.match(
-        /^the other process has ended\n[\s\S]*the default export of .* must be a function that opens the engine, and is undefined/,
-      );
     });
 
-    it('takes the module as a URL, its text, and a path', async () => {
-      const url = fixture('open-memory');
-      const modules = [url, url.href, fileURLToPath(url)];
-      const failures = await Promise.all(modules.map((module) => failure(module, PUTS)));
-      // They got as far as to find that the message is not here.
-      for (const message of failures) expect(message).to.match(/^not within \d+ ms: a message comes/);
+    it('says what is wrong with that module', async () => {
+      const [none, absent, empty] = await Promise.all(
+        [undefined, fixture('absent'), fixture('no-default')].map((module) => failure(module, PUTS)),
+      );
+      expect(none).to.match(/^the engine is shared by processes, as its capabilities say: testDriver\(\) needs/);
+      expect(absent).to.match(/^the other process has ended\n[\s\S]*Cannot find module/);
+      expect(empty).to.match(
+        /^the other process has ended\n[\s\S]*the default export of .* must be a function that opens the engine, and is undefined/,
+      );
     });
   });
 });

@@ -15,12 +15,10 @@ export interface OpenOptions {
   readonly migrations?: readonly string[] | undefined;
 }
 
-/**
- * Half of SQLite's default: a message is put in two or three pages, which are written whole. Only new files get it.
- */
+/** Half of SQLite's default: a put writes two pages, and writes them whole. Only new files get it. */
 const PAGE_BYTES = 2048;
 
-/** Moves the log into the file when it is so long: 8 MiB. With the default of 1000 pages half the time goes into fsync. */
+/** So long the log gets before it is moved into the file: 8 MiB. With the default, 1000 pages, puts take a third longer. */
 const CHECKPOINT_PAGES = 4096;
 
 /** What is left of a log that had to grow beyond that. */

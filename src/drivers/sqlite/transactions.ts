@@ -1,7 +1,10 @@
+import createDebug from 'debug';
 import { DriverClosedError } from '../../queue/errors.js';
 import { explained, isLocked, locked } from './errors.js';
 import { lockDelayMs, type SqliteFile } from './file.js';
 import type { Messages } from './messages.js';
+
+const debug = createDebug('haricot:sqlite');
 
 /** What takes part in every transaction besides the operations: the reserves that wait. */
 export interface Claimants {
@@ -160,6 +163,7 @@ export class Transactions {
       return;
     }
     const now = performance.now();
+    if (this.#lockedSince === undefined) debug('%s is locked by another process', path);
     this.#lockedSince ??= now;
     const passedMs = now - this.#lockedSince;
     if (passedMs < busyTimeoutMs) {
