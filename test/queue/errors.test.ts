@@ -3,6 +3,7 @@ import {
   DecodeError,
   DriverClosedError,
   EncodeError,
+  EngineError,
   HaricotError,
   InvalidOptionError,
   LeaseLostError,
@@ -22,6 +23,7 @@ describe('an error of the framework', () => {
       [UnsupportedError, 'UnsupportedError', 'UNSUPPORTED'],
       [SlotTimeoutError, 'SlotTimeoutError', 'SLOT_TIMEOUT'],
       [DriverClosedError, 'DriverClosedError', 'CLOSED'],
+      [EngineError, 'EngineError', 'ENGINE'],
     ] as const) {
       const error = new errorClass('text', { cause });
       expect(error).to.be.instanceOf(HaricotError).and.instanceOf(Error);
