@@ -80,7 +80,12 @@ export class FakeSocket extends Duplex {
  */
 export async function connectFake(options: ClientOptions = {}): Promise<{ client: Client; socket: FakeSocket }> {
   const socket = new FakeSocket();
-  const connecting = Client.connect({ reconnect: false, replyTimeoutMs: 0, ...options, openSocket: () => socket.asSocket });
+  const connecting = Client.connect({
+    reconnect: false,
+    replyTimeoutMs: 0,
+    ...options,
+    openSocket: () => socket.asSocket,
+  });
   socket.emit('connect');
   return { client: await connecting, socket };
 }
