@@ -53,6 +53,7 @@ export class Peer {
   async #read(): Promise<void> {
     // Not until `close`, which does not come when it is we who disconnect.
     const exit = once(this.#child, 'exit');
+    exit.catch(() => {});
     try {
       for await (const text of this.#child.stderr?.setEncoding('utf8') ?? []) this.#stderr += text;
       await exit;
