@@ -1,75 +1,73 @@
-// npm run bench [-- --rounds 7 --jobs 50000 --json]: the client beside the floor, measured in turn on one server.
-import { parseArgs } from 'node:util';
-import { startServer } from '../integration/support/server.js';
-import type { Contender } from './contender.js';
-import { connectFloor } from './floor.js';
-import { connectHaricot } from './haricot.js';
+// npm run bench: haricot beside the floor and its peers. `npm run bench -- --help` tells the options.
+import { existsSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
+import { stopAllServers } from '../integration/support/server.js';
+import { profileInto } from './harness/contender.js';
+import { RESULTS } from './harness/folders.js';
+import { describeMachine, machineLine } from './harness/machine.js';
+import { type BenchOptions, parseOptions, usage } from './harness/options.js';
+import { buildPackage } from './harness/package.js';
+import { installPeers } from './harness/peers.js';
+import { printProfiles } from './harness/profile.js';
+import { print } from './harness/report.js';
+import type { SavedResult, Workload } from './harness/workload.js';
 
-const { values: options } = parseArgs({
-  options: {
-    rounds: { type: 'string', default: '5' },
-    jobs: { type: 'string', default: '50000' },
-    json: { type: 'boolean', default: false },
-  },
-});
-const rounds = Number(options.rounds);
-const jobs = Number(options.jobs);
-if (!(rounds >= 1 && jobs >= 1000)) throw new Error('--rounds is at least 1, --jobs at least 1000');
+const WORKLOADS: Readonly<Record<string, () => Promise<Workload>>> = {
+  client: () => import('./workloads/client.js'),
+  bodies: () => import('./workloads/bodies.js'),
+  worker: () => import('./workloads/worker.js'),
+  sqlite: () => import('./sqlite.js'),
+  latency: () => import('./workloads/latency.js'),
+  parser: () => import('./workloads/parser.js'),
+  memory: () => import('./workloads/memory.js'),
+  start: () => import('./workloads/start.js'),
+};
 
-const BODY = Buffer.alloc(100, 'x');
-
-type Work = 'put' | 'reserve+delete';
-
-/** Jobs per second, a figure for each round. */
-const figures = new Map<string, number[]>();
-
-async function time(contender: Contender, work: Work, count: number, inFlight: number): Promise<void> {
-  const began = performance.now();
-  if (work === 'put') await contender.put(count, inFlight);
-  else await contender.reserveAndDelete(count, inFlight);
-  const perSecond = (count / (performance.now() - began)) * 1000;
-  const key = `${work} ${inFlight} ${contender.name}`;
-  figures.set(key, [...(figures.get(key) ?? []), perSecond]);
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
-}
-
-function compare(work: Work, inFlight: number): Record<string, string | number> {
-  const floor = figures.get(`${work} ${inFlight} floor`) ?? [];
-  const ours = figures.get(`${work} ${inFlight} haricot`) ?? [];
-  const ratios = ours.map((figure, round) => figure / (floor[round] ?? Number.NaN));
-  return {
-    work,
-    'in flight': inFlight,
-    'floor /s': Math.round(median(floor)),
-    'haricot /s': Math.round(median(ours)),
-    'ratio (median)': Number(median(ratios).toFixed(2)),
-    'ratio (min–max)': `${Math.min(...ratios).toFixed(2)}–${Math.max(...ratios).toFixed(2)}`,
-  };
-}
-
-const server = await startServer({ control: true });
-const windows = [1, 100, 1000];
+const names = Object.keys(WORKLOADS);
+let options: BenchOptions | undefined;
 try {
-  const contenders = [await connectFloor(server.port, BODY), await connectHaricot(server.port, BODY)];
-  // The first round warms up and is not counted. The order turns from round to round.
-  for (let round = 0; round <= rounds; round++) {
-    for (const inFlight of windows) {
-      const count = inFlight === 1 ? Math.round(jobs / 5) : jobs;
-      for (const contender of round % 2 === 0 ? contenders : contenders.toReversed()) {
-        await time(contender, 'put', count, inFlight);
-        await time(contender, 'reserve+delete', count, inFlight);
-      }
-    }
-    if (round === 0) figures.clear();
-  }
-  for (const contender of contenders) contender.close();
-} finally {
-  await server.stop();
+  options = parseOptions(names);
+  if (options === undefined) console.log(usage(names));
+} catch (error) {
+  console.error(`bench: ${(error as Error).message}\n\n${usage(names)}`);
+  process.exitCode = 2;
+}
+if (options?.names.includes('chart')) await chart();
+else if (options !== undefined) await measureAll(options);
+
+async function chart(): Promise<void> {
+  await installPeers();
+  const { drawChart } = await import('./chart.js');
+  console.log(await drawChart());
 }
 
-const table = windows.flatMap((inFlight) => [compare('put', inFlight), compare('reserve+delete', inFlight)]);
-if (options.json) for (const row of table) console.log(JSON.stringify(row));
-else console.table(table);
+async function measureAll(options: BenchOptions): Promise<void> {
+  const { effort, profile, isJson } = options;
+  if (profile !== undefined) profileInto(profile);
+  await buildPackage();
+  const hasPeers = !options.isAlone && (await installPeers());
+  const machine = await describeMachine();
+  const results: Record<string, SavedResult> = {};
+  if (!isJson) console.log(`${machineLine(machine)}\n${hasPeers ? machine.peers : 'without peers'}`);
+  try {
+    for (const name of options.names) {
+      process.stderr.write(`bench: ${name}\n`);
+      const workload = await WORKLOADS[name]?.();
+      const result = await workload?.run({ effort, hasPeers });
+      if (result === undefined) continue;
+      results[name] = { ...result, rounds: effort.rounds, machine };
+      if (!isJson) console.log(print(result));
+    }
+  } finally {
+    await stopAllServers();
+  }
+  if (isJson) console.log(JSON.stringify(results, undefined, 2));
+  if (options.isSaved) await save(results);
+  if (profile !== undefined) await printProfiles(profile);
+}
+
+/** What was not measured this time stays as it was. */
+async function save(results: Record<string, SavedResult>): Promise<void> {
+  const before = existsSync(RESULTS) ? JSON.parse(await readFile(RESULTS, 'utf8')) : {};
+  await writeFile(RESULTS, `${JSON.stringify({ ...before, ...results }, undefined, 2)}\n`);
+}

@@ -1,0 +1,24 @@
+import { loadClient, loadHaricot } from '../harness/package.js';
+import { type Data, type MessageWorker, measureFromResume, QUEUE, Tally, TYPE } from './message-worker.js';
+
+export async function open({ port }: { readonly port: number }): Promise<MessageWorker> {
+  const { Client } = await loadClient();
+  const { defineMessage, openDriver, Queue, SignalDispatcher, Worker } = await loadHaricot();
+  const control = await Client.connect({ host: '127.0.0.1', port });
+  const driver = await openDriver(`beanstalkd://127.0.0.1:${port}`);
+  const queue = new Queue(driver, QUEUE);
+
+  return {
+    async work(options) {
+      const { messages, concurrency, trackAttempts } = options;
+      const tally = new Tally(messages);
+      const signals = new SignalDispatcher();
+      signals.connect(defineMessage<Data>(TYPE), ({ data }) => tally.see(data.number));
+      const worker = new Worker(queue, signals, { concurrency, trackAttempts });
+      const running = worker.run();
+      const measured = await measureFromResume(control, options, Promise.race([tally.done, running]));
+      await worker.stop();
+      return { ...measured, intact: tally.isIntact };
+    },
+  };
+}
