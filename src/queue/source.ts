@@ -1,14 +1,16 @@
+import { isIPv6 } from 'node:net';
 import { InvalidOptionError } from './errors.js';
 
 // RFC 3986: a scheme, or a first segment without a colon; perhaps an IPv6 host in brackets; a fragment at most.
 const CHARACTER = "(?:[A-Za-z0-9\\-._~!$&'()*+,;=:@/?]|%[0-9A-Fa-f]{2})";
 const URI_REFERENCE = new RegExp(
-  `^(?:[A-Za-z][A-Za-z0-9+.-]*:|(?![^/?#]*:))(?://(?:[^/?#[\\]@]*@)?\\[[0-9A-Fa-f:.]+\\](?=[:/?#]|$))?${CHARACTER}*(?:#${CHARACTER}*)?$`,
+  `^(?:[A-Za-z][A-Za-z0-9+.-]*:|(?![^/?#]*:))(?://(?:[^/?#[\\]@]*@)?\\[([0-9A-Fa-f:.]+)\\](?=[:/?#]|$))?${CHARACTER}*(?:#${CHARACTER}*)?$`,
 );
 
 /** @throws InvalidOptionError */
 export function checkSource(source: string): string {
-  if (typeof source === 'string' && source !== '' && URI_REFERENCE.test(source)) return source;
+  const [reference, address] = (typeof source === 'string' && URI_REFERENCE.exec(source)) || [];
+  if (reference && (address === undefined || isIPv6(address))) return source;
   throw new InvalidOptionError(
     `a source is a URI reference such as "https://shop.example/orders" or "/orders", not empty; got ${JSON.stringify(source) ?? String(source)}`,
   );

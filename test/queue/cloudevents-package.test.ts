@@ -95,6 +95,8 @@ describe('The cloudevents package reads our events', () => {
       'é',
       '"',
       'urn:',
+      '[a]',
+      '[::1]',
       'http:',
       '.',
     );
