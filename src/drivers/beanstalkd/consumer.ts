@@ -2,21 +2,26 @@ import { Client } from '../../client/client.js';
 import type { ConsumeOptions, Consumer, Reservation, ReserveOptions } from '../../queue/driver.js';
 import { DriverClosedError } from '../../queue/errors.js';
 import { Lane, type LaneOptions } from './lane.js';
+import { SharedLane } from './shared-lane.js';
 import { MAX_BODY_BYTES, type Tubes, toSeconds } from './tubes.js';
 import { Turns } from './turns.js';
 
 /**
- * Reserves on a connection of its own for each message that is waited for or held: a reserve that waits blocks its
- * connection, and a job can be settled only on the connection that reserved it.
+ * Takes what is ready down one shared connection, where the settlement of one message and the reserves of the next ones
+ * have writes in common. Waits on a connection for each reserve: one that waits blocks its connection, and a job can be
+ * settled only on the connection that reserved it.
  *
- * A connection is free again as soon as the command that settles its job is on its way, and the one freed last is taken
- * first: a worker that settles one message and reserves the next has both commands in one write.
+ * A connection on which a message came is free again as soon as the command that settles it is on its way, and the one
+ * freed last is taken first: then the next reserve is in the same write.
  */
 export class BeanstalkdConsumer implements Consumer {
   readonly #slots: number;
   readonly #laneOptions: LaneOptions;
   readonly #lanes = new Set<Lane>();
   readonly #free: Lane[] = [];
+  readonly #shared: SharedLane;
+  /** Whether messages may be ready: the last answer was one. */
+  #hasMore = false;
   #isClosed = false;
   onClose: () => void = () => {};
 
@@ -36,18 +41,27 @@ export class BeanstalkdConsumer implements Consumer {
       onFree: (lane) => this.#takeBack(lane),
       onEnd: (lane) => this.#lanes.delete(lane),
     };
+    this.#shared = new SharedLane(this.#laneOptions);
   }
 
   async reserve({ timeoutMs, signal }: ReserveOptions = {}): Promise<Reservation | null> {
     signal?.throwIfAborted();
     if (this.#isClosed) throw new DriverClosedError('the consumer is closed');
     const timeout = timeoutMs === undefined ? undefined : toSeconds(timeoutMs);
-    return this.#freeLane().reserve(timeout, signal);
+    const ready = this.#hasMore ? await this.#shared.take() : null;
+    if (ready !== null) return signal?.aborted ? giveBack(ready, signal) : ready;
+    signal?.throwIfAborted();
+    if (this.#isClosed) return null;
+    this.#hasMore = false;
+    const awaited = await this.#freeLane().reserve(timeout, signal);
+    this.#hasMore = awaited !== null && this.#slots > 1;
+    return awaited;
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
     for (const lane of this.#lanes) lane.destroy();
+    this.#shared.destroy();
     this.onClose();
   }
 
@@ -65,4 +79,10 @@ export class BeanstalkdConsumer implements Consumer {
     if (this.#free.length < this.#slots) this.#free.push(lane);
     else lane.quit();
   }
+}
+
+async function giveBack(reservation: Reservation, { reason }: AbortSignal): Promise<never> {
+  // Where that fails its lease is over, or its connection.
+  await reservation.release().catch(() => {});
+  throw reason;
 }

@@ -1,17 +1,12 @@
 import type { Client } from '../../client/client.js';
-import type { Job } from '../../client/job.js';
 import type { Reservation } from '../../queue/driver.js';
-import { BeanstalkdReservation } from './reservation.js';
-import type { Tubes } from './tubes.js';
-import type { Turns, WatchList } from './turns.js';
+import { Asker, type Asking } from './asker.js';
+import type { BeanstalkdReservation, Holder } from './reservation.js';
 
 /** What a lane needs of its consumer. */
-export interface LaneOptions {
+export interface LaneOptions extends Asking {
   readonly connect: (signal: AbortSignal) => Promise<Client>;
-  readonly tubes: Tubes;
-  readonly turns: Turns;
-  readonly trackAttempts: boolean;
-  /** It can reserve again: nothing was there, or the command that settles its job is on its way. */
+  /** It can reserve again: nothing was there, or its job is no longer held. */
   readonly onFree: (lane: Lane) => void;
   /** Its connection is gone. */
   readonly onEnd: (lane: Lane) => void;
@@ -23,20 +18,15 @@ interface Waiting {
 }
 
 /** A connection that waits for one job or holds one. */
-export class Lane {
+export class Lane implements Holder {
   readonly #options: LaneOptions;
   readonly #ending = new AbortController();
   #client: Client | undefined;
-  /** What it watches once all that was sent is executed. */
-  #watched: WatchList = ['default'];
+  #asker: Asker | undefined;
   #waiting: Waiting | undefined;
   #held: BeanstalkdReservation | undefined;
   #signal: AbortSignal | undefined;
   readonly #onAbort = (): void => this.#giveUp();
-  readonly #onSettled = (): void => {
-    this.#held = undefined;
-    this.#options.onFree(this);
-  };
 
   constructor(options: LaneOptions) {
     this.#options = options;
@@ -55,6 +45,12 @@ export class Lane {
     });
   }
 
+  letGo(reservation: BeanstalkdReservation): void {
+    if (this.#held !== reservation) return;
+    this.#held = undefined;
+    this.#options.onFree(this);
+  }
+
   /** Ends in order: what was sent is answered. */
   quit(): void {
     this.#end((client) => void client.quit());
@@ -70,8 +66,8 @@ export class Lane {
 
   async #take(timeout: number | undefined): Promise<void> {
     try {
-      this.#client ??= await this.#connect();
-      const reservation = await this.#ask(this.#client, timeout);
+      this.#asker ??= new Asker(await this.#connect(), this.#options, this);
+      const reservation = await this.#asker.wait(timeout);
       const waiting = this.#waiting;
       // Given up meanwhile: the job goes back with the connection.
       if (waiting === undefined) return;
@@ -95,59 +91,9 @@ export class Lane {
       this.#listenTo(undefined);
       this.#options.onEnd(this);
     });
+    this.#client = client;
     if (this.#ending.signal.aborted) client.destroy();
     return client;
-  }
-
-  /** Each tube whose turn it is by itself, then all of them together. */
-  async #ask(client: Client, timeout: number | undefined): Promise<BeanstalkdReservation | null> {
-    const { turns } = this.#options;
-    for (const watched of turns.tries) {
-      const reservation = await this.#askFor(client, watched, 0);
-      if (reservation !== null) return reservation;
-    }
-    if (timeout === 0 && turns.all.length > 1) return null;
-    return this.#askFor(client, turns.all, timeout);
-  }
-
-  async #askFor(
-    client: Client,
-    watched: WatchList,
-    timeout: number | undefined,
-  ): Promise<BeanstalkdReservation | null> {
-    for (;;) {
-      const watching = this.#watch(client, watched);
-      const reserving = client.reserve({ timeout });
-      if (watching) await Promise.all([watching, reserving]);
-      const job = await reserving;
-      if (job === null) return null;
-      const reservation = await this.#describe(job, watched);
-      if (reservation) return reservation;
-    }
-  }
-
-  /** Sends what is missing in front of the reserve. @returns undefined when nothing is */
-  #watch(client: Client, watched: WatchList): Promise<unknown> | undefined {
-    const before = this.#watched;
-    if (before === watched) return undefined;
-    this.#watched = watched;
-    const missing = watched.filter((tube) => !before.includes(tube));
-    const surplus = before.filter((tube) => !watched.includes(tube));
-    // The last watched tube cannot be ignored: ignore only behind the others.
-    return Promise.all([...missing.map((tube) => client.watch(tube)), ...surplus.map((tube) => client.ignore(tube))]);
-  }
-
-  /**
-   * `stats-job` knows what RESERVED does not tell; it is asked only where that is wanted, or where the job may be from one of
-   * several tubes. Nothing when the job has been deleted meanwhile, its TTR over.
-   */
-  async #describe(job: Job, watched: WatchList): Promise<BeanstalkdReservation | undefined> {
-    const { trackAttempts, tubes, turns } = this.#options;
-    const stats = trackAttempts || watched.length > 1 ? await job.stats() : undefined;
-    if (stats === null) return undefined;
-    const tube = stats?.tube ?? watched[0] ?? '';
-    turns.served(tube);
-    return new BeanstalkdReservation(job, tubes.queueOf(tube), stats, this.#onSettled);
   }
 
   /** To the last one it was given, also while it is free: with a listener for each reserve they would cost too much. */

@@ -13,13 +13,19 @@ export type Known = Pick<JobStats, 'pri' | 'ttr' | 'reserves' | 'releases' | 'bu
 /** While the TTR is unknown it is taken for the shortest that there is. */
 const SHORTEST_TTR_MS = 1000;
 
+/** What holds jobs: a connection. */
+export interface Holder {
+  /** The job is no longer held: the command that settles it is on its way, or it is lost. */
+  letGo(reservation: BeanstalkdReservation): void;
+}
+
 /** A job, with the connection that holds it. */
 export class BeanstalkdReservation implements Reservation {
   readonly id: string;
   readonly queue: string;
   readonly body: Buffer;
   readonly #job: Job;
-  readonly #onSettled: () => void;
+  readonly #holder: Holder;
   #known: Known | undefined;
   #lost: AbortController | undefined;
   /** Why it can no longer be settled. */
@@ -28,15 +34,14 @@ export class BeanstalkdReservation implements Reservation {
 
   /**
    * @param known nothing: it is asked for when it is needed
-   * @param onSettled called as soon as the command that settles the job is on its way: the connection is free again
    */
-  constructor(job: Job, queue: string, known: Known | undefined, onSettled: () => void) {
+  constructor(job: Job, queue: string, known: Known | undefined, holder: Holder) {
     this.id = job.id;
     this.queue = queue;
     this.body = job.body;
     this.#job = job;
     this.#known = known;
-    this.#onSettled = onSettled;
+    this.#holder = holder;
   }
 
   get attempt(): number {
@@ -105,13 +110,14 @@ export class BeanstalkdReservation implements Reservation {
     this.#over = why;
     this.#isLost = true;
     this.#lost?.abort(this.#lostError());
+    this.#holder.letGo(this);
   }
 
   async #settle(how: string, command: () => Promise<void>): Promise<void> {
     if (this.#over !== undefined) throw this.#lostError();
     this.#over = how;
     const answer = command();
-    this.#onSettled();
+    this.#holder.letGo(this);
     try {
       await answer;
     } catch (error) {

@@ -22,9 +22,9 @@ export class Turns {
     this.#rotations = tubes.map((_, first) => [...single.slice(first), ...single.slice(0, first)]);
   }
 
-  /** The tubes to ask one after another before all are waited for. One tube alone can be waited for at once. */
+  /** The tubes to ask one after another for what is ready. */
   get tries(): readonly WatchList[] {
-    return this.all.length === 1 ? [] : (this.#rotations[this.#turn] ?? []);
+    return this.#rotations[this.#turn] ?? [];
   }
 
   /** Something came from `tube`: the next is asked first from now on, where they take turns. */

@@ -1,0 +1,84 @@
+import type { Client } from '../../client/client.js';
+import type { Job } from '../../client/job.js';
+import { BeanstalkdReservation, type Holder } from './reservation.js';
+import type { Tubes } from './tubes.js';
+import type { Turns, WatchList } from './turns.js';
+
+/** What all connections of a consumer ask for. */
+export interface Asking {
+  readonly tubes: Tubes;
+  readonly turns: Turns;
+  readonly trackAttempts: boolean;
+}
+
+/** Asks for jobs down one connection. */
+export class Asker {
+  readonly #client: Client;
+  readonly #asking: Asking;
+  readonly #holder: Holder;
+  /** What the connection watches once all that was sent is executed. */
+  #watched: WatchList = ['default'];
+
+  /** @param holder of what comes */
+  constructor(client: Client, asking: Asking, holder: Holder) {
+    this.#client = client;
+    this.#asking = asking;
+    this.#holder = holder;
+  }
+
+  /** What is ready, or else the first that comes. @param timeout in seconds; undefined: for ever. @returns null after it */
+  async wait(timeout: number | undefined): Promise<BeanstalkdReservation | null> {
+    const { all } = this.#asking.turns;
+    if (all.length > 1) {
+      const reservation = await this.takeReady();
+      if (reservation !== null || timeout === 0) return reservation;
+    }
+    return this.#ask(all, timeout);
+  }
+
+  /** Each tube whose turn it is by itself. @returns null when nothing is ready */
+  async takeReady(): Promise<BeanstalkdReservation | null> {
+    for (const watched of this.#asking.turns.tries) {
+      const reservation = await this.#ask(watched, 0);
+      if (reservation !== null) return reservation;
+    }
+    return null;
+  }
+
+  async #ask(watched: WatchList, timeout: number | undefined): Promise<BeanstalkdReservation | null> {
+    for (;;) {
+      const watching = this.#watch(watched);
+      const reserving = this.#client.reserve({ timeout });
+      if (watching) await Promise.all([watching, reserving]);
+      const job = await reserving;
+      if (job === null) return null;
+      const reservation = await this.#describe(job, watched);
+      if (reservation) return reservation;
+    }
+  }
+
+  /** Sends what is missing in front of the reserve. @returns undefined when nothing is */
+  #watch(watched: WatchList): Promise<unknown> | undefined {
+    const client = this.#client;
+    const before = this.#watched;
+    if (before === watched) return undefined;
+    this.#watched = watched;
+    const missing = watched.filter((tube) => !before.includes(tube));
+    const surplus = before.filter((tube) => !watched.includes(tube));
+    // The last watched tube cannot be ignored: ignore only behind the others.
+    return Promise.all([...missing.map((tube) => client.watch(tube)), ...surplus.map((tube) => client.ignore(tube))]);
+  }
+
+  /**
+   * `stats-job` knows what RESERVED does not tell; it is asked only where that is wanted, or where the job may be from one of
+   * several tubes. Nothing when the job has been deleted meanwhile, its TTR over.
+   */
+  async #describe(job: Job, watched: WatchList): Promise<BeanstalkdReservation | undefined> {
+    const { trackAttempts, tubes, turns } = this.#asking;
+    const stats = trackAttempts || watched.length > 1 ? await job.stats() : undefined;
+    if (stats === null) return undefined;
+    const tube = stats?.tube ?? watched[0] ?? '';
+    turns.served(tube);
+    return new BeanstalkdReservation(job, tubes.queueOf(tube), stats, this.#holder);
+  }
+}

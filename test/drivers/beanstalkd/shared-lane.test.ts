@@ -1,0 +1,207 @@
+import { expect } from 'chai';
+import { useFakeTimers } from 'sinon';
+import { Client } from '../../../src/client/client.js';
+import type { BeanstalkdReservation } from '../../../src/drivers/beanstalkd/reservation.js';
+import { SharedLane } from '../../../src/drivers/beanstalkd/shared-lane.js';
+import { Tubes } from '../../../src/drivers/beanstalkd/tubes.js';
+import { Turns } from '../../../src/drivers/beanstalkd/turns.js';
+import { LeaseLostError } from '../../../src/queue/errors.js';
+import { rejection } from '../../support/failures.js';
+import type { Peer } from '../../support/scripted-server.js';
+import { jobStats, useWireServer } from '../../support/wire-server.js';
+import { deferred } from '../../support/worker-harness.js';
+
+const ASK = 'reserve-with-timeout 0\r\n';
+
+describe('SharedLane', () => {
+  const server = useWireServer();
+  let lane: SharedLane;
+  let connections: number;
+  let connect: () => Promise<Client>;
+
+  beforeEach(() => {
+    connections = 0;
+    connect = () => Client.connect(server().url, { reconnect: false });
+  });
+
+  afterEach(() => lane.destroy());
+
+  function make(tubes = ['default'], trackAttempts = false): void {
+    lane = new SharedLane({
+      connect: () => {
+        connections++;
+        return connect();
+      },
+      tubes: new Tubes(''),
+      turns: new Turns(tubes, 'strict'),
+      trackAttempts,
+    });
+  }
+
+  /** Connected, and nothing asked yet. */
+  async function connected(tubes?: string[], trackAttempts?: boolean): Promise<Peer> {
+    make(tubes, trackAttempts);
+    const made = deferred();
+    const open = connect;
+    connect = async () => {
+      const client = await open();
+      setImmediate(made.resolve);
+      return client;
+    };
+    expect(await lane.take()).to.equal(null);
+    await made.promise;
+    connect = open;
+    return server().peer();
+  }
+
+  async function took(peer: Peer, id: number): Promise<BeanstalkdReservation> {
+    const taking = lane.take();
+    await peer.takes(ASK);
+    peer.sends(`RESERVED ${id} 2\r\nhi\r\n`);
+    return (await taking) as BeanstalkdReservation;
+  }
+
+  it('connects when it is first asked, once, and answers null until it has', async () => {
+    make();
+    expect(await Promise.all([lane.take(), lane.take()])).to.deep.equal([null, null]);
+    expect(connections).to.equal(1);
+  });
+
+  it('holds many jobs on one connection, and settles each with the next reserve in one write', async () => {
+    const peer = await connected();
+    const [first, second] = [await took(peer, 7), await took(peer, 8)];
+    expect(first).to.include({ id: '7', queue: 'default', attempt: 0 });
+    const acked = [second.ack(), first.ack()];
+    const third = lane.take();
+    await peer.takes('delete 8\r\n');
+    expect(peer.unread).to.equal(`delete 7\r\n${ASK}`);
+    peer.sends('DELETED\r\nDELETED\r\nTIMED_OUT\r\n');
+    await Promise.all(acked);
+    expect(await third).to.equal(null);
+    expect(connections).to.equal(1);
+  });
+
+  it('asks each tube by itself, and waits for none', async () => {
+    const peer = await connected(['a', 'b']);
+    const taking = lane.take();
+    await peer.takes(`watch a\r\nignore default\r\n${ASK}`);
+    peer.sends('WATCHING 2\r\nWATCHING 1\r\nTIMED_OUT\r\n');
+    await peer.takes(`watch b\r\nignore a\r\n${ASK}`);
+    peer.sends('WATCHING 2\r\nWATCHING 1\r\nTIMED_OUT\r\n');
+    expect(await taking).to.equal(null);
+  });
+
+  it('asks for what RESERVED does not tell where attempts are tracked', async () => {
+    const peer = await connected(['default'], true);
+    const taking = lane.take();
+    await peer.takes(ASK);
+    peer.sends('RESERVED 7 2\r\nhi\r\n');
+    await peer.takes('stats-job 7\r\n');
+    peer.sends(jobStats({ tube: 'default', reserves: 3 }));
+    expect(await taking).to.include({ id: '7', attempt: 3 });
+  });
+
+  it('takes DEADLINE_SOON for what it is: a job that it holds is late, and none is ready', async () => {
+    const peer = await connected();
+    const held = await took(peer, 7);
+    const taking = lane.take();
+    await peer.takes(ASK);
+    peer.sends('DEADLINE_SOON\r\n');
+    expect(await taking).to.equal(null);
+    expect(await took(peer, 8)).to.include({ id: '8' });
+    expect(held.lost.aborted).to.equal(false);
+  });
+
+  it('loses what it holds with its connection, and connects anew', async () => {
+    const peer = await connected();
+    const [first, second] = [await took(peer, 7), await took(peer, 8)];
+    void first.ack().catch(() => {});
+    await peer.takes('delete 7\r\n');
+    const lost = new Promise((resolve) => second.lost.addEventListener('abort', resolve));
+    peer.ends();
+    await lost;
+    expect(first.lost.aborted).to.equal(false);
+    const { message } = await rejection(second.ack(), LeaseLostError);
+    expect(message).to.equal('message 8 of queue "default" is no longer held: its connection closed');
+    expect(await lane.take()).to.equal(null);
+    expect(connections).to.equal(2);
+  });
+
+  it('holds a job no longer whose lease is over', async () => {
+    const peer = await connected();
+    const reservation = await took(peer, 7);
+    const touched = rejection(reservation.touch(), LeaseLostError);
+    await peer.takes('touch 7\r\n');
+    peer.sends('NOT_FOUND\r\n');
+    await touched;
+    const failed = lane.take();
+    await peer.takes(ASK);
+    peer.sends('OUT_OF_MEMORY\r\n');
+    await failed;
+    // Nothing is left to be waited for.
+    await peer.takes('quit\r\n');
+  });
+
+  it('asks no more when something failed, and ends its connection when what it holds is settled', async () => {
+    const peer = await connected(['default'], true);
+    const taking = lane.take();
+    await peer.takes(ASK);
+    peer.sends('RESERVED 7 2\r\nhi\r\n');
+    await peer.takes('stats-job 7\r\n');
+    peer.sends(jobStats({ tube: 'default' }));
+    const first = await taking;
+    const failing = lane.take();
+    await peer.takes(ASK);
+    // It is given to nobody: the connection's end gives it back.
+    peer.sends('RESERVED 8 2\r\nhi\r\n');
+    await peer.takes('stats-job 8\r\n');
+    peer.sends('OUT_OF_MEMORY\r\n');
+    expect(await failing).to.equal(null);
+    expect(await lane.take()).to.equal(null);
+    expect(connections).to.equal(1);
+    expect(first?.lost.aborted).to.equal(false);
+    const acked = first?.ack();
+    await peer.takes('delete 7\r\n');
+    peer.sends('DELETED\r\n');
+    await acked;
+    await peer.takes('quit\r\n');
+    await peer.takesEnd();
+  });
+
+  it('makes no other connection for a second after one could not be made', async () => {
+    const clock = useFakeTimers({ toFake: ['performance'] });
+    try {
+      const failed = deferred();
+      connect = () => {
+        setImmediate(failed.resolve);
+        return Promise.reject(new Error('no'));
+      };
+      make();
+      await lane.take();
+      await failed.promise;
+      clock.tick(999);
+      await lane.take();
+      expect(connections).to.equal(1);
+      clock.tick(1);
+      await lane.take();
+      expect(connections).to.equal(2);
+    } finally {
+      clock.restore();
+    }
+  });
+
+  it('closes a connection that comes when it was destroyed already', async () => {
+    const gate = deferred();
+    connect = async () => {
+      const client = await Client.connect(server().url, { reconnect: false });
+      await gate.promise;
+      return client;
+    };
+    make();
+    await lane.take();
+    const peer = await server().peer();
+    lane.destroy();
+    gate.resolve();
+    await peer.takesEnd();
+  });
+});
