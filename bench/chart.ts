@@ -1,7 +1,7 @@
-// Draws bench/chart.svg from bench/results.json, and makes the README's table of it.
+// Draws bench/chart.svg from bench/results.json, and puts the table of it into the README.
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
-import { CHART, RESULTS } from './harness/folders.js';
+import { CHART, README, RESULTS } from './harness/folders.js';
 import { machineLine } from './harness/machine.js';
 import { requirePeer } from './harness/peers.js';
 import { amount, FLOOR, find, OURS, type Row } from './harness/report.js';
@@ -15,6 +15,7 @@ const SHOWN = [
   'put, 100 in flight',
   'reserve+delete, 1 in flight',
   'reserve+delete, 100 in flight',
+  'concurrency 100, attempts not tracked',
   'concurrency 100, attempts tracked',
 ];
 
@@ -24,7 +25,7 @@ const MARGIN = { top: 56, right: 70, bottom: 56, left: 120 };
 /** From the beginning of the bars to the edge of the drawing. */
 const TO_EDGE = 4 - MARGIN.left;
 /** The longest bar, as a share of the floor. */
-const MOST = 1.05;
+const MOST = 1.2;
 const TICKS = [0, 0.25, 0.5, 0.75, 1];
 const TITLE = 'Jobs per second, compared with raw sockets that send prepared bytes (the floor, 100 %)';
 
@@ -44,22 +45,26 @@ interface Line {
   readonly text: string;
 }
 
-/** @returns the table, as Markdown */
-export async function drawChart(): Promise<string> {
+/** The README's table stands between these lines. */
+const TABLE = /(?<=<!-- bench -->\n).*(?=\n<!-- \/bench -->)/s;
+
+export async function drawChart(): Promise<void> {
   if (!existsSync(RESULTS)) throw new Error('there are no results to draw: run npm run bench -- client worker --save');
   const saved = JSON.parse(await readFile(RESULTS, 'utf8')) as Saved;
   const rows = ['client', 'worker'].flatMap((name) => saved[name]?.rows ?? []);
   const lines = SHOWN.flatMap((work) => linesOf(rows, work));
   await writeFile(CHART, `${draw(lines, saved)}\n`);
-  return tableOf(rows, saved);
+  const readme = await readFile(README, 'utf8');
+  await writeFile(
+    README,
+    readme.replace(TABLE, () => tableOf(rows, saved)),
+  );
 }
 
 function linesOf(rows: readonly Row[], work: string): Line[] {
   const floor = find(rows, work, FLOOR)?.value?.median;
   if (floor === undefined) return [];
-  const isWorker = work.startsWith('concurrency');
-  const what = isWorker ? `worker, ${work}` : work;
-  const title = `${what} (floor: ${perSecond(floor)})`;
+  const title = `${nameOf(work)} (floor: ${perSecond(floor)})`;
   const bars = rows.filter((row) => row.work === work && row.contender !== FLOOR);
   return [
     { key: work, label: title, isTitle: true, isOurs: false, share: 0, text: '' },
@@ -73,6 +78,11 @@ function linesOf(rows: readonly Row[], work: string): Line[] {
       text: value === undefined ? (note ?? '') : perSecond(value.median),
     })),
   ];
+}
+
+/** The worker's are called by what differs in them. */
+function nameOf(work: string): string {
+  return work.startsWith('concurrency') ? `worker, ${work}` : work;
 }
 
 function perSecond(rate: number): string {
@@ -138,7 +148,10 @@ function tableOf(rows: readonly Row[], saved: Saved): string {
     const share = row.ratio === undefined ? '' : ` (${row.ratio.median.toFixed(2)})`;
     return `${perSecond(row.value.median)}${share}`;
   };
-  const lines = works.map((work) => [work, ...contenders.map((contender) => cell(find(rows, work, contender)))]);
+  const lines = works.map((work) => [
+    nameOf(work),
+    ...contenders.map((contender) => cell(find(rows, work, contender))),
+  ]);
   const head = ['work', ...contenders];
   const table = [head, head.map(() => '---'), ...lines].map((cells) => `| ${cells.join(' | ')} |`);
   return [...table, '', `In brackets: to the floor of the same round. ${captionOf(saved)}`].join('\n');

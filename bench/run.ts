@@ -38,7 +38,7 @@ else if (options !== undefined) await measureAll(options);
 async function chart(): Promise<void> {
   await installPeers();
   const { drawChart } = await import('./chart.js');
-  console.log(await drawChart());
+  await drawChart();
 }
 
 async function measureAll(options: BenchOptions): Promise<void> {

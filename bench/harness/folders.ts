@@ -11,3 +11,4 @@ export const PEERS: string = folder('../peers/');
 /** What `--save` keeps, and the chart is drawn from. */
 export const RESULTS: string = folder('../results.json');
 export const CHART: string = folder('../chart.svg');
+export const README: string = folder('../../README.md');

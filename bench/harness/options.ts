@@ -27,7 +27,7 @@ const OPTIONS = {
 export function usage(workloads: readonly string[]): string {
   return `usage: npm run bench -- [${workloads.join('|')}]… [options], npm run bench -- chart
   no name             everything, several minutes
-  chart               draws bench/chart.svg from bench/results.json, and prints the table for the README
+  chart               draws bench/chart.svg from bench/results.json, and writes its table into the README
   --rounds <n>        counted rounds of the interleaved contenders, default 9
   --slice <ms>        how long a contender works at a row in a round, default 200
   --quick             three short rounds: a look, no figure

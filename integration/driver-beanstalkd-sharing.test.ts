@@ -1,0 +1,144 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect } from 'chai';
+import type { Consumer, Driver, Reservation } from '../src/queue/driver.js';
+import { LeaseLostError } from '../src/queue/errors.js';
+import { onSharedQueues } from './support/queues.js';
+import { seededRandom } from './support/random.js';
+import { rejects } from './support/rejects.js';
+
+const NOTHING = { ready: 0, delayed: 0, reserved: 0, buried: 0 };
+const SLOTS = 20;
+
+describe('The slots of a consumer of beanstalkd with a backlog', () => {
+  const queues = onSharedQueues();
+  let driver: Driver;
+  let queue: string;
+
+  beforeEach(() => {
+    driver = queues.open();
+    queue = queues.name();
+  });
+
+  function put(count: number, ttrMs = 60_000, to = queue): Promise<string[]> {
+    const options = { priority: 1024, delayMs: 0, ttrMs };
+    return driver.putMany(
+      to,
+      Array.from({ length: count }, (_, n) => ({ body: Buffer.from(String(n)), options })),
+    );
+  }
+
+  /** As many loops as there are slots, until nothing is left. @returns the ids of what came */
+  async function drain(consumer: Consumer, work: (reservation: Reservation) => Promise<void>): Promise<string[]> {
+    const came: string[] = [];
+    const loop = async (): Promise<void> => {
+      for (;;) {
+        const reservation = await consumer.reserve({ timeoutMs: 1 });
+        if (reservation === null) return;
+        came.push(reservation.id);
+        await work(reservation);
+      }
+    };
+    await Promise.all(Array.from({ length: SLOTS }, loop));
+    return came;
+  }
+
+  /** Takes so many, which are there. */
+  async function held(count: number, consumer: Consumer): Promise<Reservation[]> {
+    const reservations: Reservation[] = [];
+    for (let n = 0; n < count; n++) {
+      const reservation = await consumer.reserve({ timeoutMs: 0 });
+      if (reservation !== null) reservations.push(reservation);
+    }
+    return reservations;
+  }
+
+  for (const trackAttempts of [true, false]) {
+    it(`are given each message once, in whatever order they settle them, tracking ${trackAttempts}`, async () => {
+      const ids = await put(1000);
+      const random = seededRandom(5);
+      const client = await queues.fixture.connect();
+      const before = (await client.stats()).cmdReserveWithTimeout;
+      const consumer = await driver.consume([queue], SLOTS, { trackAttempts });
+      const came = await drain(consumer, async (reservation) => {
+        expect(reservation.attempt).to.equal(trackAttempts ? 1 : 0);
+        for (let turns = random() * 5; turns > 1; turns--) await new Promise((resolve) => setImmediate(resolve));
+        // Some are released or put aside instead, and come no more to this consumer.
+        const lot = random();
+        if (lot < 0.02) await reservation.release({ delayMs: 60_000 });
+        else if (lot < 0.04) await reservation.bury();
+        else await reservation.ack();
+      });
+      expect(came.sort()).to.deep.equal(ids.sort());
+      expect(await driver.stats(queue)).to.deep.include({ ready: 0, reserved: 0 });
+      expect((await client.stats()).cmdReserveWithTimeout - before).to.be.greaterThan(900);
+    });
+  }
+
+  it('lose no lease that they renew, though others are answered DEADLINE_SOON for it', async () => {
+    const ids = await put(60, 1000);
+    const consumer = await driver.consume([queue], SLOTS);
+    const came = await drain(consumer, async (reservation) => {
+      for (let renewals = 0; renewals < 4; renewals++) {
+        await sleep(300);
+        await reservation.touch();
+      }
+      await reservation.ack();
+    });
+    expect(came.sort()).to.deep.equal(ids.sort());
+    expect(await driver.stats(queue)).to.deep.equal(NOTHING);
+  });
+
+  it('lose one lease alone that they let go by, and the message goes to somebody else', async () => {
+    await put(2);
+    const consumer = await driver.consume([queue], SLOTS);
+    const others = await held(2, consumer);
+    await put(3, 1000);
+    const [late, ...touched] = await held(3, consumer);
+    const heir = await driver.consume([queue], 1);
+    const renewing = setInterval(() => {
+      for (const reservation of touched) void reservation.touch();
+    }, 300);
+    const again = await heir.reserve({ timeoutMs: 10_000 }).finally(() => clearInterval(renewing));
+    expect(again?.id).to.equal(late?.id);
+    await rejects(late?.ack() ?? Promise.resolve(), LeaseLostError);
+    for (const reservation of [again, ...others, ...touched]) await reservation?.ack();
+    expect(await driver.stats(queue)).to.deep.equal(NOTHING);
+  });
+
+  it('are given the messages of several queues in turns', async () => {
+    const other = queues.name();
+    await put(100);
+    await put(100, undefined, other);
+    const consumer = await driver.consume([queue, other], SLOTS);
+    const order: string[] = [];
+    await drain(consumer, async (reservation) => {
+      order.push(reservation.queue);
+      await reservation.ack();
+    });
+    const firstHalf = order.slice(0, 100).filter((name) => name === queue).length;
+    expect(order).to.have.length(200);
+    expect(firstHalf).to.be.within(35, 65);
+  });
+
+  it('lose no message, at whatever moment their reserves are given up', async () => {
+    const consumer = await driver.consume([queue], 3, { trackAttempts: false });
+    const random = seededRandom(7);
+    const ids = new Set(await put(300));
+    let givenUp = 0;
+    while (ids.size > 0) {
+      const controller = new AbortController();
+      const reserving = [1, 2, 3].map(() => consumer.reserve({ timeoutMs: 1, signal: controller.signal }));
+      for (let turn = random() * 8; turn > 1; turn--) await new Promise((resolve) => setImmediate(resolve));
+      controller.abort();
+      for (const result of await Promise.allSettled(reserving)) {
+        if (result.status === 'rejected') givenUp++;
+        const reservation = result.status === 'fulfilled' ? result.value : null;
+        if (reservation === null) continue;
+        expect(ids.delete(reservation.id), 'delivered twice').to.equal(true);
+        await reservation.ack();
+      }
+    }
+    expect(givenUp).to.be.greaterThan(10);
+    expect(await driver.stats(queue)).to.deep.equal(NOTHING);
+  });
+});
