@@ -3,7 +3,7 @@ const layer = (name, from, allowed) => ({
   name,
   severity: 'error',
   from: { path: `^src/${from}/` },
-  to: { path: '^src/', pathNot: [`^src/${from}/`, ...allowed.map((folder) => `^src/${folder}/`)] },
+  to: { path: '^src/', pathNot: [`^src/${from}/`, '^src/debug[.]ts$', ...allowed.map((folder) => `^src/${folder}/`)] },
 });
 
 module.exports = {
@@ -23,6 +23,23 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/protocol/' },
       to: { dependencyTypes: ['core', 'npm'] },
+    },
+    {
+      name: 'protocol-writes-no-lines',
+      severity: 'error',
+      from: { path: '^src/protocol/' },
+      to: { path: '^src/debug[.]ts$' },
+    },
+    {
+      name: 'packages-that-load-lazily',
+      comment:
+        'They take as long to load as half of the client: debug.ts and pool.ts require() them when they are needed.',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: {
+        path: 'node_modules/(@types/)?(debug|generic-pool)/',
+        dependencyTypesNot: ['type-only', 'type-import', 'require'],
+      },
     },
     {
       name: 'queue-and-signals-share-types-only',

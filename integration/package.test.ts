@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -36,14 +36,18 @@ export async function main(): Promise<void> {
 describe('the packed package, installed in an empty project', function () {
   this.timeout(180_000);
   let project: string;
+  let packed: { readonly filename: string; readonly size: number; readonly unpackedSize: number };
   const node = (...args: string[]) => run(process.execPath, args, { cwd: project });
 
   before(async () => {
     project = await mkdtemp(join(tmpdir(), 'haricot-package-'));
-    await run('npm', ['pack', '--silent', '--pack-destination', project], { cwd: root });
-    const [tarball = ''] = (await readdir(project)).filter((name) => name.endsWith('.tgz'));
+    const { stdout } = await run('npm', ['pack', '--json', '--silent', '--pack-destination', project], { cwd: root });
+    // The build talks before.
+    [packed] = JSON.parse(stdout.slice(stdout.indexOf('[\n')));
     await writeFile(join(project, 'package.json'), JSON.stringify({ name: 'consumer', private: true, type: 'module' }));
-    await run('npm', ['install', '--no-audit', '--no-fund', '--prefer-offline', `./${tarball}`], { cwd: project });
+    await run('npm', ['install', '--no-audit', '--no-fund', '--prefer-offline', `./${packed.filename}`], {
+      cwd: project,
+    });
   });
 
   after(() => rm(project, { recursive: true, force: true }));
@@ -58,6 +62,58 @@ describe('the packed package, installed in an empty project', function () {
       expect([imported.stdout, required.stdout]).to.deep.equal(['function\n', 'function\n']);
     });
   }
+
+  /** The packages of which `code` loads files, which Node tells when it is asked for coverage. */
+  async function packagesLoadedBy(code: string): Promise<string[]> {
+    const folder = await mkdtemp(join(project, 'coverage-'));
+    const env = { ...process.env, DEBUG: '', NODE_V8_COVERAGE: folder };
+    await run(process.execPath, ['--input-type=module', '-e', code], { cwd: project, env });
+    const [file = ''] = await readdir(folder);
+    const { result } = JSON.parse(await readFile(join(folder, file), 'utf8')) as { result: { url: string }[] };
+    const names = result.map(({ url }) => /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url)?.[1]);
+    return [...new Set(names.filter((name) => name !== undefined))].sort();
+  }
+
+  for (const door of ['haricot', 'haricot/client', 'haricot/testing']) {
+    it(`loads no other package with '${door}', least of all a database driver`, async () => {
+      expect(await packagesLoadedBy(`await import('${door}')`)).to.deep.equal(['haricot']);
+    });
+  }
+
+  it('loads generic-pool with the first pool', async () => {
+    const code = `new (await import('haricot/client')).Pool()`;
+    expect(await packagesLoadedBy(code)).to.deep.equal(['generic-pool', 'haricot']);
+  });
+
+  it('tells with DEBUG=haricot:* what happens', async () => {
+    const code = `import('haricot/client').then(({ Client }) => Client.connect({ url: '127.0.0.1:1' })).catch(() => {})`;
+    const env = { ...process.env, DEBUG: 'haricot:*' };
+    const { stderr } = await run(process.execPath, ['-e', code], { cwd: project, env });
+    expect(stderr).to.match(/haricot:connection .*could not connect to beanstalkd:\/\/127\.0\.0\.1:1/);
+  });
+
+  it('works without its debug output where that package cannot be loaded, as in a bundle', async () => {
+    const folder = join(project, 'bundle');
+    await mkdir(join(folder, 'node_modules/debug'), { recursive: true });
+    await writeFile(join(folder, 'node_modules/debug/package.json'), '{ "exports": {} }');
+    await copyFile(join(project, 'node_modules/haricot/dist/debug.js'), join(folder, 'debug.mjs'));
+    const code = `import('./debug.mjs').then(({ createDebug }) => createDebug('haricot:one')('unseen'))`;
+    const env = { ...process.env, DEBUG: '*' };
+    expect(await run(process.execPath, ['-e', code], { cwd: folder, env })).to.include({ stdout: '', stderr: '' });
+  });
+
+  it('is small: at most 150 KiB packed and 600 KiB unpacked', () => {
+    expect(packed.size).to.be.within(50 * 1024, 150 * 1024);
+    expect(packed.unpackedSize).to.be.at.most(600 * 1024);
+  });
+
+  it('has its comments in the declarations, where editors show them, and not in the code as well', async () => {
+    const [types = '', code = ''] = await Promise.all(
+      ['d.ts', 'js'].map((kind) => readFile(join(project, `node_modules/haricot/dist/client/client.${kind}`), 'utf8')),
+    );
+    expect(types).to.contain('A connection to beanstalkd');
+    expect(code).to.not.contain('/**').and.not.contain('A connection to beanstalkd');
+  });
 
   it('gives a command that tells its version', async () => {
     const { stdout } = await run('npx', ['--no-install', 'haricot', '--version'], { cwd: project });

@@ -10,17 +10,23 @@ import { PACKAGE, ROOT } from './folders.js';
 const run = promisify(execFile);
 /** What npm packs besides `dist`. */
 const FILES = ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md'];
+/** What `npm run build` compiles: the declarations, then the code. */
+const PROJECTS = ['src', 'src/tsconfig.js.json'];
 
 /** Compiles the sources as they are now, into a folder that no test or build uses. */
 export async function buildPackage(): Promise<void> {
   await rm(PACKAGE, { recursive: true, force: true });
   await mkdir(PACKAGE, { recursive: true });
   for (const file of FILES) if (existsSync(join(ROOT, file))) await cp(join(ROOT, file), join(PACKAGE, file));
+  for (const project of PROJECTS) await compile(project);
+}
+
+async function compile(project: string): Promise<void> {
   const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
   try {
-    await run(process.execPath, [tsc, '-p', 'src', '--outDir', join(PACKAGE, 'dist')], { cwd: ROOT });
+    await run(process.execPath, [tsc, '-p', project, '--outDir', join(PACKAGE, 'dist')], { cwd: ROOT });
   } catch (error) {
-    if (!existsSync(join(PACKAGE, 'dist/index.js'))) throw error;
+    if (!existsSync(join(PACKAGE, 'dist/index.d.ts'))) throw error;
     process.stderr.write(`bench: the sources have type errors\n${(error as { stdout?: string }).stdout ?? ''}`);
   }
 }

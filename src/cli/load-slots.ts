@@ -3,7 +3,7 @@ import { existsSync, statSync } from 'node:fs';
 import Module from 'node:module';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import createDebug from 'debug';
+import { createDebug } from '../debug.js';
 import { InvalidOptionError } from '../queue/errors.js';
 import type { SignalDispatcher } from '../signals/dispatcher.js';
 import { CommandFailedError } from './errors.js';

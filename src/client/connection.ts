@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import createDebug from 'debug';
+import { createDebug } from '../debug.js';
 import {
   ANY_COMMAND_FAILS,
   bareLine,

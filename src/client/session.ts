@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import createDebug from 'debug';
+import { createDebug } from '../debug.js';
 import { tubeLine } from '../protocol/commands.js';
 import type { BeanstalkdError } from '../protocol/errors.js';
 import { type Address, formatAddress } from './address.js';

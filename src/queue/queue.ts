@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import type { SignalDispatcher } from '../signals/dispatcher.js';
 import { cloudEvents } from './cloudevents.js';
 import { type Codec, checkCodec, defaultSource, read, write } from './codec.js';
@@ -235,7 +234,7 @@ export class Queue {
   #message(type: string, data: unknown, headers: Message['headers']): Message {
     // JSON would make an empty object of it.
     if (isPromise(data)) throw new EncodeError(`the data of a "${type}" message is a promise: await it first`);
-    return { id: randomUUID(), type, data, time: new Date(), headers, source: this.#source };
+    return { id: crypto.randomUUID(), type, data, time: new Date(), headers, source: this.#source };
   }
 
   #submitted(message: Message, jobId: string): void {

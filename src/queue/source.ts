@@ -1,4 +1,3 @@
-import { isIPv6 } from 'node:net';
 import { InvalidOptionError } from './errors.js';
 
 // RFC 3986: a scheme, or a first segment without a colon; perhaps an IPv6 host in brackets; a fragment at most.
@@ -14,4 +13,9 @@ export function checkSource(source: string): string {
   throw new InvalidOptionError(
     `a source is a URI reference such as "https://shop.example/orders" or "/orders", not empty; got ${JSON.stringify(source) ?? String(source)}`,
   );
+}
+
+/** Not by `node:net`: it is slow to load, and not every engine has a network. */
+function isIPv6(address: string): boolean {
+  return URL.canParse(`http://[${address}]`);
 }

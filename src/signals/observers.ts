@@ -1,4 +1,4 @@
-import createDebug from 'debug';
+import { createDebug } from '../debug.js';
 import type { Observer, ObserverSignal, SignalEvents } from './catalogue.js';
 
 const debug = createDebug('haricot:signals');

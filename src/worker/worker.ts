@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import createDebug from 'debug';
+import { createDebug } from '../debug.js';
 import type { Consumer, Driver, Reservation } from '../queue/driver.js';
 import { type Duration, toTimerMs } from '../queue/duration.js';
 import { DriverClosedError, InvalidOptionError, UnsupportedError } from '../queue/errors.js';

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import createDebug from 'debug';
+import { createDebug } from '../../debug.js';
 import { EngineError } from '../../queue/errors.js';
 import { type Binding, type Connection, loadBinding, type Statement } from './binding.js';
 import { explained, isLocked, locked } from './errors.js';

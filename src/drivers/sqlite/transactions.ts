@@ -1,4 +1,4 @@
-import createDebug from 'debug';
+import { createDebug } from '../../debug.js';
 import { DriverClosedError } from '../../queue/errors.js';
 import { explained, isLocked, locked } from './errors.js';
 import { lockDelayMs, type SqliteFile } from './file.js';

@@ -1,0 +1,35 @@
+import { createRequire } from 'node:module';
+import type createPackageDebug from 'debug';
+
+const require = createRequire(import.meta.url);
+
+/** Writes a line to stderr for those who ask for its namespace. The first argument is a format of `%s`, `%d`, `%o` and `%O`. */
+export interface Debug {
+  (format: string, ...values: readonly unknown[]): void;
+  /** For lines that are too frequent to be put together for nobody. */
+  readonly enabled: boolean;
+}
+
+/**
+ * The switch of the package `debug`, which is loaded with the first line that somebody may want to see: it takes a third as long to
+ * load as the whole client. Whoever turns it on later, by its `enable()`, has loaded it already or sets DEBUG thereby; both are
+ * looked for at each line, but not by `enabled`, which stands in the way of each command.
+ */
+export function createDebug(namespace: string): Debug {
+  let debug: createPackageDebug.Debugger | undefined;
+  const line = (format: string, ...values: readonly unknown[]): void => {
+    debug ??= wantedPackage()?.(namespace);
+    debug?.(format, ...values);
+  };
+  return Object.defineProperty(line, 'enabled', { get: () => debug?.enabled ?? false }) as Debug;
+}
+
+function wantedPackage(): typeof createPackageDebug | undefined {
+  try {
+    const isWanted = process.env['DEBUG'] || require.cache[require.resolve('debug')] !== undefined;
+    return isWanted ? require('debug') : undefined;
+  } catch {
+    // A program that was bundled has no packages beside it.
+    return undefined;
+  }
+}
