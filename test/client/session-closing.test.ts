@@ -1,65 +1,26 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect } from 'chai';
-import sinon from 'sinon';
 import type { Client } from '../../src/client/client.js';
 import { ClosedError } from '../../src/client/errors.js';
-import type { ClientOptions } from '../../src/client/options.js';
-import { useFakeClock } from '../support/clock.js';
 import { rejection } from '../support/failures.js';
-import { eventsOf, FakeNetwork } from '../support/fake-network.js';
-import type { FakeSocket } from '../support/fake-socket.js';
+import { useReconnectingClient } from '../support/reconnecting-client.js';
 
 describe('Closing a client', () => {
-  let network: FakeNetwork;
-  let client: Client;
-  let socket: FakeSocket;
-  let events: string[];
-
-  // Before the clock is taken away.
-  afterEach(() => {
-    client.destroy();
-    expect(clock.pending).to.equal(0);
-    sinon.restore();
-  });
-
-  const clock = useFakeClock();
-
-  beforeEach(() => {
-    sinon.stub(Math, 'random').returns(1);
-    network = new FakeNetwork();
-  });
-
-  async function connect(options: ClientOptions = {}): Promise<void> {
-    ({ client, socket } = await network.connect({ reconnect: true, ...options }));
-    events = eventsOf(client);
-  }
-
-  function lose(): Promise<void> {
-    return socket.fail(new Error('ECONNRESET'));
-  }
-
-  /** Gives the connection up with a reserve that is cancelled; it waits for its server's end. */
-  async function park(): Promise<void> {
-    const cancelling = new AbortController();
-    const reserved = rejection(client.reserve({ signal: cancelling.signal }), Error);
-    await nextTurn();
-    cancelling.abort();
-    await reserved;
-  }
+  const { clock, connect, lose, park } = useReconnectingClient();
 
   const close = {
-    quit: (): Promise<unknown> => client.quit(),
-    destroy: async (): Promise<unknown> => client.destroy(),
+    quit: (client: Client): Promise<unknown> => client.quit(),
+    destroy: async (client: Client): Promise<unknown> => client.destroy(),
   };
 
   for (const how of ['quit', 'destroy'] as const) {
     const REASON = `the client was closed by ${how}()`;
 
     it(`by ${how} while it waits for the next try ends that wait`, async () => {
-      await connect();
+      const { client, network, events } = await connect();
       await lose();
       const waiting = rejection(client.delete(7), ClosedError);
-      await close[how]();
+      await close[how](client);
       expect(await waiting).to.include({ command: 'delete', jobId: '7', message: `delete 7: ${REASON}` });
       expect(events.at(-1)).to.equal(`close ${REASON}`);
       expect(clock.pending).to.equal(0);
@@ -68,12 +29,12 @@ describe('Closing a client', () => {
     });
 
     it(`by ${how} while it connects gives that up`, async () => {
-      await connect();
+      const { client, network, events } = await connect();
       await lose();
       await clock.tickAsync(100);
       const connecting = await network.next();
       const waiting = rejection(client.put('x'), ClosedError);
-      await close[how]();
+      await close[how](client);
       await waiting;
       expect(connecting.destroyed).to.equal(true);
       expect(events.at(-1)).to.equal(`close ${REASON}`);
@@ -82,13 +43,13 @@ describe('Closing a client', () => {
     });
 
     it(`by ${how} while its tubes are restored gives that up`, async () => {
-      await connect();
+      const { client, network, events } = await connect();
       await lose();
       await clock.tickAsync(100);
-      socket = await network.accept();
+      const socket = await network.accept();
       await nextTurn();
       const waiting = rejection(client.put('x'), ClosedError);
-      await close[how]();
+      await close[how](client);
       await waiting;
       expect(socket.destroyed).to.equal(true);
       expect(events.at(-1)).to.equal(`close ${REASON}`);
@@ -98,6 +59,7 @@ describe('Closing a client', () => {
     });
 
     it(`by ${how} in the very turn in which it is restored leaves no connection`, async () => {
+      const { network } = await connect();
       for (let depth = 0; depth < 12; depth++) {
         const { client: other, socket: first } = await network.connect({ reconnect: { initialDelayMs: 0 } });
         await first.fail(new Error('ECONNRESET'));
@@ -123,13 +85,12 @@ describe('Closing a client', () => {
         expect(other.isOpen).to.equal(false);
         expect(clock.pending, `after ${depth}`).to.equal(0);
       }
-      await connect();
     });
 
     it(`by ${how} while nothing is connected after a cancelled reserve`, async () => {
-      await connect();
+      const { client, socket, network, events } = await connect();
       await park();
-      const closed = close[how]();
+      const closed = close[how](client);
       socket.reply('TIMED_OUT\r\n');
       socket.hangUp();
       await closed;
@@ -141,7 +102,7 @@ describe('Closing a client', () => {
   }
 
   it('by quit waits for what a cancelled reserve left behind to be answered', async () => {
-    await connect();
+    const { client, socket } = await connect();
     const cancelling = new AbortController();
     const reserved = rejection(client.reserve({ signal: cancelling.signal }), Error);
     const deleted = client.delete(7);
@@ -163,7 +124,7 @@ describe('Closing a client', () => {
   });
 
   it('by quit destroys after 5 s what the server leaves unanswered', async () => {
-    await connect();
+    const { client, socket, events } = await connect();
     const unanswered = rejection(client.put('x'), ClosedError);
     const quit = client.quit();
     await clock.tickAsync(4999);
@@ -176,9 +137,8 @@ describe('Closing a client', () => {
   });
 
   it('by quit takes no longer than quitTimeoutMs', async () => {
-    await connect({ quitTimeoutMs: 200 });
-    const held = await park();
-    expect(held).to.equal(undefined);
+    const { client, socket } = await connect({ quitTimeoutMs: 200 });
+    await park();
     const quit = client.quit();
     await clock.tickAsync(200);
     await quit;
@@ -186,7 +146,7 @@ describe('Closing a client', () => {
   });
 
   it('by destroy ends at once what quit waits for', async () => {
-    await connect();
+    const { client, events } = await connect();
     const unanswered = rejection(client.put('x'), ClosedError);
     const quit = client.quit();
     await nextTurn();
@@ -197,7 +157,7 @@ describe('Closing a client', () => {
   });
 
   it('does not come back when the connection is lost while it quits', async () => {
-    await connect();
+    const { client, network, events } = await connect();
     const unanswered = rejection(client.put('x'), Error);
     const quit = client.quit();
     await nextTurn();

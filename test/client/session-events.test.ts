@@ -3,58 +3,28 @@ import { expect } from 'chai';
 import sinon from 'sinon';
 import type { Client } from '../../src/client/client.js';
 import { ClosedError, ConnectionLostError, ConnectTimeoutError } from '../../src/client/errors.js';
-import type { ClientOptions } from '../../src/client/options.js';
-import { useFakeClock } from '../support/clock.js';
 import { rejection } from '../support/failures.js';
-import { eventsOf, FakeNetwork } from '../support/fake-network.js';
-import type { FakeSocket } from '../support/fake-socket.js';
+import { useReconnectingClient } from '../support/reconnecting-client.js';
 
 const LOST = 'ECONNRESET (beanstalkd://127.0.0.1:11300)';
 const REFUSED = 'could not connect to beanstalkd://127.0.0.1:11300: ECONNREFUSED';
 
 describe('A client that reconnects', () => {
-  let network: FakeNetwork;
-  let client: Client;
-  let socket: FakeSocket;
-  let events: string[];
-
-  // Before the clock is taken away.
-  afterEach(() => {
-    client.destroy();
-    expect(clock.pending).to.equal(0);
-    sinon.restore();
-  });
-
-  const clock = useFakeClock();
-
-  beforeEach(() => {
-    // The longest delays of the jitter.
-    sinon.stub(Math, 'random').returns(1);
-    network = new FakeNetwork();
-  });
-
-  async function connect(options: ClientOptions = {}): Promise<void> {
-    ({ client, socket } = await network.connect({ reconnect: true, ...options }));
-    events = eventsOf(client);
-  }
-
-  function lose(): Promise<void> {
-    return socket.fail(new Error('ECONNRESET'));
-  }
+  const { clock, connect, lose, park } = useReconnectingClient();
 
   it('tells of the loss, of each try and of the connection, in this order', async () => {
-    await connect();
+    const { client, network, events } = await connect();
     await lose();
     await clock.tickAsync(100);
     await network.refuse();
     await clock.tickAsync(200);
-    socket = await network.restore();
+    await network.restore();
     expect(events).to.deep.equal([`disconnect ${LOST}`, 'reconnecting 1, 100 ms', 'reconnecting 2, 200 ms', 'connect']);
     expect(client.isOpen).to.equal(true);
   });
 
   it('waits twice as long from try to try, up to 10 s, and tries for ever', async () => {
-    await connect();
+    const { network, events } = await connect();
     await lose();
     for (const delay of [100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000, 10_000]) {
       expect(events.at(-1)).to.match(new RegExp(`^reconnecting \\d+, ${delay} ms$`));
@@ -68,7 +38,7 @@ describe('A client that reconnects', () => {
   });
 
   it('backs off from a server that accepts and closes at once', async () => {
-    await connect();
+    const { network, events } = await connect();
     await lose();
     for (const delay of [100, 200, 400, 800]) {
       await clock.tickAsync(delay);
@@ -82,27 +52,31 @@ describe('A client that reconnects', () => {
   });
 
   it('begins with the shortest delay again once a connection has answered', async () => {
-    await connect();
+    const { network, events } = await connect();
     for (let round = 0; round < 3; round++) {
       await lose();
       expect(events.at(-1)).to.equal('reconnecting 1, 100 ms');
       await clock.tickAsync(100);
       await network.refuse();
       await clock.tickAsync(200);
-      socket = await network.restore();
+      await network.restore();
       expect(events.at(-1)).to.equal('connect');
     }
   });
 
   it('gives a server up that accepts and does not answer, after connectTimeoutMs', async () => {
-    await connect({ connectTimeoutMs: 1000, replyTimeoutMs: 0, maxWaitingMs: 1500 });
+    const { client, network, events } = await connect({
+      connectTimeoutMs: 1000,
+      replyTimeoutMs: 0,
+      maxWaitingMs: 1500,
+    });
     const waiting = rejection(client.put('x'), ConnectionLostError);
     await nextTurn();
     await lose();
     await waiting;
     await clock.tickAsync(100);
     const late = rejection(client.put('y'), ConnectionLostError);
-    socket = await network.accept();
+    const socket = await network.accept();
     await clock.tickAsync(999);
     expect(socket.destroyed).to.equal(false);
     await clock.tickAsync(1);
@@ -116,7 +90,7 @@ describe('A client that reconnects', () => {
   });
 
   it('closes after maxAttempts, and rejects what waits and what comes later with the reason', async () => {
-    await connect({ reconnect: { maxAttempts: 2 } });
+    const { client, network, events } = await connect({ reconnect: { maxAttempts: 2 } });
     await lose();
     const waiting = rejection(client.delete(7), ConnectionLostError);
     for (const delay of [100, 200]) {
@@ -132,18 +106,14 @@ describe('A client that reconnects', () => {
   });
 
   it('has all its attempts again after each connection that answered', async () => {
-    await connect({ reconnect: { maxAttempts: 1 } });
+    const { client, network, events } = await connect({ reconnect: { maxAttempts: 1 } });
     for (let round = 0; round < 3; round++) {
       await lose();
       await clock.tickAsync(100);
-      socket = await network.restore();
+      await network.restore();
     }
     // Also where that one was given up with a cancelled reserve.
-    const cancelling = new AbortController();
-    const reserved = rejection(client.reserve({ signal: cancelling.signal }), Error);
-    await nextTurn();
-    cancelling.abort();
-    await reserved;
+    await park();
     const put = client.put('x');
     await network.refuse();
     await nextTurn();
@@ -154,7 +124,7 @@ describe('A client that reconnects', () => {
   });
 
   it('closes at once where it may not reconnect', async () => {
-    await connect({ reconnect: false });
+    const { network, events } = await connect({ reconnect: false });
     await lose();
     expect(events).to.deep.equal([`disconnect ${LOST}`, `close ${LOST}`]);
     expect(network.sockets).to.have.length(1);
@@ -166,7 +136,7 @@ describe('A client that reconnects', () => {
       ['destroys it', (c: Client) => c.destroy()],
     ] as const) {
       it(`${what} at the loss: nothing more comes but the end`, async () => {
-        await connect();
+        const { client, network, events } = await connect();
         client.once('disconnect', () => close(client));
         const waiting = rejection(client.put('x'), ConnectionLostError);
         await lose();
@@ -179,7 +149,7 @@ describe('A client that reconnects', () => {
       });
 
       it(`${what} between two tries: nothing more comes but the end`, async () => {
-        await connect();
+        const { client, network, events } = await connect();
         client.once('reconnecting', () => close(client));
         await lose();
         const late = rejection(client.put('x'), ClosedError);
@@ -190,11 +160,11 @@ describe('A client that reconnects', () => {
       });
 
       it(`${what} when it is back: what waited ends with it`, async () => {
-        await connect();
+        const { client, network, events } = await connect();
         client.once('connect', () => close(client));
         await lose();
         await clock.tickAsync(100);
-        socket = await network.restore();
+        const socket = await network.restore();
         socket.hangUp();
         await nextTurn();
         await clock.tickAsync(60_000);
@@ -209,12 +179,8 @@ describe('A client that reconnects', () => {
     }
 
     it('closes it at a failed try that no loss preceded: no other try is told of', async () => {
-      await connect();
-      const cancelling = new AbortController();
-      const reserved = rejection(client.reserve({ signal: cancelling.signal }), Error);
-      await nextTurn();
-      cancelling.abort();
-      await reserved;
+      const { client, socket, network, events } = await connect();
+      await park();
       socket.hangUp();
       await nextTurn();
       client.once('disconnect', () => client.destroy());
@@ -226,7 +192,7 @@ describe('A client that reconnects', () => {
   });
 
   it('comes back though a listener throws, whose error is uncaught as ever', async () => {
-    await connect();
+    const { client, socket, network } = await connect();
     client.once('disconnect', () => {
       throw new Error('thrown at disconnect');
     });
@@ -243,9 +209,9 @@ describe('A client that reconnects', () => {
     });
     expect(uncaught).to.deep.equal(['Error: thrown at disconnect']);
     await clock.tickAsync(100);
-    socket = await network.restore();
+    const next = await network.restore();
     const put = client.put('x');
-    socket.reply('INSERTED 1\r\n');
+    next.reply('INSERTED 1\r\n');
     expect(await put).to.equal('1');
     expect(network.sockets).to.have.length(2);
   });
