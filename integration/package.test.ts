@@ -102,6 +102,17 @@ describe('the packed package, installed in an empty project', function () {
     expect(await run(process.execPath, ['-e', code], { cwd: folder, env })).to.include({ stdout: '', stderr: '' });
   });
 
+  for (const [tool, ...options] of [
+    ['publint', '--strict'],
+    // It is ESM only, and Node 10 knew no exports.
+    ['attw', '--profile', 'esm-only'],
+  ] as const) {
+    it(`has nothing that ${tool} complains about`, async () => {
+      const command = join(root, 'node_modules/.bin', tool);
+      await run(command, [join(project, packed.filename), ...options], { cwd: project });
+    });
+  }
+
   it('is small: at most 150 KiB packed and 600 KiB unpacked', () => {
     expect(packed.size).to.be.within(50 * 1024, 150 * 1024);
     expect(packed.unpackedSize).to.be.at.most(600 * 1024);
