@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-/** The package compiled as `npm run build` does, for the tests of one `describe`. @returns gives its folder */
+/** The package's code, compiled as `npm run build` does, for the tests of one `describe`. @returns gives its folder */
 export function onBuild(): () => string {
   let folder: string;
   before(async function () {
@@ -17,7 +17,7 @@ export function onBuild(): () => string {
     folder = await mkdtemp(join(cache, 'haricot-'));
     await copyFile(join(ROOT, 'package.json'), join(folder, 'package.json'));
     const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
-    const options = ['-p', 'src', '--noCheck', '--outDir', join(folder, 'dist')];
+    const options = ['-p', 'src/tsconfig.js.json', '--outDir', join(folder, 'dist')];
     await promisify(execFile)(process.execPath, [tsc, ...options], { cwd: ROOT });
   });
   after(() => rm(folder, { recursive: true, force: true }));
