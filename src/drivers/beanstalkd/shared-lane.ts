@@ -1,6 +1,6 @@
-import createDebug from 'debug';
 import type { Client } from '../../client/client.js';
 import { DeadlineSoonError } from '../../client/errors.js';
+import { createDebug } from '../../debug.js';
 import { Asker, type Asking } from './asker.js';
 import type { BeanstalkdReservation, Holder } from './reservation.js';
 
