@@ -16,7 +16,7 @@ const WORKLOADS: Readonly<Record<string, () => Promise<Workload>>> = {
   client: () => import('./workloads/client.js'),
   bodies: () => import('./workloads/bodies.js'),
   worker: () => import('./workloads/worker.js'),
-  sqlite: () => import('./sqlite.js'),
+  sqlite: () => import('./workloads/sqlite.js'),
   latency: () => import('./workloads/latency.js'),
   parser: () => import('./workloads/parser.js'),
   memory: () => import('./workloads/memory.js'),

@@ -2,17 +2,17 @@
 // ready. It keeps no lease and no attempts, waits for nobody and can do nothing else.
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { dataOf } from './contenders/message-worker.js';
-import { PACKAGE } from './harness/folders.js';
-import { measure } from './harness/measure.js';
-import { type SqliteContender, temporaryFile } from './sqlite-messages.js';
+import { PACKAGE } from '../harness/folders.js';
+import { measure } from '../harness/measure.js';
+import { dataOf } from './message-worker.js';
+import { type SqliteContender, temporaryFile } from './sqlite-store.js';
 
 const QUEUE = 1;
 const PRIORITY = 1024;
 const READY = 0;
 const TAKEN = 1;
 
-type Binding = typeof import('../src/drivers/sqlite/binding.js');
+type Binding = typeof import('../../src/drivers/sqlite/binding.js');
 
 export async function open(): Promise<SqliteContender> {
   const file = pathToFileURL(join(PACKAGE, 'dist/drivers/sqlite/binding.js')).href;

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Measured } from './harness/measure.js';
+import type { Measured } from '../harness/measure.js';
 
 /** What both contenders do, each in a file of its own. */
 export type SqliteContender = {

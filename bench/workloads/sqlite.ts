@@ -1,12 +1,10 @@
-// The embedded engine beside bare SQLite: npm run bench -- sqlite, or alone: node --import tsx bench/sqlite.ts [rounds]
-import { fileURLToPath } from 'node:url';
-import { Contender } from './harness/contender.js';
-import type { Measured } from './harness/measure.js';
-import { buildPackage } from './harness/package.js';
-import { atLeast, atMost, FLOOR, find, type Goal, OURS, print, type Result, Samples } from './harness/report.js';
-import { countFor, interleave } from './harness/rounds.js';
-import type { Setting } from './harness/workload.js';
-import type { SqliteContender } from './sqlite-messages.js';
+// The embedded engine beside bare SQLite.
+import type { SqliteContender } from '../contenders/sqlite-store.js';
+import { Contender } from '../harness/contender.js';
+import type { Measured } from '../harness/measure.js';
+import { atLeast, atMost, FLOOR, find, type Goal, OURS, type Result, Samples } from '../harness/report.js';
+import { countFor, interleave } from '../harness/rounds.js';
+import type { Setting } from '../harness/workload.js';
 
 interface Work {
   readonly name: string;
@@ -31,8 +29,8 @@ const IDLE_MS = 10_000;
 
 export async function run({ effort }: Setting): Promise<Result> {
   const contenders = [
-    new Contender<SqliteContender>(FLOOR, '../sqlite-floor'),
-    new Contender<SqliteContender>(OURS, '../sqlite-haricot'),
+    new Contender<SqliteContender>(FLOOR, 'sqlite-floor'),
+    new Contender<SqliteContender>(OURS, 'sqlite-haricot'),
   ];
   const samples = new Samples(
     WORKS.map(({ name }) => name),
@@ -70,10 +68,4 @@ export async function run({ effort }: Setting): Promise<Result> {
 
 function goal(rows: Result['rows'], name: string, wanted: number): Goal {
   return atLeast(name, find(rows, name, OURS)?.value?.median ?? Number.NaN, wanted, 'messages/s', 0);
-}
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  await buildPackage();
-  const rounds = Number(process.argv[2] ?? 9);
-  console.log(print(await run({ effort: { rounds, sliceMs: 200, quick: false }, hasPeers: false })));
 }

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Data, dataOf, QUEUE, Tally, TYPE } from './contenders/message-worker.js';
-import { measure } from './harness/measure.js';
-import { loadHaricot } from './harness/package.js';
-import { type SqliteContender, temporaryFile } from './sqlite-messages.js';
+import { measure } from '../harness/measure.js';
+import { loadHaricot } from '../harness/package.js';
+import { type Data, dataOf, QUEUE, Tally, TYPE } from './message-worker.js';
+import { type SqliteContender, temporaryFile } from './sqlite-store.js';
 
 export async function open(): Promise<SqliteContender> {
   const { defineMessage, openDriver, Queue, SignalDispatcher, Worker } = await loadHaricot();
