@@ -19,7 +19,7 @@ import { ClosedError, ConnectionLostError, ReplyTimeoutError } from './errors.js
 import { ExpiryWatch } from './expiry-watch.js';
 import { Fifo } from './fifo.js';
 import { giveBackJob, statsJob } from './operations.js';
-import { ReplyTimer } from './reply-timer.js';
+import { allowanceOf, ReplyTimer } from './reply-timer.js';
 import type { Request, Sender } from './request.js';
 import { describe, type OpenSocket, openSocket, type SocketOptions } from './socket.js';
 import { Writer } from './writer.js';
@@ -323,10 +323,7 @@ export class Connection implements Sender {
   /** How long the oldest command may take. */
   #allowance(): number | undefined {
     const pending = this.#pending.peek();
-    if (pending === undefined || this.#replyTimeoutMs === 0) return undefined;
-    const { command, timeout } = pending.request;
-    if (!isReserve(command)) return this.#replyTimeoutMs;
-    return timeout === undefined ? Number.POSITIVE_INFINITY : timeout * 1000 + this.#replyTimeoutMs;
+    return pending && allowanceOf(pending.request, this.#replyTimeoutMs);
   }
 
   #replyOverdue(): void {

@@ -1,3 +1,5 @@
+import { isReserve } from '../protocol/commands.js';
+import type { Request } from './request.js';
 import { LONGEST_TIMER_MS } from './timers.js';
 
 /**
@@ -54,4 +56,11 @@ export class ReplyTimer {
     else if (certain) this.#onOverdue();
     else this.#immediate = setImmediate(() => this.#look(true));
   }
+}
+
+/** Milliseconds that the server may take to answer: Infinity for ever, which `replyTimeoutMs` calls 0. */
+export function allowanceOf({ command, timeout }: Request<unknown>, replyTimeoutMs: number): number {
+  if (replyTimeoutMs === 0) return Number.POSITIVE_INFINITY;
+  if (!isReserve(command)) return replyTimeoutMs;
+  return timeout === undefined ? Number.POSITIVE_INFINITY : timeout * 1000 + replyTimeoutMs;
 }
