@@ -8,11 +8,13 @@ const LARGEST_SLAB = 64 * 1024;
  * Gathers commands and gives the socket one write a tick, and none while the socket asks for a drain.
  *
  * The bytes are copied when the command is added, so the caller may change its buffer at once; they go into a slab that
- * is used up from front to back and never written twice, because the socket may still be reading from it. Lines alone
- * stay text until then: the socket writes that in fewer steps.
+ * is used up from front to back and never written twice, because the socket may still be reading from it. A body too
+ * large for that gets memory of its own, which is used again once it is written. Lines alone stay text until then: the
+ * socket writes that in fewer steps.
  */
 export class Writer {
   readonly #socket: Socket;
+  readonly #spares = new Spares();
   #slab = Buffer.allocUnsafeSlow(FIRST_SLAB);
   /** The part of the slab that is filled and not yet handed on: from #start to #end. */
   #start = 0;
@@ -72,9 +74,8 @@ export class Writer {
     const total = lines.length + (body === undefined ? 0 : size + 2);
     if (total > LARGEST_SLAB) {
       this.#seal();
-      const own = Buffer.allocUnsafeSlow(total);
-      fill(own, 0, lines, body, size);
-      this.#full.push(own);
+      const own = this.#spares.take(total);
+      this.#full.push(own.subarray(0, fill(own, 0, lines, body, size)));
     } else {
       if (total > this.#slab.length - this.#end) this.#nextSlab(total);
       this.#end = fill(this.#slab, this.#end, lines, body, size);
@@ -113,8 +114,15 @@ export class Writer {
     const buffers = this.#full;
     this.#full = [];
     if (buffers.length > 1) this.#socket.cork();
-    for (const buffer of buffers) this.#draining = !this.#socket.write(buffer);
+    for (const buffer of buffers) this.#draining = !this.#write(buffer);
     if (buffers.length > 1) this.#socket.uncork();
+  }
+
+  #write(buffer: Buffer): boolean {
+    if (buffer.length <= LARGEST_SLAB) return this.#socket.write(buffer);
+    return this.#socket.write(buffer, (error) => {
+      if (!error) this.#spares.give(buffer);
+    });
   }
 
   #seal(): void {
@@ -128,6 +136,32 @@ export class Writer {
     this.#slab = Buffer.allocUnsafeSlow(Math.max(atLeast, Math.min(LARGEST_SLAB, this.#slab.length * 2)));
     this.#start = 0;
     this.#end = 0;
+  }
+}
+
+/**
+ * Memory of large bodies that the socket has written, for the next ones: memory that is touched for the first time takes
+ * several times as long to fill (protocol-notes, performance). It counts as garbage meanwhile: what is not used again
+ * goes with the next collection, and nothing has to be dropped.
+ */
+class Spares {
+  #buffers = new WeakRef<Buffer[]>([]);
+
+  /** At least `size` bytes, and not much more than that: a small body must not hold the memory of a huge one. */
+  take(size: number): Buffer {
+    const spare = this.#buffers.deref()?.pop();
+    const fits = spare !== undefined && spare.length >= size && spare.length <= 2 * size;
+    return fits ? spare : Buffer.allocUnsafeSlow(size);
+  }
+
+  /** @param part whose whole memory nobody needs any more */
+  give(part: Buffer): void {
+    let buffers = this.#buffers.deref();
+    if (buffers === undefined) {
+      buffers = [];
+      this.#buffers = new WeakRef(buffers);
+    }
+    buffers.push(Buffer.from(part.buffer));
   }
 }
 

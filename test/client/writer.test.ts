@@ -1,8 +1,10 @@
 import { once } from 'node:events';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect } from 'chai';
+import sinon from 'sinon';
 import { Writer } from '../../src/client/writer.js';
 import { FakeSocket } from '../support/fake-socket.js';
+import { collectGarbage } from '../support/garbage.js';
 
 describe('Writer', () => {
   let socket: FakeSocket;
@@ -197,5 +199,74 @@ describe('Writer', () => {
     await nextTurn();
     expect(writer.written).to.equal(1);
     expect(socket.sent).to.equal('stats\r\n');
+  });
+
+  describe('with bodies larger than a slab', () => {
+    const KIB = 1024;
+
+    /** Puts bodies in one tick. @returns the memory that each was written from */
+    async function put(...sizes: number[]): Promise<ArrayBufferLike[]> {
+      const already = socket.writes.length;
+      for (const size of sizes) writer.add('put\r\n', Buffer.alloc(size, 'b'), size);
+      await nextTurn();
+      const buffers = socket.writes.slice(already).flat();
+      expect(buffers.map(String)).to.deep.equal(sizes.map((size) => `put\r\n${'b'.repeat(size)}\r\n`));
+      return buffers.map(({ buffer }) => buffer);
+    }
+
+    // A collection in between, which nobody can rule out, makes each of them take fresh memory once more.
+    it('uses the memory of one that is written for the next', async () => {
+      const memories = new Set<ArrayBufferLike>();
+      for (let round = 0; round < 20; round++)
+        for (const memory of await put((100 - round) * KIB)) memories.add(memory);
+      expect(memories.size).to.be.at.most(3);
+    });
+
+    it('uses as much as was in flight at once', async () => {
+      const memories = new Set<ArrayBufferLike>();
+      for (let round = 0; round < 20; round++) {
+        const three = await put(100 * KIB, 100 * KIB, 100 * KIB);
+        expect(new Set(three).size).to.equal(3);
+        for (const memory of three) memories.add(memory);
+      }
+      expect(memories.size).to.be.at.most(9);
+    });
+
+    it('touches no memory that the socket has not written yet', async () => {
+      socket.hold();
+      const [first] = await put(100 * KIB);
+      writer.add('put\r\n', 'c'.repeat(100 * KIB), 100 * KIB);
+      expect(socket.sent).to.equal(`put\r\n${'b'.repeat(100 * KIB)}\r\n`);
+      socket.release();
+      await nextTurn();
+      expect(socket.writes[1]?.[0]?.buffer).to.not.equal(first);
+    });
+
+    it('takes fresh memory for one that is larger, or much smaller', async () => {
+      const [first] = await put(200 * KIB);
+      expect(await put(300 * KIB)).to.not.include(first);
+      const [third] = await put(200 * KIB);
+      expect(await put(70 * KIB)).to.not.include(third);
+    });
+
+    it('takes fresh memory where a write has failed: nobody can tell who still reads it', async () => {
+      const write = sinon.stub(socket, 'write').callsArgWith(1, new Error('reset')).returns(true);
+      for (const letter of ['b', 'c']) {
+        writer.add('put\r\n', letter.repeat(100 * KIB), 100 * KIB);
+        await nextTurn();
+      }
+      const memories = (write.args as unknown as [Buffer][]).map(([{ buffer }]) => buffer);
+      expect(new Set(memories).size).to.equal(2);
+    });
+
+    it('keeps none of it from being collected', async () => {
+      await put(100 * KIB, 100 * KIB);
+      const memories = socket.writes.flat().map(({ buffer }) => new WeakRef(buffer));
+      socket.writes.length = 0;
+      await put(1);
+      await collectGarbage();
+      expect(memories.map((memory) => memory.deref())).to.deep.equal([undefined, undefined]);
+      await put(100 * KIB);
+    });
   });
 });
