@@ -103,6 +103,7 @@ export class Connection implements Sender {
     this.#expiryWatch = new ExpiryWatch(this);
     this.#closed = new Promise((resolve) => socket.once('close', () => resolve()));
     intake.takeIn = (bytes) => this.#read(bytes);
+    intake.placeOfNext = () => this.#parser.place;
     socket.on('error', (cause) => this.#lose(describe(cause), cause));
     socket.on('end', () => this.#lose('the server closed the connection'));
     socket.on('close', () => this.#lose('the connection closed'));

@@ -11,17 +11,27 @@ export type TakeIn = (bytes: Buffer) => boolean;
 /**
  * The memory that a socket reads into. With events of `data` each read would cost an allocation and a stream's bookkeeping
  * (protocol-notes, performance); here the same memory is read into again, unless somebody keeps views of it: then the next
- * read goes behind what has come.
+ * read goes behind what has come. The rest of a large body is read right into its place.
  */
 export class Intake {
   #free = Buffer.allocUnsafeSlow(SLAB);
+  /** What the next read fills. */
+  #target: Buffer = this.#free;
   takeIn: TakeIn = () => false;
+  /** Where the bytes that come next belong, undefined where they may lie anywhere. */
+  placeOfNext: () => Buffer | undefined = () => undefined;
 
   /** For `net.connect` and `tls.connect`. */
   readonly onread: OnReadOpts = {
-    buffer: () => this.#free,
+    // Asked for right after each callback, for the read that follows.
+    buffer: () => {
+      const place = this.placeOfNext();
+      // Less than a slab holds is copied out of it: what comes behind would need a read of its own.
+      this.#target = place !== undefined && place.length >= SLAB ? place : this.#free;
+      return this.#target;
+    },
     callback: (length) => {
-      const isKept = this.takeIn(this.#free.subarray(0, length));
+      const isKept = this.takeIn(this.#target.subarray(0, length));
       if (isKept) this.#goOnBehind(length);
       return true;
     },

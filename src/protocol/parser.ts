@@ -34,7 +34,8 @@ const STATUSES: readonly (readonly Status[])[] = statusTable();
  * Turns the server's bytes into replies, whatever the chunks they come in. It does no I/O and knows nothing of commands.
  *
  * - One pass: each byte is looked at once, and only an unfinished line (at most 208 bytes) is kept between chunks.
- * - A body that lies whole in a chunk is a view of that chunk; a split one is allocated once, at its final size.
+ * - A body that lies whole in a chunk is a view of that chunk; a split one is allocated once, at its final size, and its
+ *   rest can be read right into its {@link place}.
  * - Bytes that cannot be a reply make {@link push} throw a {@link ProtocolError}; the parser is then of no further use,
  *   because nobody can tell where the next reply begins.
  */
@@ -71,6 +72,11 @@ export class ReplyParser {
   /** Whether the last chunk must not be overwritten: a body that was handed out is a view of it. */
   get keepsChunk(): boolean {
     return this.#keepsChunk;
+  }
+
+  /** Where the rest of a split body belongs, undefined while none is on its way. What is pushed from there is not copied. */
+  get place(): Buffer | undefined {
+    return this.#form !== undefined && this.#received < this.#size ? this.#body.subarray(this.#received) : undefined;
   }
 
   /** @throws ProtocolError when the bytes cannot be a reply; the replies before them have been handed out. */
@@ -166,11 +172,17 @@ export class ReplyParser {
     if (to - from <= SHORT_COPY) {
       let into = this.#received;
       for (let at = from; at < to; at++) this.#body[into++] = chunk[at] as number;
-    } else {
+    } else if (!this.#isInPlace(chunk, from)) {
       chunk.copy(this.#body, this.#received, from, to);
     }
     this.#received += to - from;
     return this.#takeTrailer(chunk, to);
+  }
+
+  /** Whether the chunk's bytes from there on lie where the next bytes of the body belong. */
+  #isInPlace(chunk: Buffer, from: number): boolean {
+    const body = this.#body;
+    return chunk.buffer === body.buffer && chunk.byteOffset + from === body.byteOffset + this.#received;
   }
 
   #takeTrailer(chunk: Buffer, from: number): number {

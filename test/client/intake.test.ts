@@ -1,5 +1,7 @@
 import { expect } from 'chai';
+import sinon from 'sinon';
 import { Intake } from '../../src/client/intake.js';
+import { useScriptedServer } from '../support/scripted-server.js';
 
 const SLAB = 64 * 1024;
 
@@ -50,5 +52,52 @@ describe('Intake', () => {
     const intake = new Intake();
     intake.takeIn = () => true;
     for (let i = 0; i < 100; i++) expect(read(intake, 'x'.repeat(5000)).length).to.be.within(16 * 1024, SLAB);
+  });
+
+  it('reads what belongs to a known place right into it, as long as a slab would not hold it all', () => {
+    const intake = new Intake();
+    const whole = Buffer.alloc(3 * SLAB);
+    let at = 0;
+    intake.placeOfNext = () => whole.subarray(at);
+    intake.takeIn = (bytes) => {
+      expect(bytes.buffer === whole.buffer, 'read elsewhere').to.equal(at <= 2 * SLAB);
+      at += bytes.length;
+      return false;
+    };
+    // As a kernel gives it: what there is.
+    for (const size of [SLAB, 1000, SLAB - 1000, 500, 700]) {
+      const before = at;
+      read(intake, `${before}`.padEnd(size));
+      expect(at).to.equal(before + size);
+    }
+    expect(whole.toString('latin1', 0, 7)).to.equal('0      ');
+    expect(whole.toString('latin1', SLAB, SLAB + 7)).to.equal('65536  ');
+    expect(whole.toString('latin1', SLAB + 1000, SLAB + 1007)).to.equal('66536  ');
+  });
+
+  it('goes back to the memory it had before the place', () => {
+    const intake = new Intake();
+    const first = read(intake, 'RESERVED 1 100000\r\n');
+    intake.placeOfNext = () => Buffer.alloc(SLAB);
+    expect(read(intake, 'body')).to.not.equal(first);
+    intake.placeOfNext = () => undefined;
+    expect(read(intake, 'DELETED\r\n')).to.equal(first);
+  });
+});
+
+describe('A connection', () => {
+  const server = useScriptedServer();
+
+  it('has a large body read into its own memory, and copies only its first and its last piece', async () => {
+    const body = Buffer.from(Uint8Array.from({ length: 40 * SLAB + 5 }, (_, index) => index % 251));
+    const { client, peer } = await server.connect();
+    const reserving = client.reserve();
+    await peer.takes('reserve\r\n');
+    const copy = sinon.spy(Buffer.prototype, 'copy');
+    peer.sends(Buffer.concat([Buffer.from(`RESERVED 1 ${body.length}\r\n`), body, Buffer.from('\r\n')]));
+    const job = await reserving;
+    sinon.restore();
+    expect(job?.body.equals(body)).to.equal(true);
+    expect(copy.returnValues.reduce((sum, bytes) => sum + bytes, 0)).to.be.at.most(2 * SLAB);
   });
 });

@@ -106,6 +106,44 @@ describe('ReplyParser', () => {
     }
   });
 
+  it('copies nothing of what was read into the place of the body', () => {
+    const body = pattern(MIB);
+    const bytes = reserved(body);
+    let read = 1000;
+    parser.push(bytes.subarray(0, read));
+    const copy = sinon.spy(Buffer.prototype, 'copy');
+    while (read < bytes.length - '\r\n'.length) {
+      const place = parser.place ?? expect.fail('no place');
+      const length = Math.min(place.length, 70_001);
+      place.set(bytes.subarray(read, read + length));
+      read += length;
+      parser.push(place.subarray(0, length));
+    }
+    sinon.restore();
+    expect(copy.callCount).to.equal(0);
+    expect(replies).to.deep.equal([]);
+    parser.push(bytes.subarray(read));
+    expect(onlyBody().equals(body)).to.equal(true);
+    expect(parser.keepsChunk).to.equal(false);
+  });
+
+  it('has a place only while a part of a body is missing', () => {
+    for (const [chunk, length] of [
+      ['RESERVED 1', undefined],
+      [' 5\r', undefined],
+      ['\n', 5],
+      ['he', 3],
+      ['llo', undefined],
+      ['\r\nOK 3\r\nabc', undefined],
+      ['\r\nOK 0\r\n', undefined],
+    ] as const) {
+      parser.push(latin1(chunk));
+      expect(parser.place?.length, chunk).to.equal(length);
+    }
+    thrown(() => parser.push(latin1('\r\nOK 9\r\n'.padEnd(50))), ProtocolError);
+    expect(parser.place).to.equal(undefined);
+  });
+
   it('makes no place for a body above the ceiling', () => {
     parser = new ReplyParser(() => {}, 1000);
     const line = latin1('RESERVED 1 1001\r\n');

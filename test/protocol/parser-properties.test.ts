@@ -104,6 +104,37 @@ describe('ReplyParser, whatever comes,', () => {
     );
   });
 
+  it('gives the same replies and faults where the rest of a body is read into its place', () => {
+    const stream = fc.oneof(
+      mutated,
+      replies.map((list) => Buffer.concat(list.map(encode))),
+    );
+    // How much each read gets, and whether it asks for a place first.
+    const reads = fc.array(fc.record({ most: fc.integer({ min: 1, max: 200 }), asks: fc.boolean() }), { minLength: 1 });
+    fc.assert(
+      fc.property(stream, reads, (bytes, turns) => {
+        const whole = parse([bytes], MAX_BODY);
+        const outcome: Reply[] = [];
+        const parser = new ReplyParser((one) => outcome.push(one), MAX_BODY);
+        let fault: unknown;
+        try {
+          for (let at = 0, turn = 0; at < bytes.length; turn++) {
+            const { most, asks } = turns[turn % turns.length] ?? expect.fail();
+            const memory = (asks ? parser.place : undefined) ?? Buffer.alloc(most);
+            const length = bytes.copy(memory, 0, at, at + most);
+            parser.push(memory.subarray(0, length));
+            at += length;
+          }
+        } catch (error) {
+          fault = error;
+        }
+        expect(outcome.map(show)).to.deep.equal(whole.replies.map(show));
+        expect((fault as Error | undefined)?.message).to.equal(whole.fault?.message);
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
   it('makes of a damaged stream the same valid replies and the same fault however it is split', () => {
     fc.assert(
       fc.property(mutated, places, (bytes, shares) => {
