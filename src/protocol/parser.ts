@@ -172,17 +172,17 @@ export class ReplyParser {
     if (to - from <= SHORT_COPY) {
       let into = this.#received;
       for (let at = from; at < to; at++) this.#body[into++] = chunk[at] as number;
-    } else if (!this.#isInPlace(chunk, from)) {
-      chunk.copy(this.#body, this.#received, from, to);
+    } else {
+      this.#takeBlock(chunk, from, to);
     }
     this.#received += to - from;
     return this.#takeTrailer(chunk, to);
   }
 
-  /** Whether the chunk's bytes from there on lie where the next bytes of the body belong. */
-  #isInPlace(chunk: Buffer, from: number): boolean {
+  #takeBlock(chunk: Buffer, from: number, to: number): void {
     const body = this.#body;
-    return chunk.buffer === body.buffer && chunk.byteOffset + from === body.byteOffset + this.#received;
+    const isInPlace = chunk.buffer === body.buffer && chunk.byteOffset + from === body.byteOffset + this.#received;
+    if (!isInPlace) chunk.copy(body, this.#received, from, to);
   }
 
   #takeTrailer(chunk: Buffer, from: number): number {
