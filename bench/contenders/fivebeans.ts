@@ -1,6 +1,6 @@
 // Its calls take callbacks, and so does its loop: a promise for each call would not be its own cost.
 import { once } from 'node:events';
-import { measure } from '../harness/measure.js';
+import { measure, type OffTheClock } from '../harness/measure.js';
 import { Payloads } from '../harness/payloads.js';
 import { requirePeer } from '../harness/peers.js';
 import type { JobClient, JobClientOptions } from './job-client.js';
@@ -34,7 +34,7 @@ export async function open({ port, size }: JobClientOptions): Promise<JobClient>
     });
   }
 
-  function takeAll(jobs: number, inFlight: number): Promise<void> {
+  function takeAll(jobs: number, inFlight: number, offTheClock: OffTheClock): Promise<void> {
     return new Promise((resolve, reject) => {
       let left = jobs;
       let deleted = 0;
@@ -55,6 +55,7 @@ export async function open({ port, size }: JobClientOptions): Promise<JobClient>
         else if (deleted === batch) takeBatch();
       };
       const takeBatch = (): void => {
+        payloads.pause(offTheClock);
         left -= batch;
         if (left <= 0) {
           resolve();
@@ -72,7 +73,7 @@ export async function open({ port, size }: JobClientOptions): Promise<JobClient>
   return {
     put: (jobs, inFlight) => measure(jobs, () => putAll(jobs, inFlight)),
     async reserveAndDelete(jobs, inFlight) {
-      const measured = await measure(jobs, () => takeAll(jobs, inFlight));
+      const measured = await measure(jobs, (offTheClock) => takeAll(jobs, inFlight, offTheClock));
       return { ...measured, intact: payloads.verdict(jobs) };
     },
   };

@@ -1,5 +1,5 @@
 // What every client of beanstalkd is asked to do, and the loops of those whose calls answer with promises.
-import { type Measured, measure } from '../harness/measure.js';
+import { type Measured, measure, type OffTheClock } from '../harness/measure.js';
 import { Payloads } from '../harness/payloads.js';
 
 export interface JobClientOptions {
@@ -34,7 +34,7 @@ export function promiseLoops<Job>(client: PromiseClient<Job>, size: number): Job
     await Promise.all(Array.from({ length: inFlight }, putting));
   }
 
-  async function takeAll(jobs: number, inFlight: number): Promise<void> {
+  async function takeAll(jobs: number, inFlight: number, offTheClock: OffTheClock): Promise<void> {
     for (let left = jobs; left > 0; left -= inFlight) {
       const batch = Math.min(inFlight, left);
       const reserved = await Promise.all(Array.from({ length: batch }, () => client.reserve()));
@@ -44,13 +44,14 @@ export function promiseLoops<Job>(client: PromiseClient<Job>, size: number): Job
           return client.delete(job);
         }),
       );
+      payloads.pause(offTheClock);
     }
   }
 
   return {
     put: (jobs, inFlight) => measure(jobs, () => putAll(jobs, inFlight)),
     async reserveAndDelete(jobs, inFlight) {
-      const measured = await measure(jobs, () => takeAll(jobs, inFlight));
+      const measured = await measure(jobs, (offTheClock) => takeAll(jobs, inFlight, offTheClock));
       return { ...measured, intact: payloads.verdict(jobs) };
     },
   };

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
+import type { OffTheClock } from './measure.js';
 
 /** How many different bodies a run has: one that is taken for another's shows. */
 const VARIETY = 64;
-/** Checked while they arrive up to here: that costs 50 ns for 100 bytes. Larger ones are kept and hashed after the clock. */
+/** Checked while they arrive up to here: that costs 50 ns for 100 bytes. Larger ones are kept until they can be hashed off the clock. */
 const SMALL = 256;
 
 /** The bodies of `count` jobs, and the check that all of them came back. */
@@ -10,6 +11,7 @@ export class Payloads {
   readonly bodies: readonly Buffer[];
   readonly #size: number;
   #kept: Uint8Array[] = [];
+  #hashes: string[] = [];
   #sum = 0;
   #seen = 0;
 
@@ -30,14 +32,25 @@ export class Payloads {
     else this.#kept.push(body);
   }
 
+  /** Nothing is under way: hashes what was kept, and keeps it no longer, because who is measured needs the memory again. */
+  pause(offTheClock: OffTheClock): void {
+    if (this.#kept.length > 0) offTheClock(() => this.#hash());
+  }
+
   /** Whether exactly the bodies of `count` jobs were seen, in whatever order; then forgets them. */
   verdict(count: number): boolean {
+    this.#hash();
     const intact =
       this.#seen === count && (this.#size <= SMALL ? this.#sumIsRight(count) : this.#hashesAreRight(count));
-    this.#kept = [];
+    this.#hashes = [];
     this.#sum = 0;
     this.#seen = 0;
     return intact;
+  }
+
+  #hash(): void {
+    for (const body of this.#kept) this.#hashes.push(sha256(body));
+    this.#kept = [];
   }
 
   #sumIsRight(count: number): boolean {
@@ -49,8 +62,7 @@ export class Payloads {
   #hashesAreRight(count: number): boolean {
     const expected = this.bodies.map(sha256);
     const wanted = Array.from({ length: count }, (_, index) => expected[index % expected.length]);
-    const got = this.#kept.map(sha256);
-    return wanted.sort().join() === got.sort().join();
+    return wanted.sort().join() === this.#hashes.sort().join();
   }
 }
 

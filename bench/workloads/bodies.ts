@@ -25,8 +25,8 @@ const SIZES: readonly Size[] = [
 ];
 /** Those for which a share of the floor is to be reached. */
 const LARGE = ['64 KiB', '1 MiB', '16 MiB'];
-/** What is kept of a slice to be hashed after the clock. */
-const MOST_BYTES = 64 * MIB;
+/** What the server has to hold. */
+const MOST_BYTES = 256 * MIB;
 
 const put = (size: string): string => `put, ${size}`;
 const take = (size: string): string => `reserve+delete, ${size}`;
