@@ -18,6 +18,8 @@ export class Asker {
   readonly #holder: Holder;
   /** What the connection watches once all that was sent is executed. */
   #watched: WatchList = ['default'];
+  /** The answers to the changes of that which are still to come; once one has failed, nobody can tell what is watched. */
+  #changing: Promise<unknown> | undefined;
 
   /** @param holder of what comes */
   constructor(client: Client, asking: Asking, holder: Holder) {
@@ -47,9 +49,9 @@ export class Asker {
 
   async #ask(watched: WatchList, timeout: number | undefined): Promise<BeanstalkdReservation | null> {
     for (;;) {
-      const watching = this.#watch(watched);
+      if (watched !== this.#watched) this.#watch(watched);
       const reserving = this.#client.reserve({ timeout });
-      if (watching) await Promise.all([watching, reserving]);
+      if (this.#changing !== undefined) await Promise.all([this.#changing, reserving]);
       const job = await reserving;
       if (job === null) return null;
       const reservation = await this.#describe(job, watched);
@@ -57,16 +59,25 @@ export class Asker {
     }
   }
 
-  /** Sends what is missing in front of the reserve. @returns undefined when nothing is */
-  #watch(watched: WatchList): Promise<unknown> | undefined {
+  /** Sends what is missing in front of the reserve. */
+  #watch(watched: WatchList): void {
     const client = this.#client;
     const before = this.#watched;
-    if (before === watched) return undefined;
     this.#watched = watched;
     const missing = watched.filter((tube) => !before.includes(tube));
     const surplus = before.filter((tube) => !watched.includes(tube));
     // The last watched tube cannot be ignored: ignore only behind the others.
-    return Promise.all([...missing.map((tube) => client.watch(tube)), ...surplus.map((tube) => client.ignore(tube))]);
+    const changing = Promise.all([
+      this.#changing,
+      ...missing.map((tube) => client.watch(tube)),
+      ...surplus.map((tube) => client.ignore(tube)),
+    ]);
+    const done = (): void => {
+      if (this.#changing === changing) this.#changing = undefined;
+    };
+    // A failure is told to all who ask.
+    changing.then(done, () => {});
+    this.#changing = changing;
   }
 
   /**

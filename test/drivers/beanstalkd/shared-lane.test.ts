@@ -168,6 +168,16 @@ describe('SharedLane', () => {
     await peer.takesEnd();
   });
 
+  it('gives nobody a job from another tube: no ask counts whose tube could not be watched', async () => {
+    const peer = await connected(['a', 'b']);
+    const taking = [lane.take(), lane.take()];
+    await peer.takes(`watch a\r\nignore default\r\n${ASK}${ASK}`);
+    peer.sends('OUT_OF_MEMORY\r\nNOT_IGNORED\r\nRESERVED 7 2\r\nhi\r\nRESERVED 8 2\r\nhi\r\n');
+    expect(await Promise.all(taking)).to.deep.equal([null, null]);
+    await peer.takes('quit\r\n');
+    await peer.takesEnd();
+  });
+
   it('makes no other connection for a second after one could not be made', async () => {
     const clock = useFakeTimers({ toFake: ['performance'] });
     try {
