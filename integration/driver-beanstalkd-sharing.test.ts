@@ -5,6 +5,7 @@ import { LeaseLostError } from '../src/queue/errors.js';
 import { onSharedQueues } from './support/queues.js';
 import { seededRandom } from './support/random.js';
 import { rejects } from './support/rejects.js';
+import { until } from './support/until.js';
 
 const NOTHING = { ready: 0, delayed: 0, reserved: 0, buried: 0 };
 const SLOTS = 20;
@@ -104,6 +105,25 @@ describe('The slots of a consumer of beanstalkd with a backlog', () => {
     for (const reservation of [again, ...others, ...touched]) await reservation?.ack();
     expect(await driver.stats(queue)).to.deep.equal(NOTHING);
   });
+
+  for (const trackAttempts of [true, false]) {
+    it(`are refused what another of them has been given since, tracking ${trackAttempts}`, async () => {
+      const consumer = await driver.consume([queue], SLOTS, { trackAttempts });
+      await put(30);
+      for (const reservation of await held(30, consumer)) await reservation.ack();
+      const [id] = await put(1, 1000);
+      const [stale] = await held(1, consumer);
+      await until('the lease has ended', async () => (await driver.stats(queue)).ready === 1);
+      const [current] = await held(1, consumer);
+      expect([stale?.id, current?.id]).to.deep.equal([id, id]);
+      for (const settle of ['touch', 'release', 'bury', 'ack'] as const) {
+        await rejects(stale?.[settle]() ?? Promise.resolve(), LeaseLostError);
+      }
+      expect(await driver.stats(queue)).to.deep.include({ reserved: 1 });
+      await current?.ack();
+      expect(await driver.stats(queue)).to.deep.equal(NOTHING);
+    });
+  }
 
   it('are given the messages of several queues in turns', async () => {
     const other = queues.name();

@@ -1,8 +1,6 @@
 import { createRequire } from 'node:module';
 import type createPackageDebug from 'debug';
 
-const require = createRequire(import.meta.url);
-
 /** Writes a line to stderr for those who ask for its namespace. The first argument is a format of `%s`, `%d`, `%o` and `%O`. */
 export interface Debug {
   (format: string, ...values: readonly unknown[]): void;
@@ -26,10 +24,11 @@ export function createDebug(namespace: string): Debug {
 
 function wantedPackage(): typeof createPackageDebug | undefined {
   try {
+    const require = createRequire(import.meta.url);
     const isWanted = process.env['DEBUG'] || require.cache[require.resolve('debug')] !== undefined;
     return isWanted ? require('debug') : undefined;
   } catch {
-    // A program that was bundled has no packages beside it.
+    // A program that was bundled has no packages beside it, and as CommonJS it does not even know where it lies.
     return undefined;
   }
 }

@@ -11,8 +11,6 @@ import { type ClientOptions, settingsOf } from './options.js';
 import { Session, type SessionOptions } from './session.js';
 import { LONGEST_TIMER_MS } from './timers.js';
 
-const require = createRequire(import.meta.url);
-
 /** How a {@link Pool} connects and how many clients it has. */
 export interface PoolOptions extends Omit<ClientOptions, 'reconnect' | 'signal'> {
   /** So many connections are kept once the pool is in use. Default 0. */
@@ -79,6 +77,7 @@ export class Pool implements AsyncDisposable {
     this.#acquireTimeoutMs = check('acquireTimeoutMs', acquireTimeoutMs, 1);
     this.#drainTimeoutMs = check('drainTimeoutMs', drainTimeoutMs, 0);
     // Loaded with the first pool: most who import the client have none.
+    const require = createRequire(import.meta.url);
     const { createPool } = require('generic-pool') as typeof import('generic-pool');
     this.#pool = createPool(
       {

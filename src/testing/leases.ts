@@ -36,6 +36,24 @@ export function leases(declaration: Declaration): void {
     }
 
     declaration.it(
+      'refuses every command to the holder before, when the same consumer has delivered the message again',
+      async (trial) => {
+        const consumer = await trial.consume({ slots: 2 });
+        // With a backlog a driver may take another way than for a message that is waited for.
+        await trial.putMany(['1', '2', '3', '4']);
+        await trial.drain(consumer, 4);
+        await trial.put('a', { ttrMs: trial.secondMs });
+        const stale = await trial.next(consumer);
+        await trial.untilCounts({ ready: 1 }, 'the lease is over');
+        const current = await trial.next(consumer, 'the message comes again');
+        for (const command of COMMANDS) {
+          await refuses('LEASE_LOST', `${command}() of the holder before`, stale[command]());
+        }
+        await isHeld(trial, current);
+      },
+    );
+
+    declaration.it(
       'tells the holder before that its lease is lost, with its next command at the latest',
       async (trial) => {
         const { stale } = await loseLease(trial);

@@ -60,7 +60,7 @@ export function alterStats(driver: Driver, change: (stats: QueueStats) => Partia
   }));
 }
 
-function alterReservation(reservation: Reservation, change: Change<Reservation>): Reservation {
+export function alterReservation(reservation: Reservation, change: Change<Reservation>): Reservation {
   const { id, queue, body, attempt, ttrMs } = reservation;
   const original = {
     ...{ id, queue, body, attempt, ttrMs },

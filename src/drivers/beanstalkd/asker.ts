@@ -1,4 +1,5 @@
 import type { Client } from '../../client/client.js';
+import { DeadlineSoonError } from '../../client/errors.js';
 import type { Job } from '../../client/job.js';
 import { BeanstalkdReservation, type Holder } from './reservation.js';
 import type { Tubes } from './tubes.js';
@@ -38,10 +39,11 @@ export class Asker {
     return this.#ask(all, timeout);
   }
 
-  /** Each tube whose turn it is by itself. @returns null when nothing is ready */
-  async takeReady(): Promise<BeanstalkdReservation | null> {
+  /** Each tube whose turn it is by itself. Null when nothing is ready. @param signal ends it before the next tube */
+  async takeReady(signal?: AbortSignal): Promise<BeanstalkdReservation | null> {
     for (const watched of this.#asking.turns.tries) {
-      const reservation = await this.#ask(watched, 0);
+      if (signal?.aborted) return null;
+      const reservation = await this.#ask(watched, 0).catch(nothingReady);
       if (reservation !== null) return reservation;
     }
     return null;
@@ -49,12 +51,14 @@ export class Asker {
 
   async #ask(watched: WatchList, timeout: number | undefined): Promise<BeanstalkdReservation | null> {
     for (;;) {
+      const askedAt = performance.now();
       if (watched !== this.#watched) this.#watch(watched);
       const reserving = this.#client.reserve({ timeout });
       if (this.#changing !== undefined) await Promise.all([this.#changing, reserving]);
       const job = await reserving;
       if (job === null) return null;
-      const reservation = await this.#describe(job, watched);
+      this.#holder.comes(job.id);
+      const reservation = await this.#describe(job, watched, askedAt);
       if (reservation) return reservation;
     }
   }
@@ -82,14 +86,20 @@ export class Asker {
 
   /**
    * `stats-job` knows what RESERVED does not tell; it is asked only where that is wanted, or where the job may be from one of
-   * several tubes. Nothing when the job has been deleted meanwhile, its TTR over.
+   * several tubes. Nothing when the job is held no longer, its TTR over.
    */
-  async #describe(job: Job, watched: WatchList): Promise<BeanstalkdReservation | undefined> {
+  async #describe(job: Job, watched: WatchList, askedAt: number): Promise<BeanstalkdReservation | undefined> {
     const { trackAttempts, tubes, turns } = this.#asking;
     const stats = trackAttempts || watched.length > 1 ? await job.stats() : undefined;
-    if (stats === null) return undefined;
+    if (stats === null || (stats !== undefined && stats.state !== 'reserved')) return undefined;
     const tube = stats?.tube ?? watched[0] ?? '';
     turns.served(tube);
-    return new BeanstalkdReservation(job, tubes.queueOf(tube), stats, this.#holder);
+    return new BeanstalkdReservation(job, tubes.queueOf(tube), stats, this.#holder, askedAt);
   }
+}
+
+/** DEADLINE_SOON is about another job, which the connection holds; one that is ready comes first. */
+function nothingReady(error: unknown): null {
+  if (error instanceof DeadlineSoonError) return null;
+  throw error;
 }

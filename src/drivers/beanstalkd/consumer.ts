@@ -48,10 +48,8 @@ export class BeanstalkdConsumer implements Consumer {
     signal?.throwIfAborted();
     if (this.#isClosed) throw new DriverClosedError('the consumer is closed');
     const timeout = timeoutMs === undefined ? undefined : toSeconds(timeoutMs);
-    const ready = this.#hasMore ? await this.#shared.take() : null;
-    if (ready !== null) return signal?.aborted ? giveBack(ready, signal) : ready;
-    signal?.throwIfAborted();
-    if (this.#isClosed) return null;
+    const ready = this.#hasMore ? await this.#shared.take(signal) : null;
+    if (ready !== null || this.#isClosed) return ready;
     this.#hasMore = false;
     const awaited = await this.#freeLane().reserve(timeout, signal);
     this.#hasMore = awaited !== null && this.#slots > 1;
@@ -79,10 +77,4 @@ export class BeanstalkdConsumer implements Consumer {
     if (this.#free.length < this.#slots) this.#free.push(lane);
     else lane.quit();
   }
-}
-
-async function giveBack(reservation: Reservation, { reason }: AbortSignal): Promise<never> {
-  // Where that fails its lease is over, or its connection.
-  await reservation.release().catch(() => {});
-  throw reason;
 }

@@ -19,6 +19,7 @@ interface Waiting {
 
 /** A connection that waits for one job or holds one. */
 export class Lane implements Holder {
+  readonly isShared = false;
   readonly #options: LaneOptions;
   readonly #ending = new AbortController();
   #client: Client | undefined;
@@ -49,6 +50,10 @@ export class Lane implements Holder {
     if (this.#held !== reservation) return;
     this.#held = undefined;
     this.#options.onFree(this);
+  }
+
+  comes(): void {
+    // It holds nothing while it asks.
   }
 
   /** Ends in order: what was sent is answered. */

@@ -15,6 +15,10 @@ const SHORTEST_TTR_MS = 1000;
 
 /** What holds jobs: a connection. */
 export interface Holder {
+  /** Whether it reserves while it holds jobs. */
+  readonly isShared: boolean;
+  /** It has been given a job: whoever held that before holds it no longer. */
+  comes(jobId: string): void;
   /** The job is no longer held: the command that settles it is on its way, or it is lost. */
   letGo(reservation: BeanstalkdReservation): void;
 }
@@ -26,6 +30,8 @@ export class BeanstalkdReservation implements Reservation {
   readonly body: Buffer;
   readonly #job: Job;
   readonly #holder: Holder;
+  /** The lease began then, or later. */
+  #leasedAt: number;
   #known: Known | undefined;
   #lost: AbortController | undefined;
   /** Why it can no longer be settled. */
@@ -34,14 +40,16 @@ export class BeanstalkdReservation implements Reservation {
 
   /**
    * @param known nothing: it is asked for when it is needed
+   * @param leasedAt by `performance.now()`, not later than the server's
    */
-  constructor(job: Job, queue: string, known: Known | undefined, holder: Holder) {
+  constructor(job: Job, queue: string, known: Known | undefined, holder: Holder, leasedAt: number) {
     this.id = job.id;
     this.queue = queue;
     this.body = job.body;
     this.#job = job;
     this.#known = known;
     this.#holder = holder;
+    this.#leasedAt = leasedAt;
   }
 
   get attempt(): number {
@@ -97,11 +105,14 @@ export class BeanstalkdReservation implements Reservation {
 
   async touch(): Promise<void> {
     if (this.#over !== undefined) throw this.#lostError();
+    const sentAt = performance.now();
     try {
       await this.#job.touch();
     } catch (error) {
       throw this.#translate(error);
     }
+    if (this.#isLost) throw this.#lostError();
+    this.#leasedAt = sentAt;
   }
 
   /** It is known to be lost. Does nothing once the command that settles it was sent. */
@@ -114,6 +125,7 @@ export class BeanstalkdReservation implements Reservation {
   }
 
   async #settle(how: string, command: () => Promise<void>): Promise<void> {
+    if (this.#mayBeAnothers()) await this.touch();
     if (this.#over !== undefined) throw this.#lostError();
     this.#over = how;
     const answer = command();
@@ -123,6 +135,14 @@ export class BeanstalkdReservation implements Reservation {
     } catch (error) {
       throw this.#translate(error);
     }
+  }
+
+  /**
+   * A lease that is over may have begun anew for somebody else on a shared connection, for whom the server would take the command.
+   * When the answer to a touch is here, every reserve that was sent before is answered too, and has told.
+   */
+  #mayBeAnothers(): boolean {
+    return this.#holder.isShared && performance.now() > this.#leasedAt + this.ttrMs / 2;
   }
 
   #translate(error: unknown): unknown {

@@ -16,7 +16,7 @@ describe('BeanstalkdReservation', () => {
   let job: Job;
   let reservation: BeanstalkdReservation;
   let letGo: number;
-  const holder: Holder = { letGo: () => letGo++ };
+  const holder: Holder = { isShared: false, comes: () => {}, letGo: () => letGo++ };
 
   beforeEach(async () => {
     client = await Client.connect(server().url, { reconnect: false });
@@ -26,7 +26,7 @@ describe('BeanstalkdReservation', () => {
     peer.sends('RESERVED 7 2\r\nhi\r\n');
     job = (await reserving) as Job;
     letGo = 0;
-    reservation = new BeanstalkdReservation(job, 'mail', KNOWN, holder);
+    reservation = new BeanstalkdReservation(job, 'mail', KNOWN, holder, 0);
   });
 
   afterEach(() => client.destroy());
@@ -49,6 +49,7 @@ describe('BeanstalkdReservation', () => {
         'mail',
         { ...KNOWN, reserves, releases, buries: 0, kicks: 0 },
         holder,
+        0,
       );
       expect(counted.attempt).to.equal(reserves);
     }
@@ -67,7 +68,7 @@ describe('BeanstalkdReservation', () => {
       // Kicked while it was delayed.
       [{ reserves: 2, releases: 1, buries: 0, kicks: 3 }, 2],
     ] as const) {
-      const counted = new BeanstalkdReservation(job, 'mail', { ...KNOWN, ...counts }, holder);
+      const counted = new BeanstalkdReservation(job, 'mail', { ...KNOWN, ...counts }, holder, 0);
       expect(counted, JSON.stringify(counts)).to.include({ attempt, kicks: counts.kicks });
     }
   });
@@ -188,7 +189,7 @@ describe('BeanstalkdReservation', () => {
 
   describe('of which only the body is known', () => {
     beforeEach(() => {
-      reservation = new BeanstalkdReservation(job, 'mail', undefined, holder);
+      reservation = new BeanstalkdReservation(job, 'mail', undefined, holder, 0);
     });
 
     it('has attempt 0, and the shortest TTR that there is', () => {

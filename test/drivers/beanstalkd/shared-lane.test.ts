@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { useFakeTimers } from 'sinon';
+import { spy, useFakeTimers } from 'sinon';
 import { Client } from '../../../src/client/client.js';
 import type { BeanstalkdReservation } from '../../../src/drivers/beanstalkd/reservation.js';
 import { SharedLane } from '../../../src/drivers/beanstalkd/shared-lane.js';
@@ -48,14 +48,14 @@ describe('SharedLane', () => {
       setImmediate(made.resolve);
       return client;
     };
-    expect(await lane.take()).to.equal(null);
+    expect(await lane.take(undefined)).to.equal(null);
     await made.promise;
     connect = open;
     return server().peer();
   }
 
   async function took(peer: Peer, id: number): Promise<BeanstalkdReservation> {
-    const taking = lane.take();
+    const taking = lane.take(undefined);
     await peer.takes(ASK);
     peer.sends(`RESERVED ${id} 2\r\nhi\r\n`);
     return (await taking) as BeanstalkdReservation;
@@ -63,7 +63,7 @@ describe('SharedLane', () => {
 
   it('connects when it is first asked, once, and answers null until it has', async () => {
     make();
-    expect(await Promise.all([lane.take(), lane.take()])).to.deep.equal([null, null]);
+    expect(await Promise.all([lane.take(undefined), lane.take(undefined)])).to.deep.equal([null, null]);
     expect(connections).to.equal(1);
   });
 
@@ -72,7 +72,7 @@ describe('SharedLane', () => {
     const [first, second] = [await took(peer, 7), await took(peer, 8)];
     expect(first).to.include({ id: '7', queue: 'default', attempt: 0 });
     const acked = [second.ack(), first.ack()];
-    const third = lane.take();
+    const third = lane.take(undefined);
     await peer.takes('delete 8\r\n');
     expect(peer.unread).to.equal(`delete 7\r\n${ASK}`);
     peer.sends('DELETED\r\nDELETED\r\nTIMED_OUT\r\n');
@@ -83,7 +83,7 @@ describe('SharedLane', () => {
 
   it('asks each tube by itself, and waits for none', async () => {
     const peer = await connected(['a', 'b']);
-    const taking = lane.take();
+    const taking = lane.take(undefined);
     await peer.takes(`watch a\r\nignore default\r\n${ASK}`);
     peer.sends('WATCHING 2\r\nWATCHING 1\r\nTIMED_OUT\r\n');
     await peer.takes(`watch b\r\nignore a\r\n${ASK}`);
@@ -93,7 +93,7 @@ describe('SharedLane', () => {
 
   it('asks for what RESERVED does not tell where attempts are tracked', async () => {
     const peer = await connected(['default'], true);
-    const taking = lane.take();
+    const taking = lane.take(undefined);
     await peer.takes(ASK);
     peer.sends('RESERVED 7 2\r\nhi\r\n');
     await peer.takes('stats-job 7\r\n');
@@ -104,7 +104,7 @@ describe('SharedLane', () => {
   it('takes DEADLINE_SOON for what it is: a job that it holds is late, and none is ready', async () => {
     const peer = await connected();
     const held = await took(peer, 7);
-    const taking = lane.take();
+    const taking = lane.take(undefined);
     await peer.takes(ASK);
     peer.sends('DEADLINE_SOON\r\n');
     expect(await taking).to.equal(null);
@@ -123,7 +123,7 @@ describe('SharedLane', () => {
     expect(first.lost.aborted).to.equal(false);
     const { message } = await rejection(second.ack(), LeaseLostError);
     expect(message).to.equal('message 8 of queue "default" is no longer held: its connection closed');
-    expect(await lane.take()).to.equal(null);
+    expect(await lane.take(undefined)).to.equal(null);
     expect(connections).to.equal(2);
   });
 
@@ -134,7 +134,7 @@ describe('SharedLane', () => {
     await peer.takes('touch 7\r\n');
     peer.sends('NOT_FOUND\r\n');
     await touched;
-    const failed = lane.take();
+    const failed = lane.take(undefined);
     await peer.takes(ASK);
     peer.sends('OUT_OF_MEMORY\r\n');
     await failed;
@@ -144,20 +144,20 @@ describe('SharedLane', () => {
 
   it('asks no more when something failed, and ends its connection when what it holds is settled', async () => {
     const peer = await connected(['default'], true);
-    const taking = lane.take();
+    const taking = lane.take(undefined);
     await peer.takes(ASK);
     peer.sends('RESERVED 7 2\r\nhi\r\n');
     await peer.takes('stats-job 7\r\n');
     peer.sends(jobStats({ tube: 'default' }));
     const first = await taking;
-    const failing = lane.take();
+    const failing = lane.take(undefined);
     await peer.takes(ASK);
     // It is given to nobody: the connection's end gives it back.
     peer.sends('RESERVED 8 2\r\nhi\r\n');
     await peer.takes('stats-job 8\r\n');
     peer.sends('OUT_OF_MEMORY\r\n');
     expect(await failing).to.equal(null);
-    expect(await lane.take()).to.equal(null);
+    expect(await lane.take(undefined)).to.equal(null);
     expect(connections).to.equal(1);
     expect(first?.lost.aborted).to.equal(false);
     const acked = first?.ack();
@@ -170,12 +170,186 @@ describe('SharedLane', () => {
 
   it('gives nobody a job from another tube: no ask counts whose tube could not be watched', async () => {
     const peer = await connected(['a', 'b']);
-    const taking = [lane.take(), lane.take()];
+    const taking = [lane.take(undefined), lane.take(undefined)];
     await peer.takes(`watch a\r\nignore default\r\n${ASK}${ASK}`);
     peer.sends('OUT_OF_MEMORY\r\nNOT_IGNORED\r\nRESERVED 7 2\r\nhi\r\nRESERVED 8 2\r\nhi\r\n');
     expect(await Promise.all(taking)).to.deep.equal([null, null]);
     await peer.takes('quit\r\n');
     await peer.takesEnd();
+  });
+
+  it('goes on to the next tube when a job of another is late', async () => {
+    const peer = await connected(['a', 'b']);
+    const taking = lane.take(undefined);
+    await peer.takes(`watch a\r\nignore default\r\n${ASK}`);
+    peer.sends('WATCHING 2\r\nWATCHING 1\r\nDEADLINE_SOON\r\n');
+    await peer.takes(`watch b\r\nignore a\r\n${ASK}`);
+    peer.sends('WATCHING 2\r\nWATCHING 1\r\nRESERVED 7 2\r\nhi\r\n');
+    expect(await taking).to.include({ id: '7', queue: 'b' });
+  });
+
+  it('gives nobody a job from an ask whose connection has been ended meanwhile', async () => {
+    const peer = await connected();
+    const taking = [lane.take(undefined), lane.take(undefined)];
+    await peer.takes(ASK + ASK);
+    peer.sends('OUT_OF_MEMORY\r\n');
+    expect(await taking[0]).to.equal(null);
+    peer.sends('RESERVED 8 2\r\nhi\r\n');
+    expect(await taking[1]).to.equal(null);
+  });
+
+  it('connects once, however long that takes, when its connection is lost with asks under way', async () => {
+    const clock = useFakeTimers({ toFake: ['performance'] });
+    try {
+      const peer = await connected();
+      const taking = lane.take(undefined);
+      await peer.takes(ASK);
+      const gate = deferred<never>();
+      connect = () => gate.promise;
+      peer.ends();
+      expect(await taking).to.equal(null);
+      for (let asks = 0; asks < 3; asks++) {
+        expect(await lane.take(undefined)).to.equal(null);
+        clock.tick(1000);
+      }
+      expect(connections).to.equal(2);
+      gate.reject(new Error('no'));
+    } finally {
+      clock.restore();
+    }
+  });
+
+  describe('whose job comes again, because its lease had ended', () => {
+    for (const trackAttempts of [false, true]) {
+      it(`loses it for its holder before anybody else is given it, tracking ${trackAttempts}`, async () => {
+        const peer = await connected(['default'], trackAttempts);
+        const come = async (): Promise<{ taking: Promise<BeanstalkdReservation | null> }> => {
+          const taking = lane.take(undefined);
+          await peer.takes(ASK);
+          peer.sends('RESERVED 7 2\r\nhi\r\n');
+          if (trackAttempts) await peer.takes('stats-job 7\r\n');
+          return { taking };
+        };
+        const first = await come();
+        if (trackAttempts) peer.sends(jobStats({ tube: 'default' }));
+        const stale = (await first.taking) as BeanstalkdReservation;
+        const second = await come();
+        if (!trackAttempts) await second.taking;
+        expect(stale.lost.aborted).to.equal(true);
+        for (const settle of ['ack', 'release', 'bury', 'touch'] as const) {
+          await rejection(stale[settle](), LeaseLostError);
+        }
+        expect(peer.unread).to.equal('');
+        if (trackAttempts) peer.sends(jobStats({ tube: 'default', reserves: 2 }));
+        const acked = (await second.taking)?.ack();
+        await peer.takes('delete 7\r\n');
+        peer.sends('DELETED\r\n');
+        await acked;
+      });
+    }
+
+    it('asks on when it is gone again before it can be asked about', async () => {
+      const peer = await connected(['default'], true);
+      const taking = lane.take(undefined);
+      await peer.takes(ASK);
+      peer.sends('RESERVED 7 2\r\nhi\r\n');
+      await peer.takes('stats-job 7\r\n');
+      peer.sends(jobStats({ tube: 'default' }).replace('state: reserved', 'state: ready   '));
+      await peer.takes(ASK);
+      peer.sends('TIMED_OUT\r\n');
+      expect(await taking).to.equal(null);
+    });
+
+    describe('and may be on its way already', () => {
+      let peer: Peer;
+      let reservation: BeanstalkdReservation;
+      let clock: ReturnType<typeof useFakeTimers>;
+
+      beforeEach(async () => {
+        clock = useFakeTimers({ toFake: ['performance'] });
+        peer = await connected(['default'], true);
+        const taking = lane.take(undefined);
+        await peer.takes(ASK);
+        peer.sends('RESERVED 7 2\r\nhi\r\n');
+        await peer.takes('stats-job 7\r\n');
+        peer.sends(jobStats({ tube: 'default', ttr: 60 }));
+        reservation = (await taking) as BeanstalkdReservation;
+        clock.tick(30_001);
+      });
+
+      afterEach(() => clock.restore());
+
+      it('touches it before it is settled late', async () => {
+        const acked = reservation.ack();
+        await peer.takes('touch 7\r\n');
+        expect(peer.unread).to.equal('');
+        peer.sends('TOUCHED\r\n');
+        await peer.takes('delete 7\r\n');
+        peer.sends('DELETED\r\n');
+        await acked;
+      });
+
+      it('does not touch it again when that has been done in time', async () => {
+        const touched = reservation.touch();
+        await peer.takes('touch 7\r\n');
+        peer.sends('TOUCHED\r\n');
+        await touched;
+        clock.tick(29_000);
+        void reservation.ack().catch(() => {});
+        await peer.takes('delete 7\r\n');
+      });
+
+      it('settles nothing that somebody else was given meanwhile', async () => {
+        const taking = lane.take(undefined);
+        const acked = rejection(reservation.ack(), LeaseLostError);
+        await peer.takes(`${ASK}touch 7\r\n`);
+        peer.sends('RESERVED 7 2\r\nhi\r\nTOUCHED\r\n');
+        await acked;
+        await peer.takes('stats-job 7\r\n');
+        peer.sends(jobStats({ tube: 'default', reserves: 2 }));
+        expect(await taking).to.include({ id: '7', attempt: 2 });
+        expect(peer.unread).to.equal('');
+      });
+    });
+  });
+
+  describe('that is given up', () => {
+    it('rejects at once, though the server does not answer, and releases what comes all the same', async () => {
+      const peer = await connected();
+      const controller = new AbortController();
+      const given = rejection(lane.take(controller.signal), Error);
+      await peer.takes(ASK);
+      const reason = new Error('enough');
+      controller.abort(reason);
+      expect(await given).to.equal(reason);
+      peer.sends('RESERVED 8 2\r\nhi\r\n');
+      await peer.takes('stats-job 8\r\n');
+      peer.sends(jobStats({ tube: 'default', pri: 55 }));
+      await peer.takes('release 8 55 0\r\n');
+    });
+
+    it('asks no other tube', async () => {
+      const peer = await connected(['a', 'b']);
+      const controller = new AbortController();
+      const given = rejection(lane.take(controller.signal), Error);
+      await peer.takes(`watch a\r\nignore default\r\n${ASK}`);
+      controller.abort();
+      await given;
+      peer.sends('WATCHING 2\r\nWATCHING 1\r\nTIMED_OUT\r\n');
+      void lane.take(undefined);
+      await peer.takes(ASK);
+    });
+
+    it('listens to no signal longer than it asks', async () => {
+      const peer = await connected();
+      const { signal } = new AbortController();
+      const removed = spy(signal, 'removeEventListener');
+      const taking = lane.take(signal);
+      await peer.takes(ASK);
+      peer.sends('TIMED_OUT\r\n');
+      expect(await taking).to.equal(null);
+      expect(removed.callCount).to.equal(1);
+    });
   });
 
   it('makes no other connection for a second after one could not be made', async () => {
@@ -187,13 +361,13 @@ describe('SharedLane', () => {
         return Promise.reject(new Error('no'));
       };
       make();
-      await lane.take();
+      await lane.take(undefined);
       await failed.promise;
       clock.tick(999);
-      await lane.take();
+      await lane.take(undefined);
       expect(connections).to.equal(1);
       clock.tick(1);
-      await lane.take();
+      await lane.take(undefined);
       expect(connections).to.equal(2);
     } finally {
       clock.restore();
@@ -208,7 +382,7 @@ describe('SharedLane', () => {
       return client;
     };
     make();
-    await lane.take();
+    await lane.take(undefined);
     const peer = await server().peer();
     lane.destroy();
     gate.resolve();

@@ -4,7 +4,7 @@ import { Tubes } from '../../../src/drivers/beanstalkd/tubes.js';
 import type { Reservation } from '../../../src/queue/driver.js';
 import { rejection } from '../../support/failures.js';
 import type { Peer } from '../../support/scripted-server.js';
-import { jobStats, useWireServer } from '../../support/wire-server.js';
+import { useWireServer } from '../../support/wire-server.js';
 
 const ASK = 'reserve-with-timeout 0\r\n';
 
@@ -67,29 +67,13 @@ describe('BeanstalkdConsumer with several slots', () => {
     await shared.takes(ASK);
   });
 
-  it('gives back what comes when it has been given up meanwhile, with its priority', async () => {
+  it('gives up at once, though the server does not answer', async () => {
     await begun();
     const controller = new AbortController();
     const reason = new Error('enough');
     const given = rejection(consumer.reserve({ signal: controller.signal }), Error);
     await shared.takes(ASK);
     controller.abort(reason);
-    shared.sends('RESERVED 8 2\r\nhi\r\n');
-    await shared.takes('stats-job 8\r\n');
-    shared.sends(jobStats({ pri: 55 }));
-    await shared.takes('release 8 55 0\r\n');
-    shared.sends('RELEASED\r\n');
-    expect(await given).to.equal(reason);
-  });
-
-  it('waits for nothing when it has been given up while nothing was ready', async () => {
-    await begun();
-    const controller = new AbortController();
-    const reason = new Error('enough');
-    const given = rejection(consumer.reserve({ signal: controller.signal }), Error);
-    await shared.takes(ASK);
-    controller.abort(reason);
-    shared.sends('TIMED_OUT\r\n');
     expect(await given).to.equal(reason);
     expect(server().connections).to.equal(3);
   });

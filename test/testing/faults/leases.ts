@@ -1,5 +1,5 @@
 import type { Driver, Reservation } from '../../../src/queue/driver.js';
-import { alterConsumers, alterOptions, alterReservations } from '../altered.js';
+import { alterConsumers, alterOptions, alterReservation, alterReservations } from '../altered.js';
 import { type Fault, PLAIN } from './fault.js';
 
 const REDELIVERY = 'delivers a message to another consumer when its lease has ended, and counts that';
@@ -81,6 +81,27 @@ export const leases: readonly Fault[] = [
         alterReservations(driver, (reservation) => ({ [command]: () => reservation[command]().catch(() => {}) })),
     }),
   ),
+  {
+    what: 'takes the stale holder of a message for the current one, within a consumer',
+    fails: ['refuses every command to the holder before, when the same consumer has delivered the message again'],
+    because: /\(\) of the holder before must reject with an error whose code is LEASE_LOST/,
+    breaks: (driver) =>
+      alterConsumers(driver, ({ reserve }) => {
+        const current = new Map<string, Reservation>();
+        return {
+          reserve: async (options) => {
+            const reservation = await reserve(options);
+            if (reservation === null) return null;
+            const { id } = reservation;
+            current.set(id, reservation);
+            return alterReservation(reservation, () => ({
+              ack: async () => current.get(id)?.ack(),
+              touch: async () => current.get(id)?.touch(),
+            }));
+          },
+        };
+      }),
+  },
   {
     what: 'lets a stale holder remove the message, though it refuses',
     fails: ['refuses ack to the holder before, when another holds the message, and changes nothing'],
