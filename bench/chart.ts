@@ -133,10 +133,10 @@ function draw(lines: readonly Line[], saved: Saved): string {
 }
 
 function captionOf({ client, worker }: Saved): string {
-  const { machine, rounds } = client ?? worker ?? {};
-  if (machine === undefined)
+  if (client === undefined || worker === undefined)
     throw new Error('client and worker were not saved: run npm run bench -- client worker --save');
-  return `${machineLine(machine)}. Median of ${rounds} rounds.`;
+  const rounds = [...new Set([client.rounds, worker.rounds])].join(' and ');
+  return `${machineLine(client.machine)}. Median of ${rounds} rounds.`;
 }
 
 function tableOf(rows: readonly Row[], saved: Saved): string {
