@@ -50,6 +50,8 @@ export class BeanstalkdConsumer implements Consumer {
     const timeout = timeoutMs === undefined ? undefined : toSeconds(timeoutMs);
     const ready = this.#hasMore ? await this.#shared.take(signal) : null;
     if (ready !== null || this.#isClosed) return ready;
+    // It may have aborted since the answer came, and would tell nobody any more.
+    signal?.throwIfAborted();
     this.#hasMore = false;
     const awaited = await this.#freeLane().reserve(timeout, signal);
     this.#hasMore = awaited !== null && this.#slots > 1;

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Client } from '../../client/client.js';
 import type { Reservation } from '../../queue/driver.js';
 import { Asker, type Asking } from './asker.js';
@@ -106,7 +107,10 @@ export class Lane implements Holder {
     if (signal === this.#signal) return;
     this.#signal?.removeEventListener('abort', this.#onAbort);
     this.#signal = signal;
-    signal?.addEventListener('abort', this.#onAbort, { once: true });
+    if (signal === undefined) return;
+    // Many may wait with one signal, and Node would warn of a leak.
+    setMaxListeners(0, signal);
+    signal.addEventListener('abort', this.#onAbort, { once: true });
   }
 
   /**

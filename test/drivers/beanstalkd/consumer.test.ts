@@ -192,6 +192,19 @@ describe('BeanstalkdConsumer', () => {
     expect(listening.callCount).to.equal(1);
   });
 
+  it('lets many wait with one signal, without a warning of a leak', async () => {
+    const { signal } = new AbortController();
+    const warned = spy();
+    process.on('warning', warned);
+    consume('', ['mail'], { slots: 12 });
+    for (let slot = 0; slot < 12; slot++) void consumer.reserve({ signal });
+    for (let slot = 0; slot < 12; slot++) {
+      await (await server().peer()).takes('watch mail\r\nignore default\r\nreserve\r\n');
+    }
+    process.off('warning', warned);
+    expect(warned.called).to.equal(false);
+  });
+
   it('heeds the signal of each reserve, and none that was for another', async () => {
     const { reservation, peer } = await reserved();
     const [before, now] = [new AbortController(), new AbortController()];

@@ -78,6 +78,20 @@ describe('BeanstalkdConsumer with several slots', () => {
     expect(server().connections).to.equal(3);
   });
 
+  it('gives up also when the signal aborts between the two ways to ask', async () => {
+    consumer = new BeanstalkdConsumer(server().url, new Tubes(''), ['default'], 2, { trackAttempts: false });
+    const reserving = consumer.reserve();
+    first = await server().peer();
+    await first.takes('reserve\r\n');
+    first.sends('RESERVED 7 2\r\nhi\r\n');
+    await reserving;
+    const controller = new AbortController();
+    const reason = new Error('enough');
+    const given = rejection(consumer.reserve({ signal: controller.signal }), Error);
+    controller.abort(reason);
+    expect(await given).to.equal(reason);
+  });
+
   it('answers null when it is closed while it asks', async () => {
     await begun();
     const reserving = consumer.reserve();
