@@ -54,10 +54,15 @@ describe('SharedLane', () => {
     return server().peer();
   }
 
-  async function took(peer: Peer, id: number): Promise<BeanstalkdReservation> {
+  /** @param stats where attempts are tracked: what the server tells of the job */
+  async function took(peer: Peer, id: number, stats?: string): Promise<BeanstalkdReservation> {
     const taking = lane.take(undefined);
     await peer.takes(ASK);
     peer.sends(`RESERVED ${id} 2\r\nhi\r\n`);
+    if (stats !== undefined) {
+      await peer.takes(`stats-job ${id}\r\n`);
+      peer.sends(stats);
+    }
     return (await taking) as BeanstalkdReservation;
   }
 
@@ -93,12 +98,7 @@ describe('SharedLane', () => {
 
   it('asks for what RESERVED does not tell where attempts are tracked', async () => {
     const peer = await connected(['default'], true);
-    const taking = lane.take(undefined);
-    await peer.takes(ASK);
-    peer.sends('RESERVED 7 2\r\nhi\r\n');
-    await peer.takes('stats-job 7\r\n');
-    peer.sends(jobStats({ tube: 'default', reserves: 3 }));
-    expect(await taking).to.include({ id: '7', attempt: 3 });
+    expect(await took(peer, 7, jobStats({ tube: 'default', reserves: 3 }))).to.include({ id: '7', attempt: 3 });
   });
 
   it('takes DEADLINE_SOON for what it is: a job that it holds is late, and none is ready', async () => {
@@ -144,12 +144,7 @@ describe('SharedLane', () => {
 
   it('asks no more when something failed, and ends its connection when what it holds is settled', async () => {
     const peer = await connected(['default'], true);
-    const taking = lane.take(undefined);
-    await peer.takes(ASK);
-    peer.sends('RESERVED 7 2\r\nhi\r\n');
-    await peer.takes('stats-job 7\r\n');
-    peer.sends(jobStats({ tube: 'default' }));
-    const first = await taking;
+    const first = await took(peer, 7, jobStats({ tube: 'default' }));
     const failing = lane.take(undefined);
     await peer.takes(ASK);
     // It is given to nobody: the connection's end gives it back.
@@ -159,8 +154,8 @@ describe('SharedLane', () => {
     expect(await failing).to.equal(null);
     expect(await lane.take(undefined)).to.equal(null);
     expect(connections).to.equal(1);
-    expect(first?.lost.aborted).to.equal(false);
-    const acked = first?.ack();
+    expect(first.lost.aborted).to.equal(false);
+    const acked = first.ack();
     await peer.takes('delete 7\r\n');
     peer.sends('DELETED\r\n');
     await acked;
@@ -223,25 +218,19 @@ describe('SharedLane', () => {
     for (const trackAttempts of [false, true]) {
       it(`loses it for its holder before anybody else is given it, tracking ${trackAttempts}`, async () => {
         const peer = await connected(['default'], trackAttempts);
-        const come = async (): Promise<{ taking: Promise<BeanstalkdReservation | null> }> => {
-          const taking = lane.take(undefined);
-          await peer.takes(ASK);
-          peer.sends('RESERVED 7 2\r\nhi\r\n');
-          if (trackAttempts) await peer.takes('stats-job 7\r\n');
-          return { taking };
-        };
-        const first = await come();
-        if (trackAttempts) peer.sends(jobStats({ tube: 'default' }));
-        const stale = (await first.taking) as BeanstalkdReservation;
-        const second = await come();
-        if (!trackAttempts) await second.taking;
+        const stale = await took(peer, 7, trackAttempts ? jobStats({ tube: 'default' }) : undefined);
+        const taking = lane.take(undefined);
+        await peer.takes(ASK);
+        peer.sends('RESERVED 7 2\r\nhi\r\n');
+        if (trackAttempts) await peer.takes('stats-job 7\r\n');
+        else await taking;
         expect(stale.lost.aborted).to.equal(true);
         for (const settle of ['ack', 'release', 'bury', 'touch'] as const) {
           await rejection(stale[settle](), LeaseLostError);
         }
         expect(peer.unread).to.equal('');
         if (trackAttempts) peer.sends(jobStats({ tube: 'default', reserves: 2 }));
-        const acked = (await second.taking)?.ack();
+        const acked = (await taking)?.ack();
         await peer.takes('delete 7\r\n');
         peer.sends('DELETED\r\n');
         await acked;
@@ -268,12 +257,7 @@ describe('SharedLane', () => {
       beforeEach(async () => {
         clock = useFakeTimers({ toFake: ['performance'] });
         peer = await connected(['default'], true);
-        const taking = lane.take(undefined);
-        await peer.takes(ASK);
-        peer.sends('RESERVED 7 2\r\nhi\r\n');
-        await peer.takes('stats-job 7\r\n');
-        peer.sends(jobStats({ tube: 'default', ttr: 60 }));
-        reservation = (await taking) as BeanstalkdReservation;
+        reservation = await took(peer, 7, jobStats({ tube: 'default', ttr: 60 }));
         clock.tick(30_001);
       });
 
