@@ -8,60 +8,127 @@ type State = keyof QueueStats;
 /** A message in the engine. */
 interface Row {
   readonly id: string;
-  readonly queue: string;
+  /** Its place among the messages of the engine, in order of publication. */
+  readonly age: number;
   readonly body: Buffer;
   readonly ttrMs: number;
+  state: State;
   priority: number;
-  /** Not delivered before, by `performance.now()`. */
+  /** When its delay ends, by `performance.now()`. */
   dueAt: number;
+  /** When it was buried, as a place in the order of burial. */
+  buriedAt: number;
   attempt: number;
-  place: 'line' | 'reserved' | 'buried';
   reason?: string | undefined;
 }
 
-/** Rows from the oldest to the youngest, and an event whenever something has changed. */
-class Engine extends EventEmitter<{ change: [] }> {
-  rows: Row[] = [];
-  lastId = 0;
-  readonly pausedUntil = new Map<string, number>();
+/** Which of two messages in the same state comes first. */
+const ORDER: Readonly<Record<State, (a: Row, b: Row) => number>> = {
+  ready: (a, b) => a.priority - b.priority || a.age - b.age,
+  delayed: (a, b) => a.dueAt - b.dueAt || a.age - b.age,
+  reserved: (a, b) => a.age - b.age,
+  buried: (a, b) => a.buriedAt - b.buriedAt,
+};
 
-  /** The messages of a queue in one state, the next to be delivered first; equals stay in the order of their age. */
-  find(queue: string, state: State): Row[] {
-    const found = this.rows.filter((row) => row.queue === queue && stateOf(row) === state);
-    return found.sort((a, b) => (state === 'delayed' ? a.dueAt - b.dueAt : a.priority - b.priority));
+/**
+ * The messages of one queue: an array for each state, in order. A place in it is found by bisection, so no step looks at
+ * all messages, and the work for n of them does not grow with the square of n.
+ */
+class ArrayQueue {
+  readonly #rows = new Map<string, Row>();
+  readonly #lists: Record<State, Row[]> = { ready: [], delayed: [], reserved: [], buried: [] };
+  pausedUntil = 0;
+
+  get isEmpty(): boolean {
+    return this.#rows.size === 0;
   }
 
-  next(queue: string): Row | undefined {
-    const paused = (this.pausedUntil.get(queue) ?? 0) > performance.now();
-    return paused ? undefined : this.find(queue, 'ready')[0];
+  /** The messages in one state, the first to be delivered first. */
+  list(state: State): readonly Row[] {
+    const now = performance.now();
+    const { delayed } = this.#lists;
+    for (let due = delayed[0]; due !== undefined && due.dueAt <= now; due = delayed[0])
+      this.move(due, { state: 'ready' });
+    return this.#lists[state];
   }
 
-  change(row: Row, changes: Partial<Row>): void {
-    Object.assign(row, changes);
-    this.emit('change');
+  next(): Row | undefined {
+    return this.pausedUntil > performance.now() ? undefined : this.list('ready')[0];
   }
 
-  remove(rows: readonly Row[]): number {
-    this.rows = this.rows.filter((row) => !rows.includes(row));
-    return rows.length;
+  get(id: string): Row | undefined {
+    return this.#rows.get(id);
   }
 
-  /** Resolves when something changes, when the first delay or pause ends that had not ended at `since`, or at `deadline`. */
-  async changed(since: number, deadline: number): Promise<void> {
-    let next = deadline;
-    for (const time of [...this.rows.map(({ dueAt }) => dueAt), ...this.pausedUntil.values()]) {
-      if (time > since && time < next) next = time;
+  /** When the first delay or the pause ends, if it ends after `since`. */
+  nextEnd(since: number): number {
+    const ends = [this.#lists.delayed[0]?.dueAt ?? 0, this.pausedUntil].filter((time) => time > since);
+    return Math.min(...ends);
+  }
+
+  add(row: Row): void {
+    this.#rows.set(row.id, row);
+    const list = this.#lists[row.state];
+    list.splice(placeOf(row, list), 0, row);
+  }
+
+  remove(row: Row): void {
+    const list = this.#lists[row.state];
+    list.splice(placeOf(row, list), 1);
+    this.#rows.delete(row.id);
+  }
+
+  move(row: Row, changes: Partial<Row>): void {
+    this.remove(row);
+    this.add(Object.assign(row, changes));
+  }
+
+  /** Removes all but what is held. */
+  clear(): number {
+    const before = this.#rows.size;
+    for (const state of ['ready', 'delayed', 'buried'] as const) {
+      for (const { id } of this.#lists[state].splice(0)) this.#rows.delete(id);
     }
+    return before - this.#rows.size;
+  }
+}
+
+/** The index of the message in a list of its state, or where it is to be inserted. */
+function placeOf(row: Row, list: readonly Row[]): number {
+  let [from, to] = [0, list.length];
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    const other = list[middle];
+    if (other !== undefined && ORDER[row.state](other, row) < 0) from = middle + 1;
+    else to = middle;
+  }
+  return from;
+}
+
+/** Queues by name, and an event whenever something has changed. */
+class Engine extends EventEmitter<{ change: [] }> {
+  readonly queues = new Map<string, ArrayQueue>();
+  #lastNumber = 0;
+
+  queue(name: string): ArrayQueue {
+    const queue = this.queues.get(name) ?? new ArrayQueue();
+    this.queues.set(name, queue);
+    return queue;
+  }
+
+  /** Numbers in ascending order: for ages and burials. */
+  nextNumber(): number {
+    return ++this.#lastNumber;
+  }
+
+  /** Resolves when something changes, when a delay or pause of these queues ends after `since`, or at `deadline`. */
+  async changed(queues: readonly ArrayQueue[], since: number, deadline: number): Promise<void> {
+    const next = Math.min(deadline, ...queues.map((queue) => queue.nextEnd(since)));
     await new Promise<void>((resolve) => {
       const timer = after(next - performance.now(), () => this.emit('change'));
       this.once('change', () => resolve(clearTimeout(timer)));
     });
   }
-}
-
-function stateOf({ place, dueAt }: Row): State {
-  if (place !== 'line') return place;
-  return dueAt > performance.now() ? 'delayed' : 'ready';
 }
 
 /** Node's timers hold no more than 31 bits. */
@@ -83,26 +150,24 @@ export async function openArray(url: string, { prefix }: DriverOptions): Promise
     if (closed) throw new DriverClosedError('the driver is closed');
     return engine;
   };
-  const find = (queue: string, ...states: State[]): Row[] => {
-    return states.flatMap((state) => open().find(prefix + queue, state));
-  };
+  const find = (queue: string): ArrayQueue => open().queue(prefix + queue);
 
   const driver: Driver = {
-    // Honest: what is denied here must throw when it is asked for. Other processes do not see our array.
+    // Honest: what is denied here must throw when it is asked for. Other processes do not see our arrays.
     capabilities: { peekMany: true, buryReason: true, shared: false },
 
-    async setUp() {
-      open();
+    async setUp(queue) {
+      find(queue);
     },
 
     async put(queue, body, { priority, delayMs, ttrMs }) {
-      const id = String(++open().lastId);
-      const dueAt = performance.now() + delayMs;
+      const rows = find(queue);
+      const age = engine.nextNumber();
       // Bodies are copied on the way in and out: whoever has such a buffer may write to it.
-      const message = { id, queue: prefix + queue, body: Buffer.from(body), ttrMs, priority, dueAt };
-      engine.rows.push({ ...message, attempt: 0, place: 'line' });
+      const message = { id: String(age), age, body: Buffer.from(body), ttrMs, priority, attempt: 0, buriedAt: 0 };
+      rows.add({ ...message, state: delayMs > 0 ? 'delayed' : 'ready', dueAt: performance.now() + delayMs });
       engine.emit('change');
-      return id;
+      return message.id;
     },
 
     putMany(queue, items) {
@@ -110,44 +175,49 @@ export async function openArray(url: string, { prefix }: DriverOptions): Promise
     },
 
     async consume(queues, _slots, options) {
-      const consumer = consume(open(), prefix, queues, options);
+      const consumer = consume(open(), new Map(queues.map((queue) => [find(queue), queue])), options);
       consumers.push(consumer);
       return consumer;
     },
 
     async peek(queue, state, limit) {
-      const rows = find(queue, state).slice(0, limit);
+      const rows = find(queue).list(state).slice(0, limit);
       return rows.map(({ id, body, reason }) => ({ id, state, body: Buffer.from(body), reason }));
     },
 
     async kick(queue, limit) {
-      const buried = find(queue, 'buried');
-      const kicked = (buried.length > 0 ? buried : find(queue, 'delayed')).slice(0, limit);
+      const rows = find(queue);
+      const kicked = rows.list(rows.list('buried').length > 0 ? 'buried' : 'delayed').slice(0, limit);
       // Whoever kicks a message wants it to be tried as often as a new one.
-      for (const row of kicked) engine.change(row, { place: 'line', dueAt: 0, attempt: 0, reason: undefined });
+      for (const row of kicked) rows.move(row, { state: 'ready', attempt: 0, reason: undefined });
+      engine.emit('change');
       return kicked.length;
     },
 
     async delete(queue, id) {
-      return engine.remove(find(queue, 'ready', 'delayed', 'buried').filter((row) => row.id === id)) === 1;
+      const rows = find(queue);
+      const row = rows.get(id);
+      if (row === undefined || row.state === 'reserved') return false;
+      rows.remove(row);
+      return true;
     },
 
     async flush(queue) {
-      return engine.remove(find(queue, 'ready', 'delayed', 'buried'));
+      return find(queue).clear();
     },
 
     async stats(queue) {
-      const count = (state: State): number => find(queue, state).length;
+      const count = (state: State): number => find(queue).list(state).length;
       return { ready: count('ready'), delayed: count('delayed'), reserved: count('reserved'), buried: count('buried') };
     },
 
     async queues() {
-      const names = [...new Set(open().rows.map(({ queue }) => queue))];
-      return names.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length));
+      const used = [...open().queues].filter(([name, queue]) => name.startsWith(prefix) && !queue.isEmpty);
+      return used.map(([name]) => name.slice(prefix.length));
     },
 
     async pause(queue, ms) {
-      open().pausedUntil.set(prefix + queue, performance.now() + ms);
+      find(queue).pausedUntil = performance.now() + ms;
       engine.emit('change');
     },
 
@@ -162,19 +232,19 @@ export async function openArray(url: string, { prefix }: DriverOptions): Promise
 /** Tells the holder of a message that it is the holder no more. */
 type Lose = (why: string) => void;
 
-/** Takes messages from queues, for one worker. */
-function consume(engine: Engine, prefix: string, from: readonly string[], options: ConsumeOptions = {}): Consumer {
+/** Takes messages from queues, given with the names that the user knows, for one worker. */
+function consume(engine: Engine, names: ReadonlyMap<ArrayQueue, string>, { order }: ConsumeOptions = {}): Consumer {
   const holders = new Set<Lose>();
-  let queues = from;
+  let queues = [...names.keys()];
   let closed = false;
 
   const next = (): Reservation | null => {
     for (const queue of queues) {
-      const row = engine.next(prefix + queue);
+      const row = queue.next();
       if (row === undefined) continue;
       // They take turns: this one is asked last next time.
-      if (options.order !== 'strict') queues = [...queues.filter((other) => other !== queue), queue];
-      return hold(engine, row, queue, holders);
+      if (order !== 'strict') queues = [...queues.filter((other) => other !== queue), queue];
+      return hold(engine, queue, names.get(queue) ?? '', row, holders);
     }
     return null;
   };
@@ -192,7 +262,7 @@ function consume(engine: Engine, prefix: string, from: readonly string[], option
           const now = performance.now();
           const reservation = next();
           if (reservation || now >= deadline) return reservation;
-          await engine.changed(now, deadline);
+          await engine.changed(queues, now, deadline);
         }
       } finally {
         signal?.removeEventListener('abort', wake);
@@ -208,44 +278,46 @@ function consume(engine: Engine, prefix: string, from: readonly string[], option
 }
 
 /** Gives a message to a holder until it is settled or its lease ends. */
-function hold(engine: Engine, row: Row, queue: string, holders: Set<Lose>): Reservation {
+function hold(engine: Engine, rows: ArrayQueue, queue: string, row: Row, holders: Set<Lose>): Reservation {
   const { id, ttrMs } = row;
   const lost = new AbortController();
   let over: LeaseLostError | undefined;
   let lease: NodeJS.Timeout;
 
-  const end = (why: string, changes: Partial<Row> = {}): void => {
+  const end = (why: string, change: () => void): void => {
     if (over) throw over;
     over = new LeaseLostError(`message ${id} is not ours any more: ${why}`);
     clearTimeout(lease);
     holders.delete(lose);
-    engine.change(row, { place: 'line', ...changes });
+    change();
+    engine.emit('change');
   };
   const lose: Lose = (why) => {
-    end(why);
+    end(why, () => rows.move(row, { state: 'ready' }));
     lost.abort(over);
   };
   const startLease = (): void => {
     lease = after(ttrMs, () => lose('its lease ended'));
   };
 
-  engine.change(row, { place: 'reserved', attempt: row.attempt + 1 });
+  rows.move(row, { state: 'reserved', attempt: row.attempt + 1 });
   holders.add(lose);
   startLease();
   return {
     ...{ id, queue, body: Buffer.from(row.body), ttrMs, attempt: row.attempt, lost: lost.signal },
 
     async ack() {
-      end('it was acknowledged');
-      engine.remove([row]);
+      end('it was acknowledged', () => rows.remove(row));
     },
 
     async release({ priority = row.priority, delayMs = 0 } = {}) {
-      end('it was released', { priority, dueAt: performance.now() + delayMs });
+      const dueAt = performance.now() + delayMs;
+      end('it was released', () => rows.move(row, { state: delayMs > 0 ? 'delayed' : 'ready', priority, dueAt }));
     },
 
     async bury({ priority = row.priority, reason } = {}) {
-      end('it was buried', { place: 'buried', priority, reason });
+      const buriedAt = engine.nextNumber();
+      end('it was buried', () => rows.move(row, { state: 'buried', priority, reason, buriedAt }));
     },
 
     async touch() {
