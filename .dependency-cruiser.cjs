@@ -3,7 +3,7 @@ const layer = (name, from, allowed) => ({
   name,
   severity: 'error',
   from: { path: `^src/${from}/` },
-  to: { path: '^src/', pathNot: [`^src/${from}/`, '^src/debug[.]ts$', ...allowed.map((folder) => `^src/${folder}/`)] },
+  to: { path: '^src/', pathNot: [`^src/${from}/`, '^src/debug[.]ts$', '^src/shared/', ...allowed.map((folder) => `^src/${folder}/`)] },
 });
 
 module.exports = {
@@ -23,6 +23,18 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/protocol/' },
       to: { dependencyTypes: ['core', 'npm'] },
+    },
+    {
+      name: 'shared-knows-nobody',
+      severity: 'error',
+      from: { path: '^src/shared/' },
+      to: { path: '^src/', pathNot: '^src/shared/' },
+    },
+    {
+      name: 'protocol-shares-strings-only',
+      severity: 'error',
+      from: { path: '^src/protocol/' },
+      to: { path: '^src/shared/', pathNot: '^src/shared/text[.]ts$' },
     },
     {
       name: 'protocol-writes-no-lines',

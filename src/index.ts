@@ -17,6 +17,7 @@ export type {
 } from './queue/driver.js';
 export type { Duration } from './queue/duration.js';
 export * from './queue/errors.js';
+export type { Failure, FailureCause } from './queue/failure.js';
 export { json } from './queue/json.js';
 export { defineMessage, type Message, type MessageType } from './queue/message.js';
 export { type PublishOptions, Queue, type QueueOptions, type TakeOptions } from './queue/queue.js';

@@ -89,12 +89,36 @@ export class SlotTimeoutError extends HaricotError {
   readonly code = 'SLOT_TIMEOUT';
 }
 
+/** What an engine's error tells beside its message. */
+export interface EngineErrorOptions extends ErrorOptions {
+  /** Default false. */
+  readonly retryable?: boolean | undefined;
+  /** Default `'nothing'`. */
+  readonly outcome?: EngineError['outcome'] | undefined;
+  /** For `'partial'`. */
+  readonly storedIds?: readonly (string | undefined)[] | undefined;
+}
+
 /**
- * The engine cannot do it at the moment, or not with what it found: a disk that is full, a file that is no database, a lock
- * that somebody else holds. Nothing was done, unless the message says otherwise. `cause` is the engine's own error.
+ * The engine cannot do it at the moment, or not with what it found: a connection that is lost, a disk that is full, a file
+ * that is no database, a body too large for it. `cause` is the engine's own error.
  */
 export class EngineError extends HaricotError {
   readonly code = 'ENGINE';
+  /** Whether the same call may succeed later without anybody changing it or the engine's configuration. */
+  readonly retryable: boolean;
+  /** What is known to have been done: nothing, a part (`storedIds` says which), or nobody can tell. */
+  readonly outcome: 'nothing' | 'unknown' | 'partial';
+  /** For `'partial'`: the ids of the messages that are stored, in order, undefined at the places of the others. */
+  declare readonly storedIds?: readonly (string | undefined)[];
+
+  constructor(message: string, options: EngineErrorOptions = {}) {
+    const { retryable = false, outcome = 'nothing', storedIds } = options;
+    super(message, 'cause' in options ? { cause: options.cause } : undefined);
+    this.retryable = retryable;
+    this.outcome = outcome;
+    if (storedIds !== undefined) this.storedIds = storedIds;
+  }
 }
 
 /** The driver or consumer was closed. */

@@ -1,0 +1,87 @@
+import { expect } from 'chai';
+import { type SinonFakeTimers, useFakeTimers } from 'sinon';
+import { Deadline } from '../../src/shared/deadline.js';
+
+describe('Deadline', () => {
+  let clock: SinonFakeTimers;
+  let passed: number;
+  const onDeadline = (): void => void passed++;
+
+  beforeEach(() => {
+    clock = useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setImmediate', 'clearImmediate', 'performance'] });
+    passed = 0;
+  });
+
+  afterEach(() => clock.restore());
+
+  /** Lets time pass in which no timer can fire, as while the event loop is blocked. */
+  const block = (ms: number): void => {
+    clock.jump(ms);
+  };
+
+  it('passes after its time, once', () => {
+    new Deadline(1000, onDeadline);
+    clock.tick(999);
+    expect(passed).to.equal(0);
+    clock.tick(5000);
+    expect(passed).to.equal(1);
+  });
+
+  it('does not pass while the event loop is blocked: what is late then counts again', () => {
+    new Deadline(500, onDeadline);
+    block(1200);
+    clock.tick(300);
+    expect(passed).to.equal(0);
+    clock.tick(500);
+    expect(passed).to.equal(1);
+  });
+
+  it('counts a block again that ends before the deadline', () => {
+    new Deadline(500, onDeadline);
+    clock.tick(10);
+    block(480);
+    clock.tick(200);
+    expect(passed).to.equal(0);
+    clock.tick(400);
+    expect(passed).to.equal(1);
+  });
+
+  it('passes after four times its time at the latest, however often the loop is blocked', () => {
+    new Deadline(1000, onDeadline);
+    for (let elapsed = 0; elapsed < 5000; elapsed += 500) block(500);
+    clock.tick(1);
+    expect(passed).to.equal(1);
+  });
+
+  it('reads what has arrived before it passes', () => {
+    const deadline = new Deadline(500, onDeadline);
+    // Immediates run after the poll phase, in which an answer may cancel it.
+    clock.tick(500);
+    expect(passed).to.equal(0);
+    deadline.cancel();
+    clock.tick(10);
+    expect(passed).to.equal(0);
+  });
+
+  it('starts anew, with another time as well, and stops', () => {
+    const deadline = new Deadline(100, onDeadline);
+    clock.tick(90);
+    deadline.restart();
+    clock.tick(90);
+    expect(passed).to.equal(0);
+    deadline.restart(10);
+    clock.tick(20);
+    expect(passed).to.equal(1);
+    deadline.restart();
+    deadline.cancel();
+    clock.tick(1000);
+    expect(passed).to.equal(1);
+  });
+
+  it('never passes with Infinity, and takes times that no timer can hold', () => {
+    new Deadline(Number.POSITIVE_INFINITY, onDeadline).cancel();
+    new Deadline(1e12, onDeadline);
+    clock.tick(1e6);
+    expect(passed).to.equal(0);
+  });
+});
