@@ -23,7 +23,7 @@ export interface Failure extends FailureCause {
 export type FailureContext = Pick<Failure, 'reason' | 'attempt'> & Partial<Pick<Failure, 'at'>>;
 
 /** Most that a failure takes, as JSON in UTF-8. */
-export const MAX_FAILURE_BYTES = 16 * 1024;
+export const MAX_FAILURE_BYTES: number = 16 * 1024;
 
 const MAX_NAME = 200;
 const MAX_MESSAGE = 4000;
