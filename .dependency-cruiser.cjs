@@ -3,7 +3,10 @@ const layer = (name, from, allowed) => ({
   name,
   severity: 'error',
   from: { path: `^src/${from}/` },
-  to: { path: '^src/', pathNot: [`^src/${from}/`, '^src/debug[.]ts$', '^src/shared/', ...allowed.map((folder) => `^src/${folder}/`)] },
+  to: {
+    path: '^src/',
+    pathNot: [`^src/${from}/`, '^src/debug[.]ts$', '^src/shared/', ...allowed.map((folder) => `^src/${folder}/`)],
+  },
 });
 
 module.exports = {

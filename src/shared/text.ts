@@ -5,10 +5,10 @@
  * surrogates, line and paragraph separators, fillers and selectors that show nothing.
  */
 const UNPRINTABLE =
-  /[\p{Cc}\p{Cf}\p{Cn}\p{Cs}\p{Zl}\p{Zp}\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa0\ufe00-\ufe0f\u{e0100}-\u{e01ef}]/gu;
+  /[\p{Cc}\p{Cf}\p{Cn}\p{Cs}\p{Zl}\p{Zp}\u115f\u1160\u3164\uffa0]|\u034f|\u17b4|\u17b5|\p{Variation_Selector}/gu;
 
 /** Makes what does not show visible, as `\u200b` or `\u{e0041}`; the rest stays. Takes time linear in the length. */
-export function escape(text: string): string {
+export function escapeText(text: string): string {
   return text.replace(UNPRINTABLE, escapeCharacter);
 }
 
@@ -35,9 +35,10 @@ const PREVIEW_LENGTH = 60;
  */
 export function preview(value: unknown, length: number = PREVIEW_LENGTH): string {
   // Cut first, so that the cost does not depend on the string; what is escaped grows, so it is cut again.
-  if (typeof value === 'string') return `"${truncate(escape(truncate(value, length)).replaceAll('"', '\\"'), length)}"`;
+  if (typeof value === 'string')
+    return `"${truncate(escapeText(truncate(value, length)).replaceAll('"', '\\"'), length)}"`;
   if (typeof value === 'bigint') return truncate(`${value}n`, length);
-  if (typeof value === 'symbol') return truncate(escape(value.toString()), length);
+  if (typeof value === 'symbol') return truncate(escapeText(value.toString()), length);
   if (typeof value === 'function') return 'a function';
   if (typeof value !== 'object' || value === null) return String(value);
   return kindOf(value);
@@ -48,7 +49,7 @@ function kindOf(value: object): string {
     if (Array.isArray(value)) return value.length === 0 ? 'an empty array' : `an array of ${value.length}`;
     const name: unknown = Object.getPrototypeOf(value)?.constructor?.name;
     if (typeof name !== 'string' || name === '' || name === 'Object') return 'an object';
-    return `${/^[aeiou]/i.test(name) ? 'an' : 'a'} ${truncate(escape(name), 40)}`;
+    return `${/^[aeiou]/i.test(name) ? 'an' : 'a'} ${truncate(escapeText(name), 40)}`;
   } catch {
     return 'an object';
   }

@@ -76,7 +76,7 @@ describe('A failure', () => {
     error.stack = huge;
     expect(sizeOf(error)).to.be.at.most(MAX_FAILURE_BYTES);
     expect(sizeOf(huge)).to.be.at.most(MAX_FAILURE_BYTES);
-    expect(toFailure(error, CONTEXT).message).to.match(/^\u0000日/);
+    expect(toFailure(error, CONTEXT).message.slice(0, 2)).to.equal('\u0000日');
   });
 
   it('is read as it was stored', () => {

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { escape, maskUrl, preview, truncate } from '../../src/shared/text.js';
+import { escapeText, maskUrl, preview, truncate } from '../../src/shared/text.js';
 
 describe('escape', () => {
   const HIDDEN = ['\u0000', '\u001b', '\u007f', '\u0085', '\u009b', '\u00ad', '\u061c', '\u200b', '\u200e', '\u2028'];
@@ -19,19 +19,19 @@ describe('escape', () => {
   for (const character of [...HIDDEN, ...MORE]) {
     const code = (character.codePointAt(0) ?? 0).toString(16);
     it(`makes U+${code} visible`, () => {
-      const escaped = escape(`a${character}b`);
+      const escaped = escapeText(`a${character}b`);
       expect(escaped).to.match(/^a\\u(\{[0-9a-f]+\}|[0-9a-f]{4})b$/);
       expect(escaped).to.include(code);
     });
   }
 
   it('shows line ends and tabs as one writes them', () => {
-    expect(escape('a\r\n\tb')).to.equal('a\\r\\n\\tb');
+    expect(escapeText('a\r\n\tb')).to.equal('a\\r\\n\\tb');
   });
 
   it('leaves what shows as it is', () => {
     const text = 'Grüße, 日本語 العربية हिन्दी — 😀 é';
-    expect(escape(text)).to.equal(text);
+    expect(escapeText(text)).to.equal(text);
   });
 });
 
