@@ -283,6 +283,7 @@ function hold(engine: Engine, rows: ArrayQueue, queue: string, row: Row, holders
   const lost = new AbortController();
   let over: LeaseLostError | undefined;
   let lease: NodeJS.Timeout;
+  let leaseEndsAt = 0;
 
   const end = (why: string, change: () => void): void => {
     if (over) throw over;
@@ -297,6 +298,7 @@ function hold(engine: Engine, rows: ArrayQueue, queue: string, row: Row, holders
     lost.abort(over);
   };
   const startLease = (): void => {
+    leaseEndsAt = performance.now() + ttrMs;
     lease = after(ttrMs, () => lose('its lease ended'));
   };
 
@@ -305,6 +307,10 @@ function hold(engine: Engine, rows: ArrayQueue, queue: string, row: Row, holders
   startLease();
   return {
     ...{ id, queue, body: Buffer.from(row.body), ttrMs, attempt: row.attempt, lost: lost.signal },
+
+    get leaseEndsAt() {
+      return leaseEndsAt;
+    },
 
     async ack() {
       end('it was acknowledged', () => rows.remove(row));

@@ -79,7 +79,13 @@ export interface Reservation {
   readonly kicks?: number;
   /** How long the lease lasts from the last `touch`. */
   readonly ttrMs: number;
-  /** Aborts when the lease is known to be lost. */
+  /**
+   * When the lease has ended at the latest unless it is renewed, by `performance.now()`: a TTR after the reserve, or the last
+   * `touch`, was sent. Nothing aborts `lost` at that time. Whoever works on the message keeps one timer for all that it holds
+   * and takes the lease for lost then. After `touch` has resolved it is later.
+   */
+  readonly leaseEndsAt: number;
+  /** Aborts when the engine or the driver has told that the lease is lost. */
   readonly lost: AbortSignal;
   /** Makes `attempt` and `kicks` known, on engines that can leave them unknown. @throws LeaseLostError */
   track?(): Promise<void>;

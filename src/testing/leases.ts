@@ -77,6 +77,23 @@ export function leases(declaration: Declaration): void {
       await reservation.ack();
     });
 
+    declaration.it('tells when the lease ends at the latest, a TTR after it began or was renewed', async (trial) => {
+      const ttrMs = 2 * trial.secondMs;
+      await trial.put('a', { ttrMs });
+      const before = performance.now();
+      const reservation = await trial.next(await trial.consume());
+      const known = reservation.leaseEndsAt;
+      const between = [before + reservation.ttrMs, performance.now() + reservation.ttrMs] as const;
+      assert.ok(known >= between[0] && known <= between[1], `leaseEndsAt ${known} is between ${between.join(' and ')}`);
+      await trial.pass(0.5);
+      const start = performance.now();
+      await reservation.touch();
+      const renewed = reservation.leaseEndsAt;
+      const range = [start + reservation.ttrMs, performance.now() + reservation.ttrMs] as const;
+      assert.ok(renewed >= range[0] && renewed <= range[1], `renewed to ${renewed}, between ${range.join(' and ')}`);
+      await reservation.ack();
+    });
+
     declaration.it('ends a renewed lease a TTR after the last renewal', async (trial) => {
       const [holder, other] = [await trial.consume(), await trial.consume()];
       await trial.put('a', { ttrMs: 2 * trial.secondMs });

@@ -34,6 +34,7 @@ export class FakeReservation implements Reservation {
   readonly queue: string;
   readonly body: Buffer;
   readonly ttrMs: number;
+  leaseEndsAt: number;
   readonly #attempt: number;
   readonly #kicks: number;
   #isTracked: boolean;
@@ -54,6 +55,7 @@ export class FakeReservation implements Reservation {
     this.#kicks = parts.kicks ?? 0;
     this.#isTracked = parts.untracked !== true;
     this.ttrMs = parts.ttrMs ?? 60_000;
+    this.leaseEndsAt = performance.now() + this.ttrMs;
     this.#log = log;
   }
 
@@ -90,7 +92,9 @@ export class FakeReservation implements Reservation {
   async touch(): Promise<void> {
     this.#log(`touch ${this.id}`);
     this.touches++;
+    const sentAt = performance.now();
     await this.#answered();
+    this.leaseEndsAt = sentAt + this.ttrMs;
   }
 
   /** The lease ends. Its holder is told with the next command, or at once. */

@@ -65,6 +65,9 @@ export function alterReservation(reservation: Reservation, change: Change<Reserv
   const original = {
     ...{ id, queue, body, attempt, ttrMs },
     ...methods(reservation, ['ack', 'release', 'bury', 'touch']),
+    get leaseEndsAt() {
+      return reservation.leaseEndsAt;
+    },
     // As late as that of the original: it is made when it is asked for.
     get lost() {
       return reservation.lost;

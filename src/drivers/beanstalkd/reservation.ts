@@ -64,6 +64,10 @@ export class BeanstalkdReservation implements Reservation {
     return this.#known === undefined ? SHORTEST_TTR_MS : this.#known.ttr * 1000;
   }
 
+  get leaseEndsAt(): number {
+    return this.#leasedAt + this.ttrMs;
+  }
+
   // Made when it is asked for: most messages are done before anybody does.
   get lost(): AbortSignal {
     if (this.#lost === undefined) {

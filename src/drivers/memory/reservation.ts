@@ -32,6 +32,10 @@ export class MemoryReservation implements Reservation, Holder {
     message.holder = this;
   }
 
+  get leaseEndsAt(): number {
+    return this.#message.endsAt;
+  }
+
   // Made when it is asked for: most holders never do.
   get lost(): AbortSignal {
     this.#controller ??= new AbortController();

@@ -30,6 +30,7 @@ export class SqliteReservation implements Reservation {
   readonly body: Buffer;
   readonly attempt: number;
   readonly ttrMs: number;
+  leaseEndsAt: number;
   readonly #from: ConsumedQueue;
   readonly #priority: number;
   readonly #holder: Holder;
@@ -46,6 +47,7 @@ export class SqliteReservation implements Reservation {
     this.body = toBuffer(body);
     this.attempt = attempts + 1;
     this.ttrMs = ttr;
+    this.leaseEndsAt = performance.now() + ttr;
     this.#priority = priority;
     this.#holder = holder;
   }
@@ -80,8 +82,12 @@ export class SqliteReservation implements Reservation {
 
   async touch(): Promise<void> {
     if (this.#over !== undefined) throw this.#lostError();
+    const sentAt = performance.now();
     const held = await this.#holder.settle((messages, now) => messages.touch(this.rowId, this.#holder.token, now));
-    if (held) return;
+    if (held) {
+      this.leaseEndsAt = sentAt + this.ttrMs;
+      return;
+    }
     this.lose('its lease had ended');
     throw this.#lostError();
   }

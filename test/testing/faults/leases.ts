@@ -130,6 +130,12 @@ export const leases: readonly Fault[] = [
       alterReservations(driver, () => Object.defineProperty({}, 'lost', { value: new AbortController().signal })),
   },
   {
+    what: 'counts a renewed lease from when it began',
+    fails: ['tells when the lease ends at the latest, a TTR after it began or was renewed'],
+    because: /renewed to [\d.]+, between/,
+    breaks: (driver) => alterReservations(driver, ({ leaseEndsAt }) => ({ leaseEndsAt })),
+  },
+  {
     what: 'renews no lease',
     fails: ['keeps a lease that is renewed, beyond its TTR', 'ends a renewed lease a TTR after the last renewal'],
     because: /while the lease is renewed/,
