@@ -23,7 +23,7 @@ export async function onEngine(example: (driver: Driver) => Promise<void>): Prom
 /** Waits until nothing is left to do in a queue. A buried message waits for a human, not for a worker. */
 export async function untilDone(queue: Queue): Promise<void> {
   for (;;) {
-    const { ready, delayed, reserved } = await queue.stats();
+    const { ready = 0, delayed = 0, reserved = 0 } = (await queue.stats()) ?? {};
     if (ready + delayed + reserved === 0) return;
     await sleep(20);
   }

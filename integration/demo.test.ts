@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { openBeanstalkd } from '../src/drivers/beanstalkd/driver.js';
 import type { Driver } from '../src/queue/driver.js';
+import { countsOf } from '../test/support/counts.js';
 import { onOwnServer } from './support/fixture.js';
 import { Haricot, haricot, killLeftovers } from './support/haricot.js';
 import { onBuild } from './support/haricot-build.js';
@@ -126,7 +127,12 @@ describe('haricot demo', () => {
         expect(stdout).to.match(/haricot work demo-mail-[0-9a-f]{8} /);
         const [left] = await driver.peek('demo-mail', 'ready', 1);
         expect(left?.body.toString()).to.equal('theirs');
-        expect(await driver.stats('demo-mail')).to.deep.equal({ ready: 1, delayed: 0, reserved: 0, buried: 0 });
+        expect(countsOf(await driver.stats('demo-mail'))).to.deep.equal({
+          ready: 1,
+          delayed: 0,
+          reserved: 0,
+          buried: 0,
+        });
       });
     });
   });

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import type { Consumer, Driver, Reservation } from '../src/queue/driver.js';
 import { LeaseLostError } from '../src/queue/errors.js';
+import { countsOf } from '../test/support/counts.js';
 import { onSharedQueues } from './support/queues.js';
 import { seededRandom } from './support/random.js';
 import { rejects } from './support/rejects.js';
@@ -75,7 +76,7 @@ describe('The slots of a consumer of beanstalkd with a backlog', () => {
         else await reservation.ack();
       });
       expect(came.sort()).to.deep.equal(ids.sort());
-      expect(await driver.stats(queue)).to.deep.include({ ready: 0, reserved: 0 });
+      expect(countsOf(await driver.stats(queue))).to.deep.include({ ready: 0, reserved: 0 });
       // Who waits asks without a timeout.
       expect((await client.stats()).cmdReserveWithTimeout - before).to.be.greaterThan(800);
     });
@@ -92,7 +93,7 @@ describe('The slots of a consumer of beanstalkd with a backlog', () => {
       await reservation.ack();
     });
     expect(came.sort()).to.deep.equal(ids.sort());
-    expect(await driver.stats(queue)).to.deep.equal(NOTHING);
+    expect(countsOf(await driver.stats(queue))).to.deep.equal(NOTHING);
   });
 
   it('lose one lease alone that they let go by, and the message goes to somebody else', async () => {
@@ -109,7 +110,7 @@ describe('The slots of a consumer of beanstalkd with a backlog', () => {
     expect(again?.id).to.equal(late?.id);
     await rejects(late?.ack() ?? Promise.resolve(), LeaseLostError);
     for (const reservation of [again, ...others, ...touched]) await reservation?.ack();
-    expect(await driver.stats(queue)).to.deep.equal(NOTHING);
+    expect(countsOf(await driver.stats(queue))).to.deep.equal(NOTHING);
   });
 
   for (const trackAttempts of [true, false]) {
@@ -119,15 +120,15 @@ describe('The slots of a consumer of beanstalkd with a backlog', () => {
       for (const reservation of await held(30, consumer)) await reservation.ack();
       const [id] = await put(1, 1000);
       const [stale] = await held(1, consumer);
-      await until('the lease has ended', async () => (await driver.stats(queue)).ready === 1);
+      await until('the lease has ended', async () => countsOf(await driver.stats(queue)).ready === 1);
       const [current] = await held(1, consumer);
       expect([stale?.id, current?.id]).to.deep.equal([id, id]);
       for (const settle of ['touch', 'release', 'bury', 'ack'] as const) {
         await rejects(stale?.[settle]() ?? Promise.resolve(), LeaseLostError);
       }
-      expect(await driver.stats(queue)).to.deep.include({ reserved: 1 });
+      expect(countsOf(await driver.stats(queue))).to.deep.include({ reserved: 1 });
       await current?.ack();
-      expect(await driver.stats(queue)).to.deep.equal(NOTHING);
+      expect(countsOf(await driver.stats(queue))).to.deep.equal(NOTHING);
     });
   }
 
@@ -165,6 +166,6 @@ describe('The slots of a consumer of beanstalkd with a backlog', () => {
       }
     }
     expect(givenUp).to.be.greaterThan(10);
-    expect(await driver.stats(queue)).to.deep.equal(NOTHING);
+    expect(countsOf(await driver.stats(queue))).to.deep.equal(NOTHING);
   });
 });

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import type { Consumer, Driver, PutOptions, Reservation } from '../src/queue/driver.js';
 import { UnsupportedError } from '../src/queue/errors.js';
+import { countsOf } from '../test/support/counts.js';
 import { onSharedQueues } from './support/queues.js';
 import { rejects } from './support/rejects.js';
 
@@ -51,7 +52,7 @@ describe('The beanstalkd driver', () => {
   it('removes a message that is acknowledged', async () => {
     await put('a');
     await (await reserve()).ack();
-    expect(await driver.stats(queue)).to.deep.equal({ ready: 0, delayed: 0, reserved: 0, buried: 0 });
+    expect(countsOf(await driver.stats(queue))).to.deep.equal({ ready: 0, delayed: 0, reserved: 0, buried: 0 });
   });
 
   it('delivers the lowest priority first, and among equals the oldest', async () => {
@@ -86,7 +87,7 @@ describe('The beanstalkd driver', () => {
   it('delivers a delayed message no earlier, though the delay is no whole number of seconds', async () => {
     const start = performance.now();
     await put('later', { delayMs: 1 });
-    expect((await driver.stats(queue)).delayed).to.equal(1);
+    expect(countsOf(await driver.stats(queue)).delayed).to.equal(1);
     expect((await consumer.reserve())?.body.toString()).to.equal('later');
     expect(performance.now() - start).to.be.within(990, 5000);
   });
@@ -143,7 +144,7 @@ describe('The beanstalkd driver', () => {
     await put('a');
     await (await reserve()).release({ delayMs: 1 });
     const start = performance.now();
-    expect(await driver.stats(queue)).to.include({ ready: 0, delayed: 1 });
+    expect(countsOf(await driver.stats(queue))).to.include({ ready: 0, delayed: 1 });
     expect(await consumer.reserve()).to.include({ attempt: 2 });
     expect(performance.now() - start).to.be.within(900, 5000);
   });
@@ -151,7 +152,7 @@ describe('The beanstalkd driver', () => {
   it('puts a message aside that is buried, until it is kicked', async () => {
     await put('a');
     await (await reserve()).bury();
-    expect(await driver.stats(queue)).to.deep.equal({ ready: 0, delayed: 0, reserved: 0, buried: 1 });
+    expect(countsOf(await driver.stats(queue))).to.deep.equal({ ready: 0, delayed: 0, reserved: 0, buried: 1 });
     expect(await consumer.reserve(AT_ONCE)).to.equal(null);
     expect(await driver.kick(queue, 10)).to.equal(1);
     expect((await reserve()).body.toString()).to.equal('a');
@@ -165,7 +166,7 @@ describe('The beanstalkd driver', () => {
       2, 1, 1,
     ]);
     expect(await driver.kick(queue, 0)).to.equal(0);
-    expect((await driver.stats(queue)).ready).to.equal(4);
+    expect(countsOf(await driver.stats(queue)).ready).to.equal(4);
   });
 
   it('shows the first message of each state without delivering it', async () => {
@@ -177,7 +178,7 @@ describe('The beanstalkd driver', () => {
     ]);
     expect((await driver.peek(queue, 'delayed', 1)).map(({ id }) => id)).to.deep.equal([ids[2]]);
     expect((await driver.peek(queue, 'buried', 1)).map(({ body }) => body.toString())).to.deep.equal(['buried']);
-    expect(await driver.stats(queue)).to.deep.equal({ ready: 2, delayed: 1, reserved: 0, buried: 1 });
+    expect(countsOf(await driver.stats(queue))).to.deep.equal({ ready: 2, delayed: 1, reserved: 0, buried: 1 });
     expect(await driver.peek(queues.name(), 'ready', 1)).to.deep.equal([]);
   });
 
@@ -203,7 +204,7 @@ describe('The beanstalkd driver', () => {
     await (await reserve()).bury();
     for (let n = 0; n < 5; n++) await put(String(n), { delayMs: n % 2 === 0 ? 0 : 60_000 });
     expect(await driver.flush(queue)).to.equal(6);
-    expect(await driver.stats(queue)).to.deep.equal({ ready: 0, delayed: 0, reserved: 1, buried: 0 });
+    expect(countsOf(await driver.stats(queue))).to.deep.equal({ ready: 0, delayed: 0, reserved: 1, buried: 0 });
     await held.ack();
     expect(await driver.flush(queue)).to.equal(0);
   });
@@ -227,7 +228,7 @@ describe('The beanstalkd driver', () => {
 
   it('knows nothing of a queue that does not exist', async () => {
     const nowhere = queues.name();
-    expect(await driver.stats(nowhere)).to.deep.equal({ ready: 0, delayed: 0, reserved: 0, buried: 0 });
+    expect(countsOf(await driver.stats(nowhere))).to.deep.equal({ ready: 0, delayed: 0, reserved: 0, buried: 0 });
     expect(await driver.flush(nowhere)).to.equal(0);
     expect(await driver.queues())
       .to.include('default')
@@ -247,8 +248,8 @@ describe('The beanstalkd driver', () => {
       const [, prefix = '', name = ''] = /^(haricot-test-)(.*)$/.exec(tube) ?? [];
       const [staging, whole] = [queues.open({ prefix }), driver];
       await staging.put(name, Buffer.from('a'), OPTIONS);
-      expect((await whole.stats(tube)).ready).to.equal(1);
-      expect((await whole.stats(name)).ready).to.equal(0);
+      expect(countsOf(await whole.stats(tube)).ready).to.equal(1);
+      expect(countsOf(await whole.stats(name)).ready).to.equal(0);
       expect(await staging.queues())
         .to.include(name)
         .and.not.include(tube)
@@ -304,7 +305,7 @@ describe('The beanstalkd driver', () => {
       }
       expect(delivered + givenUp).to.equal(60);
       expect(givenUp).to.be.above(0);
-      expect(await driver.stats(queue)).to.deep.equal({ ready: 0, delayed: 0, reserved: 0, buried: 0 });
+      expect(countsOf(await driver.stats(queue))).to.deep.equal({ ready: 0, delayed: 0, reserved: 0, buried: 0 });
     });
   });
 });

@@ -5,9 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
-import type { QueueStats } from '../src/queue/driver.js';
+import type { MessageCounts } from '../src/queue/driver.js';
 import { defineMessage } from '../src/queue/message.js';
 import { Queue } from '../src/queue/queue.js';
+import { countsOf } from '../test/support/counts.js';
 import { ENGINES, type Engine, onBeanstalkd } from './support/engines.js';
 import { onBuild } from './support/haricot-build.js';
 import { ProcessWatch } from './support/process-watch.js';
@@ -30,7 +31,7 @@ const AT_ONCE = 250;
 /** Where only the end of its lease tells that the holder of a message is dead, the message comes back then. */
 const TTR = '5s';
 const PATIENCE_MS = 30_000;
-const NOTHING: QueueStats = { ready: 0, delayed: 0, reserved: 0, buried: 0 };
+const NOTHING: MessageCounts = { ready: 0, delayed: 0, reserved: 0, buried: 0 };
 
 const Numbered = defineMessage<number>('numbered');
 
@@ -67,7 +68,7 @@ describe(`${PROCESSES} worker processes, of which one is killed ${KILLS} times w
           expect(await workers.stop()).to.deep.equal(Array(PROCESSES).fill('ended with 0'));
           const faults = violations(MESSAGES, workers.ledgers);
           expect(faults, faults.slice(0, 20).join('\n')).to.deep.equal([]);
-          expect(await queue.stats()).to.deep.equal(NOTHING);
+          expect(countsOf(await queue.stats())).to.deep.equal(NOTHING);
           // Or no process was ever killed at work.
           expect(workers.heldWhenKilled).to.be.above(KILLS);
           expect(watch.complaints).to.deep.equal([]);
@@ -99,9 +100,9 @@ async function killAtRandom(workers: Workers, random: () => number): Promise<voi
 
 /** Waits until nothing is left in the queue, be it that all is done or lost. */
 async function untilEmpty(queue: Queue): Promise<void> {
-  let stats: QueueStats = NOTHING;
+  let stats: MessageCounts = NOTHING;
   const isEmpty = async (): Promise<boolean> => {
-    stats = await queue.stats();
+    stats = countsOf(await queue.stats());
     return Object.values(stats).every((count) => count === 0);
   };
   await until('the queue is empty', isEmpty, PATIENCE_MS).catch((cause) => {

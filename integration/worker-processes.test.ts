@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { Queue } from '../src/queue/queue.js';
+import { countsOf } from '../test/support/counts.js';
 import { Count, Hang, Take } from './fixtures/slots.js';
 import { ENGINES } from './support/engines.js';
 import { Haricot, killLeftovers } from './support/haricot.js';
@@ -41,7 +42,7 @@ for (const [name, onEngine] of Object.entries(ENGINES)) {
     async function finish(...workers: Haricot[]): Promise<void> {
       await until(
         'the queue is empty',
-        async () => Object.values(await queue.stats()).every((count) => count === 0),
+        async () => Object.values(countsOf(await queue.stats())).every((count) => count === 0),
         30_000,
       );
       for (const worker of workers) worker.signal('SIGTERM');
@@ -109,7 +110,7 @@ for (const [name, onEngine] of Object.entries(ENGINES)) {
           `ended ${ids[0]}`,
           'stopped: 1 finished, 0 buried',
         ]);
-        expect(await queue.stats()).to.deep.equal({ ...NOTHING, ready: 1 });
+        expect(countsOf(await queue.stats())).to.deep.equal({ ...NOTHING, ready: 1 });
         await queue.flush();
       }
     });
@@ -120,12 +121,12 @@ for (const [name, onEngine] of Object.entries(ENGINES)) {
       await worker.line(/^hanging /);
       worker.signal('SIGTERM');
       await worker.line(/ stopping /);
-      expect(await queue.stats()).to.deep.equal({ ...NOTHING, reserved: 1 });
+      expect(countsOf(await queue.stats())).to.deep.equal({ ...NOTHING, reserved: 1 });
       worker.signal('SIGTERM');
       expect(await worker.exit(), String(worker)).to.equal(0);
       expect(worker.lines).to.include(`aborted ${id}`);
       expect(worker.lines.at(-1)).to.match(/ stopped: 0 finished, 0 buried$/);
-      expect(await queue.stats()).to.deep.equal({ ...NOTHING, ready: 1 });
+      expect(countsOf(await queue.stats())).to.deep.equal({ ...NOTHING, ready: 1 });
     });
 
     it('stop when the grace is over, though a slot does not heed that', async () => {
@@ -134,7 +135,7 @@ for (const [name, onEngine] of Object.entries(ENGINES)) {
       await worker.line(/^hanging /);
       worker.signal('SIGTERM');
       expect(await worker.exit(), String(worker)).to.equal(0);
-      expect(await queue.stats()).to.deep.equal({ ...NOTHING, ready: 1 });
+      expect(countsOf(await queue.stats())).to.deep.equal({ ...NOTHING, ready: 1 });
     });
   });
 }

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import { defineMessage } from '../src/queue/message.js';
 import type { SlotContext } from '../src/signals/catalogue.js';
+import { countsOf } from '../test/support/counts.js';
 import { ENGINES } from './support/engines.js';
 import { until } from './support/until.js';
 import { onWorkerBench } from './support/workers.js';
@@ -38,7 +39,7 @@ for (const [name, onEngine] of Object.entries(ENGINES)) {
         [1, 1000, error],
         [2, 2000, error],
       ]);
-      expect(await queue.stats()).to.deep.equal({ ...NOTHING, buried: 1 });
+      expect(countsOf(await queue.stats())).to.deep.equal({ ...NOTHING, buried: 1 });
       expect((await queue.peek('buried'))[0]?.id).to.equal(id);
     });
 
@@ -65,7 +66,7 @@ for (const [name, onEngine] of Object.entries(ENGINES)) {
       await bench().start({ backoff: 0 });
       await queue.publish(Work, 'a');
       expect(await bench().until('messageFinished')).to.include({ attempt: 3 });
-      expect(await queue.stats()).to.deep.equal(NOTHING);
+      expect(countsOf(await queue.stats())).to.deep.equal(NOTHING);
     });
 
     it('buries what it cannot read and what no slot is connected for, and goes on', async () => {
@@ -81,7 +82,7 @@ for (const [name, onEngine] of Object.entries(ENGINES)) {
       expect(first.body).to.deep.equal(Buffer.from([0, 255, 13, 10]));
       expect(second).to.include({ jobId: unknown, reason: 'unhandled' });
       expect((await bench().until('messageFinished')).message.data).to.equal('a');
-      expect(await queue.stats()).to.deep.equal({ ...NOTHING, buried: 2 });
+      expect(countsOf(await queue.stats())).to.deep.equal({ ...NOTHING, buried: 2 });
     });
 
     it('buries a message that its holders never gave an outcome, as after crashes', async () => {
@@ -112,7 +113,7 @@ for (const [name, onEngine] of Object.entries(ENGINES)) {
       expect(handled.sort()).to.deep.equal(['a', 'b']);
       expect(bench().events('messageExpired')).to.deep.equal([]);
       expect(bench().events('workerError')).to.deep.equal([]);
-      expect(await queue.stats()).to.deep.equal(NOTHING);
+      expect(countsOf(await queue.stats())).to.deep.equal(NOTHING);
     });
 
     it('lets slots finish when it is stopped, and takes nothing more', async () => {
@@ -132,7 +133,7 @@ for (const [name, onEngine] of Object.entries(ENGINES)) {
       await run;
       expect(bench().events('messageFinished')).to.have.length(3);
       expect(bench().events('workerStopped')).to.deep.equal([{ queues: [queue.name], finished: 3, failed: 0 }]);
-      expect(await queue.stats()).to.deep.equal({ ...NOTHING, ready: 7 });
+      expect(countsOf(await queue.stats())).to.deep.equal({ ...NOTHING, ready: 7 });
     });
 
     it('costs no message an attempt when it is stopped in full run', async () => {
@@ -162,7 +163,7 @@ for (const [name, onEngine] of Object.entries(ENGINES)) {
         await heir.worker.stop();
         expect(bench().events('messageFailed')).to.deep.equal([]);
       }
-      expect(await queue.stats()).to.deep.equal(NOTHING);
+      expect(countsOf(await queue.stats())).to.deep.equal(NOTHING);
     });
 
     it('gives back at once what is not finished when the grace is over', async () => {
@@ -179,7 +180,7 @@ for (const [name, onEngine] of Object.entries(ENGINES)) {
       await worker.stop({ grace: 100 });
       expect(performance.now() - start).to.be.within(90, 2000);
       expect(contexts.map(({ signal }) => signal.aborted)).to.deep.equal([true, true, true]);
-      expect(await queue.stats()).to.deep.equal({ ...NOTHING, ready: 3 });
+      expect(countsOf(await queue.stats())).to.deep.equal({ ...NOTHING, ready: 3 });
       expect(bench().events('messageReleased')).to.have.length(3);
     });
   });

@@ -6,6 +6,7 @@ export type {
   ConsumeOptions,
   Consumer,
   Driver,
+  MessageCounts,
   PeekState,
   PutItem,
   PutOptions,

@@ -35,7 +35,7 @@ export async function open(): Promise<SqliteContender> {
       const worker = new Worker(queue, signals, { concurrency });
       const measured = await measure(messages, () => Promise.race([tally.done, worker.run()]));
       await worker.stop();
-      const { ready, reserved } = await queue.stats();
+      const { ready = 0, reserved = 0 } = (await queue.stats()) ?? {};
       return { ...measured, intact: tally.isIntact && ready + reserved === 0 };
     },
 

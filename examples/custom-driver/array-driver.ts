@@ -1,9 +1,9 @@
 // A driver for an engine of one's own. The engine is an array in this process; the rest is what every driver has to do.
 import { EventEmitter } from 'node:events';
-import type { ConsumeOptions, Consumer, Driver, DriverOptions, QueueStats, Reservation } from 'haricot';
+import type { ConsumeOptions, Consumer, Driver, DriverOptions, MessageCounts, Reservation } from 'haricot';
 import { DriverClosedError, LeaseLostError } from 'haricot';
 
-type State = keyof QueueStats;
+type State = keyof MessageCounts;
 
 /** A message in the engine. */
 interface Row {
@@ -207,8 +207,17 @@ export async function openArray(url: string, { prefix }: DriverOptions): Promise
     },
 
     async stats(queue) {
-      const count = (state: State): number => find(queue).list(state).length;
-      return { ready: count('ready'), delayed: count('delayed'), reserved: count('reserved'), buried: count('buried') };
+      const rows = open().queues.get(prefix + queue);
+      if (rows === undefined) return null;
+      const count = (state: State): number => rows.list(state).length;
+      const pausedMs = rows.pausedUntil - performance.now();
+      return {
+        ready: count('ready'),
+        delayed: count('delayed'),
+        reserved: count('reserved'),
+        buried: count('buried'),
+        pausedUntil: pausedMs > 0 ? new Date(Date.now() + pausedMs) : null,
+      };
     },
 
     async queues() {

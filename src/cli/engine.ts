@@ -2,13 +2,16 @@ import { existsSync } from 'node:fs';
 import { isAbsolute, relative } from 'node:path';
 import { openDriver } from '../drivers/open.js';
 import { parseLocation } from '../drivers/sqlite/location.js';
-import type { Driver } from '../queue/driver.js';
+import type { Driver, QueueStats } from '../queue/driver.js';
 import { InvalidOptionError } from '../queue/errors.js';
 import { checkQueueName } from '../queue/name.js';
 import { Queue } from '../queue/queue.js';
 import { CommandFailedError } from './errors.js';
 import { DEFAULT_URL, type GlobalOptions, shownUrl, urlOf } from './global-options.js';
 import { note, type Output } from './output.js';
+
+/** How many queues an error names. */
+const NAMES_SHOWN = 10;
 
 /** Runs `use` on the engine that `--url` or HARICOT_URL names, which must be there. */
 export function onEngine<T>(options: GlobalOptions, use: (driver: Driver) => Promise<T>): Promise<T> {
@@ -28,6 +31,21 @@ export function onEngine<T>(options: GlobalOptions, use: (driver: Driver) => Pro
 export async function onQueue<T>(options: GlobalOptions, name: string, use: (queue: Queue) => Promise<T>): Promise<T> {
   checkQueueName(name);
   return onEngine(options, (driver) => use(new Queue(driver, name)));
+}
+
+/** @throws CommandFailedError where there is no such queue: nothing can be seen or done there */
+export async function statsOf({ driver, name }: Queue): Promise<QueueStats> {
+  const stats = await driver.stats(name);
+  if (stats !== null) return stats;
+  const names = (await driver.queues()).sort();
+  const others = names.length === 0 ? 'the engine has no queues' : `the engine has ${listed(names)}`;
+  throw new CommandFailedError('NO_QUEUE', `there is no queue "${name}"; ${others}`);
+}
+
+/** Not so many that the sentence gets lost. */
+function listed(names: readonly string[]): string {
+  const more = names.length - NAMES_SHOWN;
+  return names.slice(0, NAMES_SHOWN).join(', ') + (more > 0 ? ` and ${more} more` : '');
 }
 
 /** As `onEngine`, for commands that make a new database where there is none. */

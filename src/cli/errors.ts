@@ -2,7 +2,14 @@ import { describeError } from './text.js';
 
 /** Something that the command was asked for cannot be done. What the user typed wrong is an InvalidOptionError instead. */
 export class CommandFailedError extends Error {
-  readonly code: 'NOT_FOUND' | 'NO_DATABASE' | 'SLOTS_FAILED' | 'DEMO_FAILED' | 'INTERRUPTED' | 'UNFINISHED';
+  readonly code:
+    | 'NOT_FOUND'
+    | 'NO_DATABASE'
+    | 'NO_QUEUE'
+    | 'SLOTS_FAILED'
+    | 'DEMO_FAILED'
+    | 'INTERRUPTED'
+    | 'UNFINISHED';
 
   constructor(code: CommandFailedError['code'], message: string, options?: ErrorOptions) {
     super(message, options);

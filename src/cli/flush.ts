@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { QueueStats } from '../queue/driver.js';
 import { InvalidOptionError } from '../queue/errors.js';
 import type { Queue } from '../queue/queue.js';
-import { onQueue } from './engine.js';
+import { onQueue, statsOf } from './engine.js';
 import type { GlobalOptions } from './global-options.js';
 import { type Output, print } from './output.js';
 import { Progress } from './progress.js';
@@ -27,7 +27,7 @@ export function defineFlush(command: Command, output: Output): void {
     .action(async (name: string) => {
       const { json = false, force, ...global } = command.optsWithGlobals<FlushCommandOptions>();
       const { removed, reserved } = await onQueue(global, name, async (queue) => {
-        const before = await queue.stats();
+        const before = await statsOf(queue);
         if (!force) throw refusal(name, before);
         return { removed: await flush(queue, before, new Progress(output, json)), reserved: before.reserved };
       });
@@ -47,7 +47,7 @@ function refusal(name: string, stats: QueueStats): InvalidOptionError {
 /** The engine flushes in one go: how far it is, the counts of the queue tell meanwhile. */
 async function flush(queue: Queue, before: QueueStats, progress: Progress): Promise<number> {
   const goal = atRest(before);
-  const look = async (): Promise<void> => progress.show(`removed ${goal - atRest(await queue.stats())} of ${goal}`);
+  const look = async (): Promise<void> => progress.show(`removed ${goal - atRest(await statsOf(queue))} of ${goal}`);
   // A look that fails shows nothing: the flush itself will say what is wrong.
   const timer = progress.wanted ? setInterval(() => void look().catch(() => {}), LOOK_MS) : undefined;
   try {

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import type { Queue } from '../queue/queue.js';
-import { onQueue } from './engine.js';
+import { onQueue, statsOf } from './engine.js';
 import type { GlobalOptions } from './global-options.js';
 import { parseCount } from './options.js';
 import { type Output, print } from './output.js';
@@ -42,12 +42,12 @@ export function defineKick(command: Command, output: Output): void {
  * must not happen between two chunks: all are kicked from the state in which the first one is found.
  */
 async function kick(queue: Queue, limit: number, progress: Progress): Promise<Kicked> {
-  const { buried, delayed } = await queue.stats();
+  const { buried, delayed } = await statsOf(queue);
   const state = buried > 0 ? 'buried' : 'delayed';
   const goal = Math.min(limit, buried > 0 ? buried : delayed);
   let kicked = 0;
   try {
-    while (kicked < goal && (kicked === 0 || (await queue.stats())[state] > 0)) {
+    while (kicked < goal && (kicked === 0 || (await statsOf(queue))[state] > 0)) {
       const asked = Math.min(CHUNK, goal - kicked);
       const done = await queue.kick(asked);
       kicked += done;

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import type { Driver, QueueStats } from '../queue/driver.js';
-import { onEngine, onQueue } from './engine.js';
+import type { Driver, MessageCounts, QueueStats } from '../queue/driver.js';
+import { onEngine, onQueue, statsOf } from './engine.js';
 import type { GlobalOptions } from './global-options.js';
 import { type Output, print } from './output.js';
 import { type Column, printTable } from './table.js';
@@ -31,7 +31,7 @@ export function defineStats(command: Command, output: Output): void {
       const rows =
         name === undefined
           ? await onEngine(global, statsOfAll)
-          : [{ queue: name, ...(await onQueue(global, name, (queue) => queue.stats())) }];
+          : [{ queue: name, ...(await onQueue(global, name, statsOf)) }];
       if (json || rows.length === 1) printTable(output, json, COLUMNS, rows);
       else if (rows.length === 0) print(output, false, 'no queues', {});
       else printTable(output, false, COLUMNS, [...rows, total(rows)]);
@@ -41,15 +41,20 @@ export function defineStats(command: Command, output: Output): void {
 /** Every queue of the engine, by name. */
 export async function statsOfAll(driver: Driver): Promise<NamedStats[]> {
   const names = (await driver.queues()).sort();
-  return Promise.all(names.map(async (queue) => ({ queue, ...(await driver.stats(queue)) })));
+  const found = await Promise.all(names.map((queue) => driver.stats(queue)));
+  // One that has gone meanwhile is left out.
+  return names.flatMap((queue, index) => {
+    const stats = found[index];
+    return stats ? [{ queue, ...stats }] : [];
+  });
 }
 
-export function sum({ ready, delayed, reserved, buried }: QueueStats): number {
+export function sum({ ready, delayed, reserved, buried }: MessageCounts): number {
   return ready + delayed + reserved + buried;
 }
 
 function total(rows: readonly NamedStats[]): NamedStats {
-  const count = (state: keyof QueueStats): number => rows.reduce((sum, row) => sum + row[state], 0);
+  const count = (state: keyof MessageCounts): number => rows.reduce((sum, row) => sum + row[state], 0);
   return {
     // With its space, no queue's name.
     queue: counted(rows.length, 'queue'),
@@ -57,5 +62,6 @@ function total(rows: readonly NamedStats[]): NamedStats {
     delayed: count('delayed'),
     reserved: count('reserved'),
     buried: count('buried'),
+    pausedUntil: null,
   };
 }

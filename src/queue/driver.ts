@@ -40,11 +40,17 @@ export interface StoredMessage {
 }
 
 /** How many messages are in each state. */
-export interface QueueStats {
+export interface MessageCounts {
   readonly ready: number;
   readonly delayed: number;
   readonly reserved: number;
   readonly buried: number;
+}
+
+/** The state of a queue. */
+export interface QueueStats extends MessageCounts {
+  /** When its pause ends; `null` where it is not paused. An engine with a coarser clock rounds up. */
+  readonly pausedUntil: Date | null;
 }
 
 /** Which of several queues is served first: they take turns, or the first named that has a message is. */
@@ -123,7 +129,11 @@ export interface Driver {
   kick(queue: string, limit: number): Promise<number>;
   /** @returns whether there was such a message that nobody held */
   delete(queue: string, id: string): Promise<boolean>;
-  stats(queue: string): Promise<QueueStats>;
+  /**
+   * Counts the messages of a queue.
+   * @returns `null` where there is no such queue. Whether one that is empty still exists depends on the engine.
+   */
+  stats(queue: string): Promise<QueueStats | null>;
   queues(): Promise<string[]>;
   /** Delivers nothing from `queue` for so long; 0 ends a pause. */
   pause(queue: string, ms: number): Promise<void>;

@@ -117,7 +117,12 @@ export class Queue {
     return jobIds;
   }
 
-  stats(): Promise<QueueStats> {
+  /**
+   * Counts the messages in each state, and tells until when the queue is paused.
+   * @returns `null` where there is no such queue. Whether one that is empty still exists depends on the engine: SQLite keeps
+   * every queue that was ever used, beanstalkd forgets one with its last message.
+   */
+  stats(): Promise<QueueStats | null> {
     return this.driver.stats(this.name);
   }
 

@@ -3,6 +3,9 @@ import { refuses, texts } from './checks.js';
 import type { Declaration } from './declaration.js';
 import { STATES } from './trial.js';
 
+/** How much an engine that knows whole seconds may be off, and clocks that are not the same, in milliseconds. */
+const COARSE_MS = 1500;
+
 /** What an operator sees. */
 export function looking(declaration: Declaration): void {
   declaration.describe('peek', () => {
@@ -86,7 +89,6 @@ export function looking(declaration: Declaration): void {
   declaration.describe('stats and queues', () => {
     declaration.it('tell at each step where a message is', async (trial) => {
       const { driver, queue } = trial;
-      await trial.counts({}, 'of a queue that nobody has used');
       await trial.put('a', { delayMs: 60_000 });
       await trial.counts({ delayed: 1 }, 'after a put with a delay');
       await driver.kick(queue, 1);
@@ -113,8 +115,32 @@ export function looking(declaration: Declaration): void {
       await trial.oneOfEach();
       await trial.putMany(['a', 'b', 'c']);
       await trial.next(await trial.consume());
-      const stats = await (await trial.anotherDriver()).stats(trial.queue);
-      assert.deepEqual({ ...stats }, { ready: 3, delayed: 1, reserved: 1, buried: 1 });
+      const counts = await trial.countsOf(trial.queue, await trial.anotherDriver());
+      assert.deepEqual(counts, { ready: 3, delayed: 1, reserved: 1, buried: 1 });
+    });
+
+    declaration.it('know no queue that nobody has used', async (trial) => {
+      await trial.put('a');
+      assert.equal(await trial.driver.stats(trial.newQueue()), null);
+    });
+
+    declaration.it('tell until when a queue is paused, to every driver', async (trial) => {
+      await trial.put('a');
+      const other = await trial.anotherDriver();
+      const pausedUntil = async () => (await other.stats(trial.queue))?.pausedUntil;
+      assert.equal(await pausedUntil(), null, 'of a queue that is not paused');
+      const before = Date.now();
+      await trial.driver.pause(trial.queue, 60_000);
+      const until = await pausedUntil();
+      const after = Date.now();
+      assert.ok(until instanceof Date, `pausedUntil of a paused queue must be a Date, got ${String(until)}`);
+      const told = `the pause of 60 s is told to end ${until.getTime() - before} ms after it began`;
+      assert.ok(until.getTime() >= before + 60_000 - COARSE_MS && until.getTime() <= after + 60_000 + COARSE_MS, told);
+      await trial.driver.pause(trial.queue, 0);
+      assert.equal(await pausedUntil(), null, 'behind a pause that was ended');
+      await trial.driver.pause(trial.queue, trial.secondMs);
+      await trial.next(await trial.consume());
+      assert.equal(await pausedUntil(), null, 'behind a pause that has ended by itself');
     });
 
     declaration.it('list the queues that have messages, in whatever state', async (trial) => {

@@ -86,7 +86,7 @@ export function settling(declaration: Declaration): void {
         await trial.put('a');
         const settled = await trial.next(consumer);
         await settled[first]();
-        const before = await trial.driver.stats(trial.queue);
+        const before = await trial.countsOf(trial.queue);
         for (const command of ['ack', 'release', 'bury', 'touch'] as const) {
           await refuses('LEASE_LOST', `${command}() after ${first}()`, settled[command]());
         }

@@ -5,9 +5,9 @@ import type {
   ConsumeOptions,
   Consumer,
   Driver,
+  MessageCounts,
   PeekState,
   PutOptions,
-  QueueStats,
   Reservation,
   ReserveOptions,
 } from '../queue/driver.js';
@@ -16,7 +16,7 @@ import type { Engine, Pace } from './engine.js';
 
 export const STATES = ['ready', 'delayed', 'buried'] as const;
 
-const NOTHING: QueueStats = { ready: 0, delayed: 0, reserved: 0, buried: 0 };
+const NOTHING: MessageCounts = { ready: 0, delayed: 0, reserved: 0, buried: 0 };
 
 /** How much earlier a clock may seem to strike: the engine's and ours are not read in the same moment, nor as finely. */
 const CLOCK_MS = 10;
@@ -140,17 +140,23 @@ export class Trial {
     return bodies;
   }
 
+  /** How many messages are in each state; none where there is no such queue. */
+  async countsOf(queue: string, driver: Driver = this.driver): Promise<MessageCounts> {
+    const { ready, delayed, reserved, buried } = (await driver.stats(queue)) ?? NOTHING;
+    return { ready, delayed, reserved, buried };
+  }
+
   /** Checks how many messages are in each state; none where nothing is said. */
-  async counts(expected: Partial<QueueStats>, when: string, queue: string = this.queue): Promise<void> {
-    assert.deepEqual({ ...(await this.driver.stats(queue)) }, { ...NOTHING, ...expected }, `stats ${when}`);
+  async counts(expected: Partial<MessageCounts>, when: string, queue: string = this.queue): Promise<void> {
+    assert.deepEqual(await this.countsOf(queue), { ...NOTHING, ...expected }, `stats ${when}`);
   }
 
   /** Waits until there are so many messages in each state. */
-  async untilCounts(expected: Partial<QueueStats>, what: string): Promise<void> {
+  async untilCounts(expected: Partial<MessageCounts>, what: string): Promise<void> {
     let found = NOTHING;
     try {
       await until(this.patienceMs, what, async () => {
-        found = await this.driver.stats(this.queue);
+        found = await this.countsOf(this.queue);
         return Object.entries({ ...NOTHING, ...expected }).every(([state, count]) => count === found[state as 'ready']);
       });
     } catch (error) {
@@ -199,7 +205,7 @@ export class Trial {
     await sweeper.pause(queue, 0);
     await until(this.patienceMs, 'the messages that the test has left can be flushed', async () => {
       await sweeper.flush(queue);
-      const { ready, delayed, reserved, buried } = await sweeper.stats(queue);
+      const { ready, delayed, reserved, buried } = await this.countsOf(queue, sweeper);
       return ready + delayed + reserved + buried === 0;
     });
   }

@@ -17,7 +17,7 @@ describe('haricot flush', () => {
 
   it('says nothing of workers that hold nothing', async () => {
     const { driver, output } = harness();
-    driver.stats = async () => ({ ready: 1, delayed: 0, reserved: 0, buried: 0 });
+    driver.stats = async () => ({ ready: 1, delayed: 0, reserved: 0, buried: 0, pausedUntil: null });
     driver.flush = async () => 1;
     await harness().run('mail', '--force');
     expect(output.out).to.equal('removed 1 message from "mail"\n');
@@ -53,7 +53,7 @@ describe('haricot flush', () => {
       slow.driver.stats = async () => {
         // A look that fails is none.
         if (++asked === 3) throw new Error('busy');
-        return { ready: left, delayed: 0, reserved: 0, buried: 0 };
+        return { ready: left, delayed: 0, reserved: 0, buried: 0, pausedUntil: null };
       };
       slow.driver.flush = async () => {
         while (left > 0) {

@@ -7,7 +7,7 @@ import { CommandHarness, terminal, useCommand } from './harness.js';
 
 /** Lets the fake engine hold so many messages, and kick as the contract says. */
 function fill({ driver }: CommandHarness, held: { buried: number; delayed: number }, onKick = async () => {}): void {
-  driver.stats = async () => ({ ready: 0, reserved: 0, ...held });
+  driver.stats = async () => ({ ready: 0, reserved: 0, ...held, pausedUntil: null });
   driver.kick = async (queue, limit) => {
     driver.calls.push(['kick', queue, limit]);
     await onKick();

@@ -43,7 +43,7 @@ describe('haricot stats', () => {
     const { driver } = harness();
     driver.queues = async () => ['sms', 'mail'];
     await harness().run('--json');
-    const counts = { ready: 1, delayed: 2, reserved: 3, buried: 4 };
+    const counts = { ready: 1, delayed: 2, reserved: 3, buried: 4, pausedUntil: null };
     expect(harness().records).to.deep.equal([
       { queue: 'mail', ...counts },
       { queue: 'sms', ...counts },

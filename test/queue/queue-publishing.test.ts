@@ -7,6 +7,7 @@ import { defineMessage } from '../../src/queue/message.js';
 import { type PublishOptions, Queue } from '../../src/queue/queue.js';
 import type { SignalEvents } from '../../src/signals/catalogue.js';
 import { SignalDispatcher } from '../../src/signals/dispatcher.js';
+import { countsOf } from '../support/counts.js';
 import { rejection, thrown } from '../support/failures.js';
 import { FakeDriver } from '../support/fake-driver.js';
 
@@ -43,7 +44,7 @@ describe('A queue', () => {
   it('hands what it does not do itself to the engine, under its name', async () => {
     const driver = new FakeDriver();
     const queue = new Queue(driver, 'mail');
-    expect(await queue.stats()).to.deep.equal({ ready: 1, delayed: 2, reserved: 3, buried: 4 });
+    expect(countsOf(await queue.stats())).to.deep.equal({ ready: 1, delayed: 2, reserved: 3, buried: 4 });
     expect((await queue.peek('ready'))[0]?.body.toString()).to.equal('peeked');
     expect(await queue.kick()).to.equal(2);
     expect(await queue.delete('7')).to.equal(true);

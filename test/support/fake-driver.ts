@@ -237,9 +237,9 @@ export class FakeDriver implements Driver {
     return true;
   }
 
-  async stats(...args: unknown[]): Promise<QueueStats> {
+  async stats(...args: unknown[]): Promise<QueueStats | null> {
     this.calls.push(['stats', ...args]);
-    return { ready: 1, delayed: 2, reserved: 3, buried: 4 };
+    return { ready: 1, delayed: 2, reserved: 3, buried: 4, pausedUntil: null };
   }
 
   async queues(): Promise<string[]> {

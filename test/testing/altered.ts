@@ -55,7 +55,7 @@ export function alterStats(driver: Driver, change: (stats: QueueStats) => Partia
   return alterDriver(driver, ({ stats }) => ({
     stats: async (queue) => {
       const found = await stats(queue);
-      return { ...found, ...change(found) };
+      return found && { ...found, ...change(found) };
     },
   }));
 }

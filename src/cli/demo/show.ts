@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Driver } from '../../queue/driver.js';
 import { Queue } from '../../queue/queue.js';
 import { type Paint, painter, plain, type Style } from '../colour.js';
+import { statsOf } from '../engine.js';
 import { CommandFailedError } from '../errors.js';
 import { type Output, print } from '../output.js';
 import { sum } from '../stats.js';
@@ -91,7 +92,7 @@ export class Show {
       'What nobody could handle is left, until somebody has looked at it and kicks or deletes it.',
       '(The demo deletes it when it ends, and whatever else it has made.)',
     );
-    const { ready, delayed, reserved, buried } = await queue.stats();
+    const { ready, delayed, reserved, buried } = await statsOf(queue);
     const counts = `${ready} ready, ${delayed} delayed, ${reserved} reserved, ${buried} buried`;
     this.#tell('queue', counts, { left: { queue: queue.name, ready, delayed, reserved, buried } });
     for (const stored of await queue.peek('buried')) {
@@ -126,5 +127,6 @@ function settles(line: string, json: boolean): boolean {
 
 /** A queue that nobody uses: on an engine that is not ours, somebody may. */
 async function freeName(driver: Driver): Promise<string> {
-  return sum(await driver.stats(QUEUE)) === 0 ? QUEUE : `${QUEUE}-${randomBytes(4).toString('hex')}`;
+  const stats = await driver.stats(QUEUE);
+  return stats === null || sum(stats) === 0 ? QUEUE : `${QUEUE}-${randomBytes(4).toString('hex')}`;
 }

@@ -92,13 +92,15 @@ class BeanstalkdDriver implements Driver {
     return deleted(client, id);
   }
 
-  async stats(queue: string): Promise<QueueStats> {
+  async stats(queue: string): Promise<QueueStats | null> {
     const stats = await (await this.#tube(queue)).stats();
+    if (stats === null) return null;
     return {
-      ready: stats?.currentJobsReady ?? 0,
-      delayed: stats?.currentJobsDelayed ?? 0,
-      reserved: stats?.currentJobsReserved ?? 0,
-      buried: stats?.currentJobsBuried ?? 0,
+      ready: stats.currentJobsReady,
+      delayed: stats.currentJobsDelayed,
+      reserved: stats.currentJobsReserved,
+      buried: stats.currentJobsBuried,
+      pausedUntil: pauseEnd(stats.pause, stats.pauseTimeLeft),
     };
   }
 
@@ -157,6 +159,11 @@ function closed(): DriverClosedError {
 function peek(tube: Tube, state: PeekState): Promise<StoredJob | null> {
   if (state === 'ready') return tube.peekReady();
   return state === 'delayed' ? tube.peekDelayed() : tube.peekBuried();
+}
+
+/** The server rounds the rest of a pause down to whole seconds. */
+function pauseEnd(seconds: number, secondsLeft: number): Date | null {
+  return seconds > 0 ? new Date(Date.now() + (secondsLeft + 1) * 1000) : null;
 }
 
 function onWire({ priority, delayMs, ttrMs }: PutOptions): { priority: number; delay: number; ttr: number } {

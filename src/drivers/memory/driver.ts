@@ -44,8 +44,6 @@ export function openMemory(url: string, { prefix }: { readonly prefix: string })
   });
 }
 
-const NOTHING: QueueStats = { ready: 0, delayed: 0, reserved: 0, buried: 0 };
-
 class MemoryDriver implements Driver {
   readonly capabilities: Capabilities = { peekMany: true, buryReason: true, shared: false };
   readonly #engine: MemoryEngine;
@@ -92,8 +90,8 @@ class MemoryDriver implements Driver {
     return this.#find(queue)?.delete(id) ?? false;
   }
 
-  async stats(queue: string): Promise<QueueStats> {
-    return this.#find(queue)?.stats() ?? NOTHING;
+  async stats(queue: string): Promise<QueueStats | null> {
+    return this.#find(queue)?.stats() ?? null;
   }
 
   async queues(): Promise<string[]> {

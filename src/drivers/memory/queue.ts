@@ -170,8 +170,9 @@ export class MemoryQueue {
   }
 
   stats(): QueueStats {
-    this.#change(() => {});
+    const pausedMs = this.#change((now) => this.#pausedUntil - now);
     return {
+      pausedUntil: pausedMs > 0 ? new Date(Math.ceil(Date.now() + pausedMs)) : null,
       ready: this.#ready.size,
       delayed: this.#delayed.size,
       reserved: this.#leased.size,

@@ -141,10 +141,13 @@ class SqliteDriver implements Driver {
     return this.#transactions.add((messages, now) => messages.delete(queueId, Number(id), now));
   }
 
-  async stats(queue: string): Promise<QueueStats> {
+  async stats(queue: string): Promise<QueueStats | null> {
     const id = await this.#known(queue);
-    if (id === undefined) return { ready: 0, delayed: 0, reserved: 0, buried: 0 };
-    return this.#file.read((messages) => messages.stats(id, Date.now()));
+    if (id === undefined) return null;
+    return this.#file.read((messages) => {
+      const now = Date.now();
+      return { ...messages.stats(id, now), pausedUntil: messages.pausedUntil(id, now) };
+    });
   }
 
   async queues(): Promise<string[]> {

@@ -1,4 +1,4 @@
-import type { PeekState, PutItem, PutOptions, QueueStats } from '../../queue/driver.js';
+import type { MessageCounts, PeekState, PutItem, PutOptions } from '../../queue/driver.js';
 import { InvalidOptionError } from '../../queue/errors.js';
 import type { Connection, Row, SqlValue, Statement } from './binding.js';
 
@@ -10,7 +10,7 @@ const BURIED = 5;
 
 const STATES: Readonly<Record<PeekState, number>> = { ready: READY, delayed: DELAYED, buried: BURIED };
 
-const NAMES: Readonly<Record<number, keyof QueueStats>> = {
+const NAMES: Readonly<Record<number, keyof MessageCounts>> = {
   [READY]: 'ready',
   [DELAYED]: 'delayed',
   [RESERVED]: 'reserved',
@@ -192,7 +192,7 @@ export class Messages {
     return { promising: ready === 1 || due <= now, changesAt: due };
   }
 
-  stats(queue: number, now: number): QueueStats {
+  stats(queue: number, now: number): MessageCounts {
     const counts = { ready: 0, delayed: 0, reserved: 0, buried: 0 };
     const rows = this.#prepared(
       `SELECT state, 0 AS over, count(*) AS count FROM messages WHERE queue = ?1 GROUP BY state
@@ -262,6 +262,14 @@ export class Messages {
        (SELECT id FROM messages WHERE queue = ?1 AND (state <> ${RESERVED} OR rank <= ?2) LIMIT ?3)`,
       [queue, now, limit],
     ).changes;
+  }
+
+  /** When its pause ends; `null` where it is not paused. */
+  pausedUntil(queue: number, now: number): Date | null {
+    const until = Number(
+      this.#prepared('SELECT paused_until AS until FROM queues WHERE id = ?1').get([queue])?.['until'],
+    );
+    return until > now ? new Date(until) : null;
   }
 
   pause(queue: number, until: number): void {

@@ -6,6 +6,7 @@ import { openMemory } from '../../../src/drivers/memory/driver.js';
 import type { Consumer, Driver, PutOptions, Reservation } from '../../../src/queue/driver.js';
 import { LeaseLostError } from '../../../src/queue/errors.js';
 import { useFakeClock } from '../../support/clock.js';
+import { countsOf } from '../../support/counts.js';
 import { rejection } from '../../support/failures.js';
 
 const DAY_MS = 86_400_000;
@@ -147,7 +148,7 @@ describe('The memory driver, in a process that is busy,', () => {
       const held = await consumer.reserve();
       beBusy(12);
       await rejection(held?.[command]() ?? Promise.resolve(), LeaseLostError);
-      expect((await driver.stats('mail')).ready).to.equal(1);
+      expect(countsOf(await driver.stats('mail')).ready).to.equal(1);
       await driver.flush('mail');
     }
   });
@@ -156,7 +157,7 @@ describe('The memory driver, in a process that is busy,', () => {
     await put({ delayMs: 10 });
     const reserving = consumer.reserve();
     beBusy(12);
-    expect(await driver.stats('mail')).to.include({ delayed: 0, reserved: 1 });
+    expect(countsOf(await driver.stats('mail'))).to.include({ delayed: 0, reserved: 1 });
     expect(await reserving).to.include({ attempt: 1 });
   });
 
@@ -183,6 +184,6 @@ describe('The memory driver, in a process that is busy,', () => {
     expect(await both.reserve()).to.include({ queue: 'mail' });
     await driver.flush('other');
     await put({}, 'other');
-    expect(await driver.stats('other')).to.include({ ready: 1, reserved: 0 });
+    expect(countsOf(await driver.stats('other'))).to.include({ ready: 1, reserved: 0 });
   });
 });

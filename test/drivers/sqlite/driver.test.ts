@@ -7,6 +7,7 @@ import type { Connection } from '../../../src/drivers/sqlite/binding.js';
 import { openSqlite } from '../../../src/drivers/sqlite/driver.js';
 import type { Consumer, Driver, Reservation } from '../../../src/queue/driver.js';
 import { DriverClosedError, InvalidOptionError, LeaseLostError } from '../../../src/queue/errors.js';
+import { countsOf } from '../../support/counts.js';
 import { rejection } from '../../support/failures.js';
 import { bindingWith, bytes, ONE_MINUTE, useDatabaseFiles } from './database-files.js';
 
@@ -49,7 +50,7 @@ describe('the sqlite driver', () => {
     await (await next(await first.consume(['mail'], 1))).bury({ reason: 'broken' });
     await first.close();
     const second = await files().open();
-    expect(await second.stats('mail')).to.deep.equal({ ready: 1, delayed: 1, reserved: 0, buried: 1 });
+    expect(countsOf(await second.stats('mail'))).to.deep.equal({ ready: 1, delayed: 1, reserved: 0, buried: 1 });
     expect(await second.peek('mail', 'buried', 1)).to.deep.equal([
       { id: '3', state: 'buried', body: bytes('buried'), reason: 'broken' },
     ]);
@@ -61,7 +62,7 @@ describe('the sqlite driver', () => {
     await one.put('mail', bytes('a'), ONE_MINUTE);
     expect(await one.queues()).to.deep.equal(['mail']);
     expect(await other.queues()).to.deep.equal([]);
-    expect(await other.stats('mail')).to.include({ ready: 0 });
+    expect(countsOf(await other.stats('mail'))).to.include({ ready: 0 });
     expect((await next(await one.consume(['mail'], 1))).queue).to.equal('mail');
     expect(await (await files().open()).queues()).to.deep.equal(['one-mail']);
     const error = await rejection(openSqlite(`sqlite:${files().path()}`, { prefix: '-x' }), InvalidOptionError);
@@ -103,7 +104,7 @@ describe('the sqlite driver', () => {
       consumer.reserve(),
     ]);
     expect(commits() - before).to.equal(1);
-    expect(await driver.stats('mail')).to.deep.equal({ ready: 1, delayed: 0, reserved: 2, buried: 0 });
+    expect(countsOf(await driver.stats('mail'))).to.deep.equal({ ready: 1, delayed: 0, reserved: 2, buried: 0 });
   });
 
   it('does nothing to the others of its transaction when one has lost its lease', async () => {
@@ -115,7 +116,7 @@ describe('the sqlite driver', () => {
     expect(thief.id).to.equal(lost?.id);
     await Promise.all([one?.ack(), rejection(lost?.ack() ?? Promise.resolve(), LeaseLostError), another?.ack()]);
     // Its lease is as short.
-    const { ready, reserved } = await driver.stats('mail');
+    const { ready, reserved } = countsOf(await driver.stats('mail'));
     expect(ready + reserved).to.equal(1);
   });
 
@@ -127,7 +128,7 @@ describe('the sqlite driver', () => {
     );
     const consumer = await driver.consume(['mail'], 10);
     await Promise.all([next(consumer), next(consumer), next(consumer)]);
-    expect(await driver.stats('mail')).to.deep.equal({ ready: 17, delayed: 0, reserved: 3, buried: 0 });
+    expect(countsOf(await driver.stats('mail'))).to.deep.equal({ ready: 17, delayed: 0, reserved: 3, buried: 0 });
   });
 
   it('shares the slots between queues that take turns', async () => {
@@ -154,7 +155,7 @@ describe('the sqlite driver', () => {
     for (const settle of ['ack', 'bury', 'release', 'touch'] as const) {
       await driver.put('mail', bytes('a'), { ...ONE_MINUTE, ttrMs: 1 });
       const reservation = await next(consumer);
-      while ((await driver.stats('mail')).ready === 0) await nextTurn();
+      while (countsOf(await driver.stats('mail')).ready === 0) await nextTurn();
       await reservation[settle]();
       expect(reservation.lost.aborted, settle).to.equal(false);
       if (settle === 'touch') await reservation.ack();
@@ -189,7 +190,7 @@ describe('the sqlite driver', () => {
       expect((await rejection(bad, InvalidOptionError)).message).to.equal(message);
     }
     expect(await Promise.all(good)).to.deep.equal(['1', '2']);
-    expect(await driver.stats('mail')).to.include({ ready: 2 });
+    expect(countsOf(await driver.stats('mail'))).to.include({ ready: 2 });
   });
 
   it('holds a message as long as it is told, to the longest time', async () => {
@@ -203,7 +204,7 @@ describe('the sqlite driver', () => {
     const reservation = await next(await driver.consume(['mail'], 1));
     expect(reservation.ttrMs).to.equal(4_294_967_295_000);
     await reservation.release({ delayMs: 4_294_967_295_000 });
-    expect(await driver.stats('mail')).to.include({ delayed: 1 });
+    expect(countsOf(await driver.stats('mail'))).to.include({ delayed: 1 });
     await driver.pause('mail', 4_294_967_295_000);
     await rejection(driver.pause('mail', 4_294_967_295_001), InvalidOptionError);
   });
@@ -340,7 +341,7 @@ describe('the sqlite driver', () => {
       const later = driver.put('mail', bytes('c'), ONE_MINUTE);
       await driver.close();
       expect([...(await ids), await later].sort()).to.deep.equal(['1', '2', '3']);
-      expect(await (await files().open()).stats('mail')).to.include({ ready: 3 });
+      expect(countsOf(await (await files().open()).stats('mail'))).to.include({ ready: 3 });
       await rejection(driver.queues(), DriverClosedError);
     });
 

@@ -2,6 +2,7 @@ import type { Reservation } from '../../../src/queue/driver.js';
 import { alterDriver, alterReservations, alterStats } from '../altered.js';
 import type { Fault } from './fault.js';
 
+const PAUSE = 'tell until when a queue is paused, to every driver';
 const LIFE = 'tell at each step where a message is';
 const FLUSH = 'removes all that nobody holds, and says how many messages that were';
 
@@ -80,7 +81,7 @@ export const operating: readonly Fault[] = [
     because: /0 !== 1/,
     breaks: (driver) =>
       alterDriver(driver, ({ stats, kick }) => ({
-        kick: async (queue, limit) => ((await stats(queue)).buried === 0 ? 0 : kick(queue, limit)),
+        kick: async (queue, limit) => ((await stats(queue))?.buried === 0 ? 0 : kick(queue, limit)),
       })),
   },
   {
@@ -123,7 +124,7 @@ export const operating: readonly Fault[] = [
     breaks: (driver) =>
       alterDriver(driver, ({ stats, flush }) => ({
         flush: async (queue) => {
-          const { delayed } = await stats(queue);
+          const { delayed = 0 } = (await stats(queue)) ?? {};
           return (await flush(queue)) - delayed;
         },
       })),
@@ -147,6 +148,34 @@ export const operating: readonly Fault[] = [
     breaks: (driver) => alterStats(driver, ({ ready, reserved }) => ({ ready: ready + reserved, reserved: 0 })),
   },
   {
+    what: 'counts the messages of queues that are not there',
+    fails: ['know no queue that nobody has used'],
+    because: /null/,
+    breaks: (driver) =>
+      alterDriver(driver, ({ stats }) => ({
+        stats: async (queue) =>
+          (await stats(queue)) ?? { ready: 0, delayed: 0, reserved: 0, buried: 0, pausedUntil: null },
+      })),
+  },
+  {
+    what: 'does not tell that a queue is paused',
+    fails: [PAUSE],
+    because: /pausedUntil of a paused queue must be a Date, got null/,
+    breaks: (driver) => alterStats(driver, () => ({ pausedUntil: null })),
+  },
+  {
+    what: 'tells when a pause has begun, not when it ends',
+    fails: [PAUSE],
+    because: /the pause of 60 s is told to end -?\d+ ms after it began/,
+    breaks: (driver) => alterStats(driver, ({ pausedUntil }) => ({ pausedUntil: pausedUntil && new Date() })),
+  },
+  {
+    what: 'tells of a pause that is over',
+    fails: [PAUSE],
+    because: /of a queue that is not paused/,
+    breaks: (driver) => alterStats(driver, ({ pausedUntil }) => ({ pausedUntil: pausedUntil ?? new Date(0) })),
+  },
+  {
     what: 'lists no queue without ready messages',
     fails: ['list the queues that have messages, in whatever state'],
     because: /queues\(\) lists .* once/,
@@ -154,7 +183,7 @@ export const operating: readonly Fault[] = [
       alterDriver(driver, ({ queues, stats }) => ({
         queues: async () => {
           const names = await queues();
-          const ready = await Promise.all(names.map(async (name) => (await stats(name)).ready > 0));
+          const ready = await Promise.all(names.map(async (name) => ((await stats(name))?.ready ?? 0) > 0));
           return names.filter((_, index) => ready[index]);
         },
       })),
