@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { defineMessage } from '../src/queue/message.js';
-import type { SlotContext } from '../src/signals/catalogue.js';
+import type { SlotContext } from '../src/signals/signals.js';
 import { countsOf } from '../test/support/counts.js';
 import { onBeanstalkd } from './support/engines.js';
 import { onOwnQueues, type Queues } from './support/queues.js';

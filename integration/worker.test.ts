@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import { defineMessage } from '../src/queue/message.js';
-import type { SlotContext } from '../src/signals/catalogue.js';
+import type { SlotContext } from '../src/signals/signals.js';
 import { countsOf } from '../test/support/counts.js';
 import { ENGINES } from './support/engines.js';
 import { until } from './support/until.js';

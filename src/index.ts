@@ -23,6 +23,7 @@ export { json } from './queue/json.js';
 export { defineMessage, type Message, type MessageType } from './queue/message.js';
 export { type PublishOptions, Queue, type QueueOptions, type TakeOptions } from './queue/queue.js';
 export { raw } from './queue/raw.js';
+export { type ConnectOptions, type Disconnect, SignalDispatcher } from './signals/dispatcher.js';
 export type {
   FailureReason,
   MessageSlot,
@@ -30,8 +31,8 @@ export type {
   ObserverSignal,
   SignalEvents,
   SlotContext,
-} from './signals/catalogue.js';
-export { type ConnectOptions, type Disconnect, SignalDispatcher } from './signals/dispatcher.js';
+  StopReason,
+} from './signals/signals.js';
 export type { Unhandled, WorkerOptions } from './worker/options.js';
 export type { Backoff, ExponentialBackoff } from './worker/retry.js';
 export { Worker } from './worker/worker.js';

@@ -1,6 +1,6 @@
 import { Queue } from '../../src/queue/queue.js';
-import { type ObserverSignal, observerSignals, type SignalEvents } from '../../src/signals/catalogue.js';
 import { SignalDispatcher } from '../../src/signals/dispatcher.js';
+import { type ObserverSignal, observerSignals, type SignalEvents } from '../../src/signals/signals.js';
 import type { WorkerOptions } from '../../src/worker/options.js';
 import { Worker } from '../../src/worker/worker.js';
 import type { Engine } from './engines.js';

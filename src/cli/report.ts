@@ -1,6 +1,6 @@
 import type { Message } from '../queue/message.js';
-import type { ObserverSignal, SignalEvents } from '../signals/catalogue.js';
 import type { SignalDispatcher } from '../signals/dispatcher.js';
+import type { ObserverSignal, SignalEvents } from '../signals/signals.js';
 import { painter } from './colour.js';
 import { type Output, print } from './output.js';
 import { describeError, printable } from './text.js';

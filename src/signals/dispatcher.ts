@@ -1,4 +1,6 @@
 import type { Message, MessageType } from '../queue/message.js';
+import { MessageSlots, type SlotCall, type Validate } from './message-slots.js';
+import { Observers } from './observers.js';
 import {
   type MessageSlot,
   type Observer,
@@ -6,9 +8,7 @@ import {
   observerSignals,
   type SignalEvents,
   type SlotContext,
-} from './catalogue.js';
-import { MessageSlots, type SlotCall, type Validate } from './message-slots.js';
-import { Observers } from './observers.js';
+} from './signals.js';
 
 export interface ConnectOptions {
   /** Disconnects the slot before its first call. One that is also connected without it stays. Default false. */

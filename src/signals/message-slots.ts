@@ -1,5 +1,5 @@
 import type { Message, MessageType } from '../queue/message.js';
-import type { MessageSlot, SlotContext } from './catalogue.js';
+import type { MessageSlot, SlotContext } from './signals.js';
 
 /** Checks a message's data for a type: what the type's schema makes of it, or a promise of that. */
 export type Validate = (type: MessageType<unknown, unknown>, data: unknown) => unknown;

@@ -1,5 +1,5 @@
 import { createDebug } from '../debug.js';
-import type { Observer, ObserverSignal, SignalEvents } from './catalogue.js';
+import type { Observer, ObserverSignal, SignalEvents } from './signals.js';
 
 const debug = createDebug('haricot:signals');
 

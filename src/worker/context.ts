@@ -1,5 +1,5 @@
 import type { Reservation } from '../queue/driver.js';
-import type { SlotContext } from '../signals/catalogue.js';
+import type { SlotContext } from '../signals/signals.js';
 
 /** What the slots of one delivery are told. */
 export class DeliveryContext implements SlotContext {

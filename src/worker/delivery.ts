@@ -2,11 +2,11 @@ import type { Reservation } from '../queue/driver.js';
 import { LeaseLostError, SlotTimeoutError } from '../queue/errors.js';
 import { type Message, validate } from '../queue/message.js';
 import type { Queue } from '../queue/queue.js';
-import type { FailureReason } from '../signals/catalogue.js';
 import type { SignalDispatcher } from '../signals/dispatcher.js';
 import type { SlotCall } from '../signals/message-slots.js';
-import type { Alarm, Alarms } from './alarms.js';
+import type { FailureReason } from '../signals/signals.js';
 import { DeliveryContext } from './context.js';
+import type { DeadlineTimer, HasDeadline } from './deadline-timer.js';
 import { LeaseKeeper } from './lease.js';
 import type { Settings } from './options.js';
 
@@ -15,7 +15,7 @@ export interface DeliveryEnvironment {
   readonly queue: Queue;
   readonly signals: SignalDispatcher;
   readonly settings: Settings;
-  readonly alarms: Alarms;
+  readonly timer: DeadlineTimer;
   /** Whether the engine keeps the reason of a burial. */
   readonly keepsReason: boolean;
 }
@@ -56,7 +56,7 @@ export class Delivery {
   #message: Message | undefined;
   #context: DeliveryContext | undefined;
   #lease: LeaseKeeper | undefined;
-  #timeout: Alarm | undefined;
+  #timeout: HasDeadline | undefined;
   #isDecided = false;
   #resolve: (verdict: Verdict | Promise<Verdict>) => void = () => {};
 
@@ -122,15 +122,15 @@ export class Delivery {
 
   /** From now on it can be interrupted. */
   #limit(): void {
-    const { alarms, signals, settings } = this.#environment;
-    this.#lease = new LeaseKeeper(this.#reservation, alarms, {
+    const { timer, signals, settings } = this.#environment;
+    this.#lease = new LeaseKeeper(this.#reservation, timer, {
       onLost: (reason) => this.#interrupt(reason, (message) => ({ outcome: 'lost', message })),
       onError: (error) => signals.emit('workerError', { error }),
     });
     const { slotTimeoutMs } = settings;
     if (slotTimeoutMs === undefined) return;
-    this.#timeout = { at: this.#began + slotTimeoutMs, ring: () => this.#runOutOfTime(slotTimeoutMs) };
-    alarms.set(this.#timeout);
+    this.#timeout = { deadlineAt: this.#began + slotTimeoutMs, onDeadline: () => this.#runOutOfTime(slotTimeoutMs) };
+    timer.set(this.#timeout);
   }
 
   #runOutOfTime(ms: number): void {
@@ -194,7 +194,7 @@ export class Delivery {
     if (this.#isDecided) return;
     this.#isDecided = true;
     this.#lease?.stop();
-    if (this.#timeout) this.#environment.alarms.cancel(this.#timeout);
+    if (this.#timeout) this.#environment.timer.cancel(this.#timeout);
     this.#resolve(verdict());
   }
 

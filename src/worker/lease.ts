@@ -1,7 +1,7 @@
 import type { Reservation } from '../queue/driver.js';
 import { LONGEST_TIMER_MS } from '../queue/duration.js';
 import { LeaseLostError } from '../queue/errors.js';
-import type { Alarm, Alarms } from './alarms.js';
+import type { DeadlineTimer, HasDeadline } from './deadline-timer.js';
 
 /** The lease is renewed when this part of it is over: a touch that is late or fails can be repeated in time. */
 const RENEW_AFTER = 0.4;
@@ -19,12 +19,12 @@ export interface LeaseEvents {
 }
 
 /** Looks after a lease for as long as its message is worked on: renews it, and tells when it is lost. */
-export class LeaseKeeper implements Alarm {
+export class LeaseKeeper implements HasDeadline {
   readonly #reservation: Reservation;
-  readonly #alarms: Alarms;
+  readonly #timer: DeadlineTimer;
   readonly #events: LeaseEvents;
   readonly #onAbort = (): void => {
-    this.#alarms.cancel(this);
+    this.#timer.cancel(this);
     this.#events.onLost(this.#reservation.lost.reason);
   };
   #isWatching = false;
@@ -32,20 +32,20 @@ export class LeaseKeeper implements Alarm {
   #renewedAt: number;
   #at: number;
 
-  constructor(reservation: Reservation, alarms: Alarms, events: LeaseEvents) {
+  constructor(reservation: Reservation, timer: DeadlineTimer, events: LeaseEvents) {
     this.#reservation = reservation;
-    this.#alarms = alarms;
+    this.#timer = timer;
     this.#events = events;
     this.#renewedAt = performance.now();
     this.#at = this.#renewedAt + WATCH_AFTER_MS;
-    alarms.set(this);
+    timer.set(this);
   }
 
-  get at(): number {
+  get deadlineAt(): number {
     return this.#at;
   }
 
-  ring(): void {
+  onDeadline(): void {
     if (this.#isWatching) void this.#renew();
     else this.watch();
   }
@@ -54,7 +54,7 @@ export class LeaseKeeper implements Alarm {
   watch(): void {
     if (this.#isWatching || this.#isStopped) return;
     this.#isWatching = true;
-    this.#alarms.cancel(this);
+    this.#timer.cancel(this);
     const { lost } = this.#reservation;
     lost.addEventListener('abort', this.#onAbort, { once: true });
     if (lost.aborted) this.#onAbort();
@@ -63,14 +63,14 @@ export class LeaseKeeper implements Alarm {
 
   stop(): void {
     this.#isStopped = true;
-    this.#alarms.cancel(this);
+    this.#timer.cancel(this);
     if (this.#isWatching) this.#reservation.lost.removeEventListener('abort', this.#onAbort);
   }
 
   #scheduleRenewal(): void {
     const ms = Math.max(SHORTEST_RENEWAL_MS, this.#reservation.ttrMs * RENEW_AFTER);
     this.#at = this.#renewedAt + Math.min(ms, LONGEST_TIMER_MS);
-    this.#alarms.set(this);
+    this.#timer.set(this);
   }
 
   async #renew(): Promise<void> {

@@ -5,10 +5,11 @@ import { type Duration, toTimerMs } from '../queue/duration.js';
 import { DriverClosedError, InvalidOptionError, UnsupportedError } from '../queue/errors.js';
 import type { Queue } from '../queue/queue.js';
 import type { SignalDispatcher } from '../signals/dispatcher.js';
-import { Alarms } from './alarms.js';
+import type { StopReason } from '../signals/signals.js';
+import { DeadlineTimer } from './deadline-timer.js';
 import { Delivery, type DeliveryEnvironment, type Outcome } from './delivery.js';
+import { EngineBackoff } from './engine-backoff.js';
 import { type Settings, settingsOf, type WorkerOptions } from './options.js';
-import { Outage } from './outage.js';
 
 const debug = createDebug('haricot:worker');
 
@@ -36,8 +37,8 @@ export class Worker {
   readonly #driver: Driver;
   readonly #stopping = new AbortController();
   readonly #reserving = new AbortController();
-  readonly #alarms = new Alarms();
-  readonly #outage: Outage;
+  readonly #timer = new DeadlineTimer();
+  readonly #engineBackoff: EngineBackoff;
   /** What each of the concurrent loops works on. */
   readonly #deliveries: (Delivery | undefined)[] = [];
   #state: State = 'idle';
@@ -74,11 +75,11 @@ export class Worker {
     const shared = {
       signals,
       settings: this.#settings,
-      alarms: this.#alarms,
+      timer: this.#timer,
       keepsReason: first.driver.capabilities.buryReason,
     };
     this.#environments = new Map(list.map((queue) => [queue.name, { ...shared, queue }]));
-    this.#outage = new Outage((error) => {
+    this.#engineBackoff = new EngineBackoff((error) => {
       debug('the engine fails: %o', error);
       signals.emit('workerError', { error });
     }, this.#stopping.signal);
@@ -123,7 +124,7 @@ export class Worker {
       for (const each of [timer, this.#answerTimer, this.#forceTimer]) clearTimeout(each);
       signal?.removeEventListener('abort', onAbort);
       await this.#consumer?.close();
-      this.#alarms.stop();
+      this.#timer.stop();
       this.#state = 'stopped';
       debug('stopped: %d finished, %d failed', this.#finished, this.#failed);
       this.#signals.emit('workerStopped', { queues: this.#queues, finished: this.#finished, failed: this.#failed });
@@ -138,7 +139,7 @@ export class Worker {
         return await this.#driver.consume(this.#queues, concurrency, { order, trackAttempts });
       } catch (error) {
         if (REFUSALS.some((Refusal) => error instanceof Refusal)) throw error;
-        await this.#outage.wait(error);
+        await this.#engineBackoff.wait(error);
       }
     }
     return undefined;
@@ -169,10 +170,10 @@ export class Worker {
       let reservation: Reservation | null = null;
       try {
         reservation = await consumer.reserve(options);
-        this.#outage.end();
+        this.#engineBackoff.end();
       } catch (error) {
         if (error instanceof DriverClosedError) this.#beginStop('closed', this.#settings.graceMs);
-        else if (this.#state === 'running') await this.#outage.wait(error);
+        else if (this.#state === 'running') await this.#engineBackoff.wait(error);
       }
       if (reservation === null) this.#claimed--;
       else if (this.#reserving.signal.aborted) void this.#count(reservation, this.#giveBack(reservation));
@@ -221,7 +222,7 @@ export class Worker {
     }
   }
 
-  #beginStop(reason: string, graceMs: number): void {
+  #beginStop(reason: StopReason, graceMs: number): void {
     if (this.#state === 'stopped') return;
     if (this.#state === 'running') {
       this.#state = 'stopping';

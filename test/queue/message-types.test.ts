@@ -4,8 +4,8 @@ import { z } from 'zod';
 import { SchemaError } from '../../src/queue/errors.js';
 import { defineMessage, type Message, type MessageType } from '../../src/queue/message.js';
 import { Queue } from '../../src/queue/queue.js';
-import type { FailureReason, SlotContext } from '../../src/signals/catalogue.js';
 import { SignalDispatcher } from '../../src/signals/dispatcher.js';
+import type { FailureReason, SlotContext } from '../../src/signals/signals.js';
 import { rejection, thrown } from '../support/failures.js';
 import { FakeDriver } from '../support/fake-driver.js';
 

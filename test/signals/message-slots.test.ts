@@ -3,8 +3,8 @@ import { expect } from 'chai';
 import { z } from 'zod';
 import { SchemaError } from '../../src/queue/errors.js';
 import { defineMessage, type Message, validate } from '../../src/queue/message.js';
-import type { SlotContext } from '../../src/signals/catalogue.js';
 import { SignalDispatcher } from '../../src/signals/dispatcher.js';
+import type { SlotContext } from '../../src/signals/signals.js';
 import { rejection, thrown } from '../support/failures.js';
 import { deferred } from '../support/worker-harness.js';
 

@@ -1,8 +1,8 @@
 import '../support/unheeded-rejections.js';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect } from 'chai';
-import type { SignalEvents } from '../../src/signals/catalogue.js';
 import { SignalDispatcher } from '../../src/signals/dispatcher.js';
+import type { SignalEvents } from '../../src/signals/signals.js';
 
 const STOPPED: SignalEvents['workerStopped'] = { queues: ['mail'], finished: 1, failed: 0 };
 

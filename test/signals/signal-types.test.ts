@@ -2,8 +2,8 @@
 import { expect } from 'chai';
 import { z } from 'zod';
 import { defineMessage, type Message } from '../../src/queue/message.js';
-import type { SignalEvents, SlotContext } from '../../src/signals/catalogue.js';
 import { type Disconnect, SignalDispatcher } from '../../src/signals/dispatcher.js';
+import type { SignalEvents, SlotContext, StopReason } from '../../src/signals/signals.js';
 import { thrown } from '../support/failures.js';
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
@@ -78,9 +78,10 @@ describe('the compiler, of observers', () => {
     });
     signals.connect('messageExpired', ({ jobId }) => same<typeof jobId, string>(true));
     signals.connect('workerStarted', ({ concurrency }) => same<typeof concurrency, number>(true));
-    signals.connect('workerStopping', ({ reason }) => same<typeof reason, string>(true));
+    signals.connect('workerStopping', ({ reason }) => same<typeof reason, StopReason>(true));
     signals.connect('workerStopped', ({ queues }) => same<typeof queues, readonly string[]>(true));
     signals.connect('workerError', ({ error }) => same<typeof error, unknown>(true));
+    signals.connect('workerRecovered', ({ downMs }) => same<typeof downMs, number>(true));
     // @ts-expect-error: this signal does not tell that
     signals.connect('messageFinished', ({ delayMs }) => delayMs);
     // @ts-expect-error: an observer gets no context

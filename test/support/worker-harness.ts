@@ -1,8 +1,8 @@
 import { cloudEvents } from '../../src/queue/cloudevents.js';
 import type { Message } from '../../src/queue/message.js';
 import { Queue } from '../../src/queue/queue.js';
-import { type ObserverSignal, observerSignals, type SignalEvents } from '../../src/signals/catalogue.js';
 import { SignalDispatcher } from '../../src/signals/dispatcher.js';
+import { type ObserverSignal, observerSignals, type SignalEvents } from '../../src/signals/signals.js';
 import type { WorkerOptions } from '../../src/worker/options.js';
 import { Worker } from '../../src/worker/worker.js';
 import { FakeDriver, type FakeReservation, type ReservationParts } from './fake-driver.js';

@@ -5,7 +5,7 @@ import { DecodeError, SchemaError } from '../../src/queue/errors.js';
 import { defineMessage } from '../../src/queue/message.js';
 import { Queue } from '../../src/queue/queue.js';
 import { SignalDispatcher } from '../../src/signals/dispatcher.js';
-import { Alarms } from '../../src/worker/alarms.js';
+import { DeadlineTimer } from '../../src/worker/deadline-timer.js';
 import { Delivery } from '../../src/worker/delivery.js';
 import { settingsOf } from '../../src/worker/options.js';
 import { FakeDriver, FakeReservation } from '../support/fake-driver.js';
@@ -165,16 +165,16 @@ describe('A message that nobody can work on', () => {
 describe('A delivery that is decided', () => {
   it('has taken back every alarm that it had set', async () => {
     const signals = new SignalDispatcher();
-    const alarms = new Alarms();
-    const [setting, cancelling] = [spy(alarms, 'set'), spy(alarms, 'cancel')];
+    const timer = new DeadlineTimer();
+    const [setting, cancelling] = [spy(timer, 'set'), spy(timer, 'cancel')];
     signals.connect(SendMail, () => new Promise((resolve) => setImmediate(resolve)));
     const queue = new Queue(new FakeDriver(), 'mail');
     const settings = settingsOf({ slotTimeout: '1h' });
     const reservation = new FakeReservation({ body: encoded() }, () => {});
-    const delivery = new Delivery(reservation, { queue, signals, settings, alarms, keepsReason: false });
+    const delivery = new Delivery(reservation, { queue, signals, settings, timer, keepsReason: false });
     expect(await delivery.judge()).to.include({ outcome: 'finished' });
     expect(setting.callCount).to.equal(2);
     expect(cancelling.returnValues).to.deep.equal([true, true]);
-    alarms.stop();
+    timer.stop();
   });
 });

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { Alarms } from '../../src/worker/alarms.js';
+import { DeadlineTimer } from '../../src/worker/deadline-timer.js';
 import { LeaseKeeper } from '../../src/worker/lease.js';
 import { useFakeClock } from '../support/clock.js';
 import { FakeReservation } from '../support/fake-driver.js';
@@ -7,17 +7,17 @@ import { deferred } from '../support/worker-harness.js';
 
 describe('LeaseKeeper', () => {
   const clock = useFakeClock();
-  let alarms: Alarms;
+  let timer: DeadlineTimer;
   let losses: Error[];
   let errors: unknown[];
   let keeper: LeaseKeeper;
 
   function keep(ttrMs: number): FakeReservation {
     const reservation = new FakeReservation({ ttrMs }, () => {});
-    alarms = new Alarms();
+    timer = new DeadlineTimer();
     losses = [];
     errors = [];
-    keeper = new LeaseKeeper(reservation, alarms, {
+    keeper = new LeaseKeeper(reservation, timer, {
       onLost: (reason) => losses.push(reason),
       onError: (error) => errors.push(error),
     });
@@ -26,7 +26,7 @@ describe('LeaseKeeper', () => {
 
   afterEach(() => {
     keeper.stop();
-    alarms.stop();
+    timer.stop();
   });
 
   it('renews the lease well before it ends, again and again', async () => {

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { InvalidOptionError } from '../../src/queue/errors.js';
 import { defineMessage } from '../../src/queue/message.js';
-import type { SlotContext } from '../../src/signals/catalogue.js';
+import type { SlotContext } from '../../src/signals/signals.js';
 import { useFakeClock } from '../support/clock.js';
 import { rejection } from '../support/failures.js';
 import { type Deferred, deferred, useWorkerHarness } from '../support/worker-harness.js';

@@ -4,8 +4,8 @@ import { retryDelay } from './retry.js';
 /** Between two tries while the engine cannot be reached. */
 const recoveryDelay = retryDelay({ initial: '200ms', max: '5s', jitter: 'none' });
 
-/** Patience with an engine that fails. All who meet the outage wait together, and each round of it is reported once. */
-export class Outage {
+/** Waits while an engine fails. All calls that fail wait together, and each round is reported once. */
+export class EngineBackoff {
   readonly #report: (error: unknown) => void;
   readonly #signal: AbortSignal;
   /** Rounds since the engine last answered. */

@@ -11,6 +11,20 @@ export type FailureReason =
   /** Its data does not fit the schema of its type. */
   | 'invalid';
 
+/** Why a worker stops. */
+export type StopReason =
+  /** `stop()` was called. */
+  | 'stop'
+  /** The signal given to `run` has aborted. */
+  | 'signal'
+  /** The driver was closed. */
+  | 'closed'
+  /** The option of this name. */
+  | 'maxMessages'
+  | 'timeLimit'
+  | 'memoryLimit'
+  | 'failureLimit';
+
 interface MessageEvent {
   readonly queue: string;
   /** The engine's id of the message. */
@@ -41,10 +55,12 @@ export interface SignalEvents {
   /** The lease was lost while a slot ran: what became of the slot is not applied, the message is delivered again. */
   readonly messageExpired: DeliveryEvent;
   readonly workerStarted: { readonly queues: readonly string[]; readonly concurrency: number };
-  readonly workerStopping: { readonly queues: readonly string[]; readonly reason: string };
+  readonly workerStopping: { readonly queues: readonly string[]; readonly reason: StopReason };
   readonly workerStopped: { readonly queues: readonly string[]; readonly finished: number; readonly failed: number };
   /** Something went wrong that is no message's fault; the worker goes on. */
   readonly workerError: { readonly error: unknown };
+  /** The engine answers again, `downMs` after the first of the failures that `workerError` told. */
+  readonly workerRecovered: { readonly queues: readonly string[]; readonly downMs: number };
 }
 
 export type ObserverSignal = keyof SignalEvents;
@@ -60,6 +76,7 @@ const OBSERVER_SIGNALS: Readonly<Record<ObserverSignal, true>> = {
   workerStopping: true,
   workerStopped: true,
   workerError: true,
+  workerRecovered: true,
 };
 
 /** The names of the signals that observers can be connected to. */

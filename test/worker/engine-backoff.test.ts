@@ -1,24 +1,24 @@
 import { expect } from 'chai';
-import { Outage } from '../../src/worker/outage.js';
+import { EngineBackoff } from '../../src/worker/engine-backoff.js';
 import { useFakeClock } from '../support/clock.js';
 
-describe('Outage', () => {
+describe('EngineBackoff', () => {
   const clock = useFakeClock();
   let reported: unknown[];
   let stopping: AbortController;
-  let outage: Outage;
+  let backoff: EngineBackoff;
 
   beforeEach(() => {
     reported = [];
     stopping = new AbortController();
-    outage = new Outage((error) => reported.push(error), stopping.signal);
+    backoff = new EngineBackoff((error) => reported.push(error), stopping.signal);
   });
 
   /** How many milliseconds a round of waiting takes. */
   async function round(): Promise<number> {
     const began = performance.now();
     let isOver = false;
-    void outage.wait(new Error('no engine')).then(() => {
+    void backoff.wait(new Error('no engine')).then(() => {
       isOver = true;
     });
     for (let ms = 0; !isOver && ms < 10_000; ms++) await clock.tickAsync(1);
@@ -27,11 +27,11 @@ describe('Outage', () => {
 
   it('is waited out together, and reported once a round', async () => {
     const errors = [new Error('first'), new Error('second')];
-    const waits = errors.map((error) => outage.wait(error));
+    const waits = errors.map((error) => backoff.wait(error));
     await clock.tickAsync(200);
     await Promise.all(waits);
     expect(reported).to.deep.equal([errors[0]]);
-    void outage.wait(errors[1]);
+    void backoff.wait(errors[1]);
     expect(reported).to.deep.equal(errors);
     stopping.abort();
   });
@@ -44,15 +44,15 @@ describe('Outage', () => {
 
   it('begins anew once the engine has answered', async () => {
     for (let n = 0; n < 4; n++) await round();
-    outage.end();
+    backoff.end();
     expect(await round()).to.be.within(100, 200);
   });
 
   it('is waited for no longer once the signal aborts', async () => {
-    const waiting = outage.wait(new Error('no engine'));
+    const waiting = backoff.wait(new Error('no engine'));
     stopping.abort();
     await waiting;
     expect(clock.pending).to.equal(0);
-    await outage.wait(new Error('still none'));
+    await backoff.wait(new Error('still none'));
   });
 });
