@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { openBeanstalkd } from '../src/drivers/beanstalkd/driver.js';
 import { openSqlite } from '../src/drivers/sqlite/driver.js';
-import type { Driver } from '../src/queue/driver.js';
+import type { Capabilities, Driver } from '../src/queue/driver.js';
+import { toFailure } from '../src/queue/failure.js';
 import { defineMessage } from '../src/queue/message.js';
 import { Queue } from '../src/queue/queue.js';
 import { countsOf } from '../test/support/counts.js';
@@ -20,7 +21,7 @@ interface Engine {
   /** Called before each test. */
   readonly open: () => Promise<{ readonly url: string; readonly driver: Driver; readonly queue: string }>;
   readonly peekMany: boolean;
-  readonly buryReason: boolean;
+  readonly failures: Capabilities['failures'];
 }
 
 describe('The commands', () => {
@@ -39,7 +40,7 @@ describe('The commands', () => {
     {
       name: 'sqlite',
       peekMany: true,
-      buryReason: true,
+      failures: 'buried',
       open: async () => {
         const url = `sqlite:${join(folder, 'haricot.db')}`;
         return { url, driver: await openSqlite(url, { prefix: '' }), queue: 'mail' };
@@ -48,7 +49,7 @@ describe('The commands', () => {
     {
       name: 'beanstalkd',
       peekMany: false,
-      buryReason: false,
+      failures: 'none',
       open: async () => {
         const { url } = server.server;
         return { url, driver: openBeanstalkd(url, { prefix: '' }), queue: server.tube() };
@@ -56,7 +57,7 @@ describe('The commands', () => {
     },
   ];
 
-  for (const { name, open, peekMany, buryReason } of engines) {
+  for (const { name, open, peekMany, failures } of engines) {
     describe(`on ${name}`, () => {
       let url: string;
       let driver: Driver;
@@ -89,7 +90,9 @@ describe('The commands', () => {
       /** Takes so many messages and puts them aside. */
       async function bury(count: number): Promise<void> {
         for (let n = 0; n < count; n++) {
-          await (await queue.reserve({ timeout: '5s' }))?.bury(buryReason ? { reason: 'no route' } : {});
+          await (await queue.reserve({ timeout: '5s' }))?.bury(
+            failures === 'none' ? {} : { failure: toFailure('no route', { reason: 'attempts', attempt: 1 }) },
+          );
         }
       }
 
@@ -120,7 +123,7 @@ describe('The commands', () => {
         await bury(2);
         const shown = await say('peek', queue.name, '--state', 'buried');
         expect(shown.split('{"to":')).to.have.length(peekMany ? 3 : 2);
-        expect(shown.includes('\n  buried: no route\n')).to.equal(buryReason);
+        expect(shown.includes('\n  buried: no route\n')).to.equal(failures !== 'none');
         const { code, stdout, stderr } = await run('peek', queue.name, '--limit', '2');
         if (peekMany) expect([code, stderr]).to.deep.equal([0, '']);
         else {

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import type { ConsumeOptions, Consumer, Driver, PutOptions, Reservation } from '../src/queue/driver.js';
 import { UnsupportedError } from '../src/queue/errors.js';
+import { toFailure } from '../src/queue/failure.js';
 import { countsOf } from '../test/support/counts.js';
 import { onSharedQueues } from './support/queues.js';
 import { rejects } from './support/rejects.js';
@@ -78,11 +79,14 @@ describe('The options of a consumer of beanstalkd', () => {
     });
   });
 
-  it('cannot keep the reason of a burial: the message is still held then', async () => {
+  it('cannot keep the failure of a burial: the message is still held then', async () => {
     const [queue] = names;
     await put(queue, 'a');
     const reservation = await reserve(await driver.consume([queue], 1));
-    await rejects(reservation.bury({ reason: 'broken' }), UnsupportedError);
+    await rejects(
+      reservation.bury({ failure: toFailure('broken', { reason: 'attempts', attempt: 1 }) }),
+      UnsupportedError,
+    );
     expect(countsOf(await driver.stats(queue))).to.deep.equal({ ...NOTHING, reserved: 1 });
     await reservation.ack();
   });

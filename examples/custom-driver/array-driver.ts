@@ -1,6 +1,6 @@
 // A driver for an engine of one's own. The engine is an array in this process; the rest is what every driver has to do.
 import { EventEmitter } from 'node:events';
-import type { ConsumeOptions, Consumer, Driver, DriverOptions, MessageCounts, Reservation } from 'haricot';
+import type { ConsumeOptions, Consumer, Driver, DriverOptions, Failure, MessageCounts, Reservation } from 'haricot';
 import { DriverClosedError, LeaseLostError } from 'haricot';
 
 type State = keyof MessageCounts;
@@ -19,7 +19,7 @@ interface Row {
   /** When it was buried, as a place in the order of burial. */
   buriedAt: number;
   attempt: number;
-  reason?: string | undefined;
+  failure?: Failure | undefined;
 }
 
 /** Which of two messages in the same state comes first. */
@@ -154,7 +154,7 @@ export async function openArray(url: string, { prefix }: DriverOptions): Promise
 
   const driver: Driver = {
     // Honest: what is denied here must throw when it is asked for. Other processes do not see our arrays.
-    capabilities: { peekMany: true, buryReason: true, shared: false },
+    capabilities: { peekMany: true, failures: 'buried', shared: false },
 
     async setUp(queue) {
       find(queue);
@@ -182,14 +182,14 @@ export async function openArray(url: string, { prefix }: DriverOptions): Promise
 
     async peek(queue, state, limit) {
       const rows = find(queue).list(state).slice(0, limit);
-      return rows.map(({ id, body, reason }) => ({ id, state, body: Buffer.from(body), reason }));
+      return rows.map(({ id, body, failure }) => ({ id, state, body: Buffer.from(body), failure }));
     },
 
     async kick(queue, limit) {
       const rows = find(queue);
       const kicked = rows.list(rows.list('buried').length > 0 ? 'buried' : 'delayed').slice(0, limit);
       // Whoever kicks a message wants it to be tried as often as a new one.
-      for (const row of kicked) rows.move(row, { state: 'ready', attempt: 0, reason: undefined });
+      for (const row of kicked) rows.move(row, { state: 'ready', attempt: 0, failure: undefined });
       engine.emit('change');
       return kicked.length;
     },
@@ -330,9 +330,9 @@ function hold(engine: Engine, rows: ArrayQueue, queue: string, row: Row, holders
       end('it was released', () => rows.move(row, { state: delayMs > 0 ? 'delayed' : 'ready', priority, dueAt }));
     },
 
-    async bury({ priority = row.priority, reason } = {}) {
+    async bury({ priority = row.priority, failure } = {}) {
       const buriedAt = engine.nextNumber();
-      end('it was buried', () => rows.move(row, { state: 'buried', priority, reason, buriedAt }));
+      end('it was buried', () => rows.move(row, { state: 'buried', priority, failure, buriedAt }));
     },
 
     async touch() {

@@ -81,10 +81,10 @@ function show({ stdout }: Output, found: readonly Peeked[]): void {
   const paint = painter(stdout);
   const [titles = '', ...lines] = table(columns, found, paint);
   stdout.write(`${titles}\n`);
-  found.forEach(({ stored: { reason } }, index) => {
+  found.forEach(({ stored: { failure } }, index) => {
     const line = lines[index] ?? '';
     stdout.write(`${width === undefined ? line : shorten(line, width)}\n`);
-    if (reason !== undefined) stdout.write(`${paint('red', `  buried: ${printable(reason)}`)}\n`);
+    if (failure !== undefined) stdout.write(`${paint('red', `  buried: ${printable(failure.message)}`)}\n`);
   });
 }
 
@@ -106,12 +106,12 @@ function bytes({ length }: Uint8Array): string {
 }
 
 /** Everything, the body to the byte. */
-function recordOf(queue: string, { stored: { id, state, body, reason }, message }: Peeked): object {
+function recordOf(queue: string, { stored: { id, state, body, failure }, message }: Peeked): object {
   return {
     queue,
     state,
     id,
-    ...(reason !== undefined && { reason }),
+    ...(failure !== undefined && { failure }),
     ...(message && {
       type: message.type,
       messageId: message.id,

@@ -1,12 +1,14 @@
 // The contract between a queue and the engine that holds its messages. All times are milliseconds; an engine with a
 // coarser clock rounds up.
 
+import type { Failure } from './failure.js';
+
 /** What an engine can do beyond the contract. Asking for what it cannot do throws UnsupportedError. */
 export interface Capabilities {
   /** `peek` can show more than the first message of a state. */
   readonly peekMany: boolean;
-  /** `bury` keeps its reason with the message. */
-  readonly buryReason: boolean;
+  /** Whether the failure of a message is kept with it: always, with buried messages only, or not at all. */
+  readonly failures: 'kept' | 'buried' | 'none';
   /** Several processes can work on the same messages. */
   readonly shared: boolean;
 }
@@ -36,7 +38,7 @@ export interface StoredMessage {
   readonly state: PeekState;
   readonly body: Buffer;
   /** Why it was buried, where the engine keeps that. */
-  readonly reason?: string | undefined;
+  readonly failure?: Failure | undefined;
 }
 
 /** How many messages are in each state. */
@@ -100,7 +102,7 @@ export interface Reservation {
   /** Gives it back; it keeps its priority unless one is given. @throws LeaseLostError */
   release(options?: { readonly priority?: number | undefined; readonly delayMs?: number | undefined }): Promise<void>;
   /** Puts it aside until it is kicked; it keeps its priority unless one is given. @throws LeaseLostError */
-  bury(options?: { readonly priority?: number | undefined; readonly reason?: string | undefined }): Promise<void>;
+  bury(options?: { readonly priority?: number | undefined; readonly failure?: Failure | undefined }): Promise<void>;
   /** Starts the lease anew. @throws LeaseLostError */
   touch(): Promise<void>;
 }

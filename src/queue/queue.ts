@@ -3,7 +3,8 @@ import { cloudEvents } from './cloudevents.js';
 import { type Codec, checkCodec, defaultSource, read, write } from './codec.js';
 import type { Consumer, Driver, PeekState, PutOptions, QueueStats, Reservation, StoredMessage } from './driver.js';
 import { type Duration, toMs } from './duration.js';
-import { type DecodeError, EncodeError, InvalidOptionError } from './errors.js';
+import { EncodeError, InvalidOptionError } from './errors.js';
+import { toFailure } from './failure.js';
 import { checkHeaders } from './headers.js';
 import { checkType, isPromise, type Message, type MessageType, validate } from './message.js';
 import { checkQueueName } from './name.js';
@@ -191,7 +192,9 @@ export class Queue {
     try {
       message = this.decode(reservation);
     } catch (error) {
-      await reservation.bury(this.driver.capabilities.buryReason ? { reason: (error as DecodeError).message } : {});
+      const { failures } = this.driver.capabilities;
+      const failure = toFailure(error, { reason: 'undecodable', attempt: reservation.attempt || undefined });
+      await reservation.bury(failures === 'none' ? {} : { failure });
       throw error;
     }
     await reservation.ack();

@@ -63,8 +63,8 @@ export class Declaration {
   async #run(body: TestBody, { needs, lacks }: Condition): Promise<string | undefined> {
     const trial = await Trial.begin(this.#engine, this.#pace);
     const { capabilities } = trial.driver;
-    if (needs !== undefined && !capabilities[needs]) return trial.end(`the engine lacks ${needs}`);
-    if (lacks !== undefined && capabilities[lacks]) return trial.end(`the engine has ${lacks}`);
+    if (needs !== undefined && !has(capabilities, needs)) return trial.end(`the engine lacks ${needs}`);
+    if (lacks !== undefined && has(capabilities, lacks)) return trial.end(`the engine has ${lacks}`);
     try {
       await body(trial);
     } catch (error) {
@@ -74,6 +74,11 @@ export class Declaration {
     }
     return trial.end(undefined);
   }
+}
+
+/** A capability that is missing, or graded `none`, is one that the engine lacks. */
+function has(capabilities: Capabilities, name: keyof Capabilities): boolean {
+  return ![undefined, false, 'none'].includes(capabilities[name]);
 }
 
 /** Runs tests several at a time. */

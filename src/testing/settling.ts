@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
+import { toFailure } from '../queue/failure.js';
 import { refuses, texts } from './checks.js';
 import type { Declaration } from './declaration.js';
+
+const FAILURE = toFailure(new Error('it is “unfit”\n\0', { cause: new Error('why') }), {
+  reason: 'attempts',
+  attempt: 1,
+});
 
 /** What a holder can do with a message. */
 export function settling(declaration: Declaration): void {
@@ -57,27 +63,27 @@ export function settling(declaration: Declaration): void {
     });
 
     declaration.it(
-      'keeps the reason of a burial',
+      'keeps the failure of a message that is buried',
       async (trial) => {
         const consumer = await trial.consume();
         await trial.put('a');
-        await (await trial.next(consumer)).bury({ reason: 'it is “unfit”\n' });
+        await (await trial.next(consumer)).bury({ failure: FAILURE });
         const [buried] = await trial.driver.peek(trial.queue, 'buried', 1);
-        assert.equal(buried?.reason, 'it is “unfit”\n');
+        assert.deepEqual(buried?.failure, FAILURE);
       },
-      { needs: 'buryReason' },
+      { needs: 'failures' },
     );
 
     declaration.it(
-      'refuses to bury with a reason that it cannot keep, and the message is still held',
+      'refuses to bury with a failure that it cannot keep, and the message is still held',
       async (trial) => {
         await trial.put('a');
         const reservation = await trial.next(await trial.consume());
-        await refuses('UNSUPPORTED', 'bury() with a reason', reservation.bury({ reason: 'unfit' }));
+        await refuses('UNSUPPORTED', 'bury() with a failure', reservation.bury({ failure: FAILURE }));
         await trial.counts({ reserved: 1 }, 'after a burial that was refused');
         await reservation.ack();
       },
-      { lacks: 'buryReason' },
+      { lacks: 'failures' },
     );
 
     for (const first of ['ack', 'release', 'bury'] as const) {

@@ -1,5 +1,6 @@
 import type { Reservation } from '../queue/driver.js';
 import { LeaseLostError, SlotTimeoutError } from '../queue/errors.js';
+import { toFailure } from '../queue/failure.js';
 import { type Message, validate } from '../queue/message.js';
 import type { Queue } from '../queue/queue.js';
 import type { SignalDispatcher } from '../signals/dispatcher.js';
@@ -16,8 +17,8 @@ export interface DeliveryEnvironment {
   readonly signals: SignalDispatcher;
   readonly settings: Settings;
   readonly timer: DeadlineTimer;
-  /** Whether the engine keeps the reason of a burial. */
-  readonly keepsReason: boolean;
+  /** Whether the engine keeps the failure of a buried message. */
+  readonly keepsFailure: boolean;
 }
 
 /** How a delivery ended, once the engine has confirmed it. `lost`: it will be delivered again, whatever its slots did. */
@@ -204,7 +205,7 @@ export class Delivery {
    */
   async settle(verdict: Verdict): Promise<Outcome> {
     const { outcome, message } = verdict;
-    const { signals, keepsReason } = this.#environment;
+    const { signals, keepsFailure } = this.#environment;
     const { queue, id: jobId, body } = this.#reservation;
     const attempt = this.#attempt;
     try {
@@ -217,7 +218,9 @@ export class Delivery {
         signals.emit('messageReleased', { queue, jobId, attempt, message, delayMs, error });
       } else if (outcome === 'failed') {
         const { reason, error } = verdict;
-        await this.#reservation.bury(keepsReason ? { reason: textOf(error) } : {});
+        await this.#reservation.bury(
+          keepsFailure ? { failure: toFailure(error, { reason, attempt: attempt || undefined }) } : {},
+        );
         signals.emit('messageFailed', { queue, jobId, attempt, message, body, reason, error });
       }
     } catch (error) {
@@ -237,8 +240,4 @@ export class Delivery {
 /** A kick grants a fresh budget; on engines that go on counting, it adds one to what is allowed. */
 function attemptOf({ attempt, kicks = 0 }: Reservation, attempts: number): number {
   return attempt === 0 ? 0 : Math.max(1, attempt - kicks * attempts);
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -76,7 +76,7 @@ export class Worker {
       signals,
       settings: this.#settings,
       timer: this.#timer,
-      keepsReason: first.driver.capabilities.buryReason,
+      keepsFailure: first.driver.capabilities.failures !== 'none',
     };
     this.#environments = new Map(list.map((queue) => [queue.name, { ...shared, queue }]));
     this.#engineBackoff = new EngineBackoff((error) => {

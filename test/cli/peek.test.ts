@@ -3,11 +3,14 @@ import { CommanderError } from 'commander';
 import { definePeek } from '../../src/cli/peek.js';
 import type { StoredMessage } from '../../src/queue/driver.js';
 import { InvalidOptionError } from '../../src/queue/errors.js';
+import { toFailure } from '../../src/queue/failure.js';
 import type { Message } from '../../src/queue/message.js';
 import { useFakeClock } from '../support/clock.js';
 import { rejection } from '../support/failures.js';
 import { encoded } from '../support/worker-harness.js';
 import { CommandHarness, terminal, useCommand, useEnvironment } from './harness.js';
+
+const FAILURE = toFailure('no\nroute', { reason: 'attempts', attempt: 1 });
 
 function stored(
   id: string,
@@ -56,7 +59,7 @@ describe('haricot peek', () => {
 
   it('shows why a message was buried, where the engine keeps that', async () => {
     const { output } = holding(
-      stored('7', { data: 5 }, { state: 'buried', reason: 'no\nroute' }),
+      stored('7', { data: 5 }, { state: 'buried', failure: FAILURE }),
       stored('8', { data: 6 }, { state: 'buried' }),
     );
     await harness().run('mail', '--state', 'buried');
@@ -118,10 +121,17 @@ describe('haricot peek', () => {
       data: { to: 'a\u001bb' },
     };
     const body = Buffer.from(encoded(message)).toString();
-    holding(stored('7', message, { state: 'buried', reason: 'no\nroute' }));
+    holding(stored('7', message, { state: 'buried', failure: FAILURE }));
     await harness().run('mail', '--state', 'buried', '--json');
     const { time: _, ...told } = message;
-    const about = { queue: 'mail', state: 'buried', id: '7', reason: 'no\nroute', messageId: 'm1', type: 'mail.send' };
+    const about = {
+      queue: 'mail',
+      state: 'buried',
+      id: '7',
+      failure: { ...FAILURE, at: FAILURE.at.toISOString() },
+      messageId: 'm1',
+      type: 'mail.send',
+    };
     const { id: __, ...rest } = told;
     expect(harness().records).to.deep.equal([{ ...about, ...rest, time: '1970-01-01T00:00:05.000Z', body }]);
   });

@@ -10,7 +10,7 @@ import { Queue } from '../../src/queue/queue.js';
 import { raw } from '../../src/queue/raw.js';
 import { SignalDispatcher } from '../../src/signals/dispatcher.js';
 import type { SignalEvents } from '../../src/signals/signals.js';
-import { rejection, thrown } from '../support/failures.js';
+import { failureOf, rejection, thrown } from '../support/failures.js';
 import { FakeDriver } from '../support/fake-driver.js';
 import { useWorkerHarness } from '../support/worker-harness.js';
 
@@ -228,6 +228,6 @@ describe('A worker', () => {
     const [failed] = harness().events('messageFailed');
     expect(failed?.error).to.be.instanceOf(DecodeError);
     expect(failed?.error).to.include({ queue: 'orders', jobId: '9', body: reservation.body });
-    expect(reservation.settlement).to.deep.equal(['bury', { reason: 'the body is not JSON (7 bytes)' }]);
+    expect(failureOf(reservation)).to.include({ reason: 'undecodable', message: 'the body is not JSON (7 bytes)' });
   });
 });

@@ -3,7 +3,7 @@ import sinon from 'sinon';
 import { DecodeError, DriverClosedError, InvalidOptionError } from '../../src/queue/errors.js';
 import { defineMessage } from '../../src/queue/message.js';
 import { Queue } from '../../src/queue/queue.js';
-import { rejection } from '../support/failures.js';
+import { failureOf, rejection } from '../support/failures.js';
 import { FakeDriver } from '../support/fake-driver.js';
 import { encoded } from '../support/worker-harness.js';
 
@@ -78,11 +78,11 @@ describe('Queue.take', () => {
     const error = await rejection(queue.take(), DecodeError);
     expect(error).to.include({ message: 'the body is not JSON (7 bytes)', jobId: '7', queue: 'mail' });
     expect(error.body?.toString()).to.equal('no JSON');
-    expect(delivered.settlement).to.deep.equal(['bury', { reason: error.message }]);
+    expect(failureOf(delivered)).to.include({ reason: 'undecodable', message: error.message });
   });
 
-  it('buries it without a reason where the engine keeps none', async () => {
-    driver.capabilities = { ...driver.capabilities, buryReason: false };
+  it('buries it without a failure where the engine keeps none', async () => {
+    driver.capabilities = { ...driver.capabilities, failures: 'none' };
     const delivered = driver.deliver({ body: Buffer.from('no JSON') });
     await rejection(queue.take(), DecodeError);
     expect(delivered.settlement).to.deep.equal(['bury', {}]);

@@ -1,4 +1,6 @@
 import { expect } from 'chai';
+import type { Failure } from '../../src/queue/failure.js';
+import type { FakeReservation } from './fake-driver.js';
 
 type Class<E> = abstract new (...args: never[]) => E;
 
@@ -22,4 +24,10 @@ export function thrown<E extends Error>(action: () => unknown, type: Class<E>): 
     return error as E;
   }
   return expect.fail(`returned ${String(result).slice(0, 200)}`);
+}
+
+/** The failure with which a message was buried. */
+export function failureOf({ settlement }: FakeReservation): Failure | undefined {
+  const [verb, options] = settlement ?? [];
+  return verb === 'bury' ? (options as { readonly failure?: Failure }).failure : undefined;
 }

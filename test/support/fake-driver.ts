@@ -129,7 +129,7 @@ interface Waiting {
 
 /** An engine without storage: the test delivers reservations, fails reserves, and reads what was asked of it. */
 export class FakeDriver implements Driver {
-  capabilities: Capabilities = { peekMany: true, buryReason: true, shared: true };
+  capabilities: Capabilities = { peekMany: true, failures: 'buried', shared: true };
   /** Every reserve, settlement and touch, in order. */
   readonly log: string[] = [];
   /** Every other call with its arguments, in order. */

@@ -32,14 +32,14 @@ describe('The conformance suite', function () {
 
   it('reports as pending what the capabilities say no to, and which of them, and nothing else', async () => {
     const incapable = async (): Promise<Driver> =>
-      alterDriver(await open(), () => ({ capabilities: { peekMany: false, buryReason: false, shared: false } }));
+      alterDriver(await open(), () => ({ capabilities: { peekMany: false, failures: 'none', shared: false } }));
     expect(await pendingOf(incapable)).to.deep.equal([
-      'keeps the reason of a burial (the engine lacks buryReason)',
+      'keeps the failure of a message that is buried (the engine lacks failures)',
       'shows several messages of a state (the engine lacks peekMany)',
       ...[...OF_TWO_PROCESSES].map((title) => `${title} (the engine lacks shared)`),
     ]);
     expect(await pendingOf(openShared)).to.deep.equal([
-      'refuses to bury with a reason that it cannot keep, and the message is still held (the engine has buryReason)',
+      'refuses to bury with a failure that it cannot keep, and the message is still held (the engine has failures)',
       'refuses to show several messages of a state (the engine has peekMany)',
     ]);
   });
@@ -100,7 +100,7 @@ describe('The conformance suite', function () {
 });
 
 async function pendingOf(openDriver: () => Promise<Driver>): Promise<string[]> {
-  const conditional = allTitles().filter((title) => /reason|several messages/.test(title));
+  const conditional = allTitles().filter((title) => /failure of a|with a failure|several messages/.test(title));
   const outcomes = await runSuite({ open: openDriver }, { only: [...conditional, ...OF_TWO_PROCESSES] });
   return outcomes.filter(({ state }) => state === 'pending').map(({ title }) => title);
 }

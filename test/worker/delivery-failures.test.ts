@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { defineMessage } from '../../src/queue/message.js';
 import type { Backoff } from '../../src/worker/retry.js';
+import { failureOf } from '../support/failures.js';
 import type { FakeReservation } from '../support/fake-driver.js';
 import { useWorkerHarness } from '../support/worker-harness.js';
 
@@ -83,7 +84,7 @@ describe('A message whose slot fails', () => {
     expect(event).to.deep.equal({ queue: 'mail', jobId: reservation.id, attempt: 3, reason: 'attempts', error: NO });
     expect(message?.id).to.equal('m1');
     expect(body).to.equal(reservation.body);
-    expect(reservation.settlement).to.deep.equal(['bury', { reason: 'no' }]);
+    expect(failureOf(reservation)).to.include({ reason: 'attempts', message: 'no', attempt: 3 });
     expect(harness().emitted).to.deep.equal(['workerStarted', 'messageFailed']);
   });
 
@@ -114,11 +115,8 @@ describe('A message whose slot fails', () => {
         .events('messageFailed')
         .map(({ error }) => error),
     ).to.deep.equal(thrown);
-    expect(reservations.map(({ settlement }) => settlement)).to.deep.equal([
-      ['bury', { reason: 'undefined' }],
-      ['bury', { reason: 'text' }],
-      ['bury', { reason: '[object Object]' }],
-    ]);
+    const messages = reservations.map((reservation) => failureOf(reservation)?.message);
+    expect(messages).to.deep.equal(['undefined', 'text', '{"code":5}']);
   });
 });
 

@@ -8,6 +8,7 @@ import { SignalDispatcher } from '../../src/signals/dispatcher.js';
 import { DeadlineTimer } from '../../src/worker/deadline-timer.js';
 import { Delivery } from '../../src/worker/delivery.js';
 import { settingsOf } from '../../src/worker/options.js';
+import { failureOf } from '../support/failures.js';
 import { FakeDriver, FakeReservation } from '../support/fake-driver.js';
 import { deferred, encoded, useWorkerHarness } from '../support/worker-harness.js';
 
@@ -105,7 +106,7 @@ describe('A message that nobody can work on', () => {
     expect((error as Error).message).to.equal('no slot is connected for messages of type "mail.send"');
     expect(message?.type).to.equal('mail.send');
     expect(body).to.equal(reservation.body);
-    expect(reservation.settlement).to.deep.equal(['bury', { reason: (error as Error).message }]);
+    expect(failureOf(reservation)).to.include({ reason: 'unhandled', message: (error as Error).message, attempt: 1 });
   });
 
   it('is acknowledged with unhandled: ignore', async () => {
@@ -153,8 +154,8 @@ describe('A message that nobody can work on', () => {
     expect(next.settlement).to.deep.equal(['ack']);
   });
 
-  it('is buried without a reason where the engine keeps none', async () => {
-    harness().driver.capabilities = { peekMany: false, buryReason: false, shared: true };
+  it('is buried without its failure where the engine keeps none', async () => {
+    harness().driver.capabilities = { peekMany: false, failures: 'none', shared: true };
     const reservation = harness().deliver();
     harness().start();
     await harness().next('messageFailed');
@@ -171,7 +172,7 @@ describe('A delivery that is decided', () => {
     const queue = new Queue(new FakeDriver(), 'mail');
     const settings = settingsOf({ slotTimeout: '1h' });
     const reservation = new FakeReservation({ body: encoded() }, () => {});
-    const delivery = new Delivery(reservation, { queue, signals, settings, timer, keepsReason: false });
+    const delivery = new Delivery(reservation, { queue, signals, settings, timer, keepsFailure: false });
     expect(await delivery.judge()).to.include({ outcome: 'finished' });
     expect(setting.callCount).to.equal(2);
     expect(cancelling.returnValues).to.deep.equal([true, true]);

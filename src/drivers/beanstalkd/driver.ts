@@ -33,7 +33,7 @@ const MAX_WAITING_MS = 5000;
  * waits for a while.
  */
 class BeanstalkdDriver implements Driver {
-  readonly capabilities: Capabilities = { peekMany: false, buryReason: false, shared: true };
+  readonly capabilities: Capabilities = { peekMany: false, failures: 'none', shared: true };
   readonly #url: string;
   readonly #tubes: Tubes;
   readonly #consumers = new Set<BeanstalkdConsumer>();

@@ -100,8 +100,8 @@ export class BeanstalkdReservation implements Reservation {
     return this.#settle('it was released', () => this.#job.release({ priority: priority ?? this.#known?.pri, delay }));
   }
 
-  async bury({ priority, reason }: Parameters<Reservation['bury']>[0] = {}): Promise<void> {
-    if (reason !== undefined) throw new UnsupportedError('beanstalkd keeps no reason with a job that is buried');
+  async bury({ priority, failure }: Parameters<Reservation['bury']>[0] = {}): Promise<void> {
+    if (failure !== undefined) throw new UnsupportedError('beanstalkd keeps no failure with a job that is buried');
     if (priority !== undefined) checkPriority(priority);
     else if (this.#known === undefined) await this.track();
     return this.#settle('it was buried', () => this.#job.bury({ priority: priority ?? this.#known?.pri }));

@@ -45,7 +45,7 @@ export function openMemory(url: string, { prefix }: { readonly prefix: string })
 }
 
 class MemoryDriver implements Driver {
-  readonly capabilities: Capabilities = { peekMany: true, buryReason: true, shared: false };
+  readonly capabilities: Capabilities = { peekMany: true, failures: 'buried', shared: false };
   readonly #engine: MemoryEngine;
   readonly #prefix: string;
   readonly #onClose: (engine: MemoryEngine) => void;

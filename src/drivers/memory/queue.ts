@@ -1,5 +1,6 @@
 import type { PeekState, PutItem, QueueStats, StoredMessage } from '../../queue/driver.js';
 import { LONGEST_TIMER_MS } from '../../queue/duration.js';
+import type { Failure } from '../../queue/failure.js';
 import { Heap, type HeapItem } from './heap.js';
 
 /** Whoever holds a message, as far as its queue is concerned. */
@@ -21,7 +22,7 @@ export interface Message extends HeapItem {
   attempt: number;
   /** When its delay or its lease ends, by `performance.now()`. */
   endsAt: number;
-  reason: string | undefined;
+  failure: Failure | undefined;
   holder: Holder | undefined;
 }
 
@@ -78,7 +79,7 @@ export class MemoryQueue {
           state: 'ready',
           attempt: 0,
           endsAt: 0,
-          reason: undefined,
+          failure: undefined,
           holder: undefined,
           heapIndex: 0,
         };
@@ -125,11 +126,11 @@ export class MemoryQueue {
     });
   }
 
-  bury(message: Message, priority: number, reason: string | undefined): void {
+  bury(message: Message, priority: number, failure: Failure | undefined): void {
     this.#change(() => {
       this.#leave(message);
       message.priority = priority;
-      message.reason = reason;
+      message.failure = failure;
       message.state = 'buried';
       this.#buried.add(message);
     });
@@ -145,7 +146,7 @@ export class MemoryQueue {
 
   peek(state: PeekState, limit: number): StoredMessage[] {
     this.#change(() => {});
-    return this.#first(state, limit).map(({ id, body, reason }) => ({ id, state, body: Buffer.from(body), reason }));
+    return this.#first(state, limit).map(({ id, body, failure }) => ({ id, state, body: Buffer.from(body), failure }));
   }
 
   kick(limit: number): number {
@@ -154,7 +155,7 @@ export class MemoryQueue {
       for (const message of kicked) {
         this.#leave(message);
         message.attempt = 0;
-        message.reason = undefined;
+        message.failure = undefined;
         this.#makeReady(message, now, 0);
       }
       return kicked.length;

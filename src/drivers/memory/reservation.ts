@@ -54,10 +54,10 @@ export class MemoryReservation implements Reservation, Holder {
     this.#stored.release(this.#message, checked, delayMs);
   }
 
-  async bury({ priority, reason }: Parameters<Reservation['bury']>[0] = {}): Promise<void> {
+  async bury({ priority, failure }: Parameters<Reservation['bury']>[0] = {}): Promise<void> {
     const checked = this.#checked(priority);
     this.#settle('buried');
-    this.#stored.bury(this.#message, checked, reason);
+    this.#stored.bury(this.#message, checked, failure);
   }
 
   async touch(): Promise<void> {

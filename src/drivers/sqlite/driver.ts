@@ -10,6 +10,7 @@ import type {
   StoredMessage,
 } from '../../queue/driver.js';
 import { DriverClosedError, EngineError, InvalidOptionError } from '../../queue/errors.js';
+import { parseFailure } from '../../queue/failure.js';
 import { checkQueueName } from '../../queue/name.js';
 import { checkPriority } from '../../queue/priority.js';
 import { toBuffer } from './binding.js';
@@ -49,7 +50,7 @@ const MAX_BODY_BYTES = 999_990_000;
 
 /** Queues in one file that several processes may have open. See protocol-notes/sqlite.md. */
 class SqliteDriver implements Driver {
-  readonly capabilities: Capabilities = { peekMany: true, buryReason: true, shared: true };
+  readonly capabilities: Capabilities = { peekMany: true, failures: 'buried', shared: true };
   readonly #file: SqliteFile;
   readonly #prefix: string;
   readonly #transactions: Transactions;
@@ -125,7 +126,7 @@ class SqliteDriver implements Driver {
       id: String(found),
       state,
       body: toBuffer(body),
-      ...(reason === null ? {} : { reason: String(reason) }),
+      ...(reason === null ? {} : { failure: parseFailure(String(reason)) }),
     }));
   }
 

@@ -1,5 +1,6 @@
 import type { MessageCounts, PeekState, PutItem, PutOptions } from '../../queue/driver.js';
 import { InvalidOptionError } from '../../queue/errors.js';
+import { type Failure, serializeFailure } from '../../queue/failure.js';
 import type { Connection, Row, SqlValue, Statement } from './binding.js';
 
 /** The states of a message, as the schema knows them. From 2 on: SQLite stores 0 and 1 in a narrower column. */
@@ -163,10 +164,10 @@ export class Messages {
   }
 
   /** @returns whether the holder of `token` still had it */
-  bury(id: number, token: number, priority: number, reason: string | undefined): boolean {
+  bury(id: number, token: number, priority: number, failure: Failure | undefined): boolean {
     return this.#changes(
       `UPDATE messages SET state = ${BURIED}, priority = ?3, reason = ?4, token = ${NOBODY} WHERE id = ?1 AND token = ?2`,
-      [id, token, priority, reason === undefined ? null : String(reason)],
+      [id, token, priority, failure === undefined ? null : serializeFailure(failure)],
     );
   }
 

@@ -75,9 +75,9 @@ export class SqliteReservation implements Reservation {
     });
   }
 
-  async bury({ priority = this.#priority, reason }: Parameters<Reservation['bury']>[0] = {}): Promise<void> {
+  async bury({ priority = this.#priority, failure }: Parameters<Reservation['bury']>[0] = {}): Promise<void> {
     checkPriority(priority);
-    return this.#settle('buried', (messages) => messages.bury(this.rowId, this.#holder.token, priority, reason));
+    return this.#settle('buried', (messages) => messages.bury(this.rowId, this.#holder.token, priority, failure));
   }
 
   async touch(): Promise<void> {

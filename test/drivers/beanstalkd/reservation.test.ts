@@ -3,6 +3,7 @@ import { Client } from '../../../src/client/client.js';
 import type { Job } from '../../../src/client/job.js';
 import { BeanstalkdReservation, type Holder, type Known } from '../../../src/drivers/beanstalkd/reservation.js';
 import { InvalidOptionError, LeaseLostError, UnsupportedError } from '../../../src/queue/errors.js';
+import { toFailure } from '../../../src/queue/failure.js';
 import { rejection } from '../../support/failures.js';
 import type { Peer } from '../../support/scripted-server.js';
 import { jobStats, useWireServer } from '../../support/wire-server.js';
@@ -100,10 +101,15 @@ describe('BeanstalkdReservation', () => {
     await buried;
   });
 
-  it('cannot keep the reason of a burial, and says so before anything is given up', async () => {
-    expect((await rejection(reservation.bury({ reason: 'broken' }), UnsupportedError)).message).to.equal(
-      'beanstalkd keeps no reason with a job that is buried',
-    );
+  it('cannot keep the failure of a burial, and says so before anything is given up', async () => {
+    expect(
+      (
+        await rejection(
+          reservation.bury({ failure: toFailure('broken', { reason: 'attempts', attempt: 1 }) }),
+          UnsupportedError,
+        )
+      ).message,
+    ).to.equal('beanstalkd keeps no failure with a job that is buried');
     const acked = reservation.ack();
     await peer.takes('delete 7\r\n');
     peer.sends('DELETED\r\n');

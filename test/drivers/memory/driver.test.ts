@@ -1,3 +1,4 @@
+import { toFailure } from '../../../src/queue/failure.js';
 import '../../support/unheeded-rejections.js';
 import { expect } from 'chai';
 import { MemoryConsumer } from '../../../src/drivers/memory/consumer.js';
@@ -96,9 +97,9 @@ describe('The memory driver', () => {
     const consumer = await driver.consume(['mail'], 1);
     await put(driver, 'a');
     await (await consumer.reserve())?.release();
-    await (await consumer.reserve())?.bury({ reason: 'unfit' });
+    await (await consumer.reserve())?.bury({ failure: toFailure('unfit', { reason: 'attempts', attempt: 1 }) });
     await driver.kick('mail', 1);
-    expect((await driver.peek('mail', 'ready', 1))[0]?.reason).to.equal(undefined);
+    expect((await driver.peek('mail', 'ready', 1))[0]?.failure).to.equal(undefined);
     const reservation = await consumer.reserve();
     expect([reservation?.attempt, reservation?.kicks]).to.deep.equal([1, undefined]);
   });

@@ -7,9 +7,12 @@ import type { Connection } from '../../../src/drivers/sqlite/binding.js';
 import { openSqlite } from '../../../src/drivers/sqlite/driver.js';
 import type { Consumer, Driver, Reservation } from '../../../src/queue/driver.js';
 import { DriverClosedError, InvalidOptionError, LeaseLostError } from '../../../src/queue/errors.js';
+import { toFailure } from '../../../src/queue/failure.js';
 import { countsOf } from '../../support/counts.js';
 import { rejection } from '../../support/failures.js';
 import { bindingWith, bytes, ONE_MINUTE, useDatabaseFiles } from './database-files.js';
+
+const FAILURE = toFailure('broken', { reason: 'attempts', attempt: 1 });
 
 // What every engine must do is tested by the conformance suite, in integration/conformance-sqlite.test.ts.
 
@@ -47,12 +50,12 @@ describe('the sqlite driver', () => {
     await first.put('mail', bytes('ready'), ONE_MINUTE);
     await first.put('mail', bytes('delayed'), { ...ONE_MINUTE, delayMs: 60_000 });
     await first.put('mail', bytes('buried'), { ...ONE_MINUTE, priority: 0 });
-    await (await next(await first.consume(['mail'], 1))).bury({ reason: 'broken' });
+    await (await next(await first.consume(['mail'], 1))).bury({ failure: FAILURE });
     await first.close();
     const second = await files().open();
     expect(countsOf(await second.stats('mail'))).to.deep.equal({ ready: 1, delayed: 1, reserved: 0, buried: 1 });
     expect(await second.peek('mail', 'buried', 1)).to.deep.equal([
-      { id: '3', state: 'buried', body: bytes('buried'), reason: 'broken' },
+      { id: '3', state: 'buried', body: bytes('buried'), failure: FAILURE },
     ]);
   });
 

@@ -3,7 +3,10 @@ import { toBuffer } from '../../../src/drivers/sqlite/binding.js';
 import { Messages } from '../../../src/drivers/sqlite/messages.js';
 import { MIGRATIONS, migrate } from '../../../src/drivers/sqlite/schema.js';
 import type { PutOptions } from '../../../src/queue/driver.js';
+import { serializeFailure, toFailure } from '../../../src/queue/failure.js';
 import { bytes, useDatabaseFiles } from './database-files.js';
+
+const WHY = toFailure('why', { reason: 'attempts', attempt: 1 });
 
 const US = 2 ** 45 + 1;
 const THEM = 2 ** 45 + 2;
@@ -120,7 +123,7 @@ describe('messages in SQLite', () => {
     for (const settle of [
       () => messages.release(id, US, 5, 0, NOW),
       () => messages.release(id, US, 5, 1000, NOW),
-      () => messages.bury(id, US, 5, 'why'),
+      () => messages.bury(id, US, 5, WHY),
     ]) {
       claim(1);
       expect(settle()).to.equal(true);
@@ -133,8 +136,8 @@ describe('messages in SQLite', () => {
   it('begin anew when they are kicked', () => {
     const id = put('a');
     claim(1);
-    messages.bury(id, US, 3, 'why');
-    expect(messages.peek(queue, 'buried', 1, NOW)[0]).to.include({ id, reason: 'why' });
+    messages.bury(id, US, 3, WHY);
+    expect(messages.peek(queue, 'buried', 1, NOW)[0]).to.include({ id, reason: serializeFailure(WHY) });
     expect(messages.kickBuried(queue, 5)).to.equal(1);
     expect(messages.peek(queue, 'ready', 1, NOW)[0]).to.include({ reason: null });
     expect(messages.claim(queue, 1, US, NOW)[0]).to.include({ attempts: 0, priority: 3 });

@@ -33,18 +33,18 @@ export const settling: readonly Fault[] = [
     breaks: (driver) => alterReservations(driver, ({ ack }) => ({ bury: () => ack() })),
   },
   {
-    what: 'forgets the reason of a burial',
-    fails: ['keeps the reason of a burial'],
+    what: 'forgets the failure of a message that is buried',
+    fails: ['keeps the failure of a message that is buried'],
     because: /it is “unfit”/,
     breaks: (driver) =>
       alterReservations(driver, ({ bury }) => ({ bury: (options) => bury({ priority: options?.priority }) })),
   },
   {
-    what: 'ignores a reason that it cannot keep',
-    fails: ['refuses to bury with a reason that it cannot keep, and the message is still held'],
-    because: /bury\(\) with a reason must reject with an error whose code is UNSUPPORTED, and it succeeded/,
+    what: 'ignores a failure that it cannot keep',
+    fails: ['refuses to bury with a failure that it cannot keep, and the message is still held'],
+    because: /bury\(\) with a failure must reject with an error whose code is UNSUPPORTED, and it succeeded/,
     breaks: (driver) =>
-      alterDriver(driver, ({ capabilities }) => ({ capabilities: { ...capabilities, buryReason: false } })),
+      alterDriver(driver, ({ capabilities }) => ({ capabilities: { ...capabilities, failures: 'none' } })),
   },
   {
     what: 'settles a message again and again',
