@@ -89,7 +89,7 @@ describe('haricot publish', () => {
     [
       'a wrong queue name',
       ['publish', 'mail box', 't', '5', '--url', NOWHERE],
-      /^haricot: a queue name is 1 to 200 of /,
+      /^haricot: a queue name must be 1 to 200 of /,
     ],
     [
       'data that is not JSON',

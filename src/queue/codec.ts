@@ -1,3 +1,4 @@
+import { preview } from '../shared/text.js';
 import { DecodeError, EncodeError, HaricotError, InvalidOptionError } from './errors.js';
 import type { Message } from './message.js';
 
@@ -75,5 +76,7 @@ function textOf(error: unknown): string {
 /** @throws InvalidOptionError */
 export function checkCodec(codec: Codec): Codec {
   if (typeof codec?.encode === 'function' && typeof codec.decode === 'function') return codec;
-  throw new InvalidOptionError('a codec is an object with the functions encode and decode, such as `json` or `raw`');
+  throw new InvalidOptionError(
+    `codec must be an object with the functions encode and decode, such as json or raw, got ${preview(codec)}`,
+  );
 }

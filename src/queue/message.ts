@@ -1,5 +1,9 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { preview } from '../shared/text.js';
 import { InvalidOptionError, SchemaError } from './errors.js';
+
+/** Half of a pair of code units: no character, and no UTF-8. */
+const LONE_SURROGATE = /\p{Cs}/u;
 
 /** What is passed from a publisher to slots. */
 export interface Message<T = unknown> {
@@ -36,16 +40,18 @@ export function defineMessage<S extends StandardSchemaV1>(
 export function defineMessage(type: string, schema?: StandardSchemaV1): MessageType {
   checkType(type);
   if (schema !== undefined && schema['~standard']?.version !== 1) {
-    throw new InvalidOptionError(`the schema of "${type}" does not implement Standard Schema 1`);
+    throw new InvalidOptionError(
+      `the schema of ${preview(type)} must implement Standard Schema 1, got ${preview(schema)}`,
+    );
   }
   return { type, schema };
 }
 
 /** @throws InvalidOptionError */
 export function checkType(type: string): string {
-  if (typeof type === 'string' && type !== '') return type;
+  if (typeof type === 'string' && type !== '' && !LONE_SURROGATE.test(type)) return type;
   throw new InvalidOptionError(
-    `a message type is a text that is not empty, got ${JSON.stringify(type) ?? typeof type}`,
+    `a message type must be a string that is not empty and without lone surrogates, got ${preview(type)}`,
   );
 }
 

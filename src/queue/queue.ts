@@ -1,13 +1,15 @@
+import { preview } from '../shared/text.js';
 import type { SignalDispatcher } from '../signals/dispatcher.js';
 import { cloudEvents } from './cloudevents.js';
 import { type Codec, checkCodec, defaultSource, read, write } from './codec.js';
 import type { Consumer, Driver, PeekState, PutOptions, QueueStats, Reservation, StoredMessage } from './driver.js';
-import { type Duration, toMs } from './duration.js';
+import { type Duration, toMs, toTtrMs } from './duration.js';
 import { EncodeError, InvalidOptionError } from './errors.js';
 import { toFailure } from './failure.js';
 import { checkHeaders } from './headers.js';
 import { checkType, isPromise, type Message, type MessageType, validate } from './message.js';
 import { checkQueueName } from './name.js';
+import { checkInteger, checkOneOf, checkOptions, checkSignal, type OptionNames } from './options.js';
 import { checkPriority } from './priority.js';
 import { checkSource } from './source.js';
 
@@ -28,19 +30,27 @@ export interface QueueOptions {
 export interface PublishOptions {
   /** The lowest is delivered first, 0 to 4294967295. Default 1024. */
   readonly priority?: number | undefined;
-  /** Until it may be delivered. Default 0. */
+  /** How long to wait before the first delivery. A number is milliseconds. Default 0. */
   readonly delay?: Duration | undefined;
-  /** Time to run: a worker that neither finishes nor renews its lease within it loses the message. Default 60 s. */
+  /**
+   * Time to run: a worker that neither finishes nor renews its lease within it loses the message. A number is milliseconds;
+   * the least is 1 s. Default 60 s.
+   */
   readonly ttr?: Duration | undefined;
-  /** Texts that travel beside the data. Refused where the codec writes nothing but the data. Default: none. */
+  /** Strings that travel beside the data. Refused where the codec writes nothing but the data. Default: none. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
 export interface TakeOptions {
-  /** How long to wait for a message. Default: for ever. */
+  /** How long to wait for a message, 0 for not at all. A number is milliseconds. Default: for ever. */
   readonly timeout?: Duration | undefined;
+  /** Gives up waiting: the call rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
 }
+
+const QUEUE_OPTIONS: OptionNames<QueueOptions> = { codec: true, type: true, source: true, signals: true };
+const PUBLISH_OPTIONS: OptionNames<PublishOptions> = { priority: true, delay: true, ttr: true, headers: true };
+const TAKE_OPTIONS: OptionNames<TakeOptions> = { timeout: true, signal: true };
 
 const DEFAULT_PRIORITY = 1024;
 const DEFAULT_TTR_MS = 60_000;
@@ -58,8 +68,9 @@ export class Queue {
   #consumer: Promise<Consumer> | undefined;
 
   /** @throws InvalidOptionError, for a name that could not be a queue's on every engine as well */
-  constructor(driver: Driver, name: string, { codec = cloudEvents, type, source, signals }: QueueOptions = {}) {
-    this.driver = driver;
+  constructor(driver: Driver, name: string, options: QueueOptions = {}) {
+    const { codec = cloudEvents, type, source, signals } = checkOptions('Queue', options, QUEUE_OPTIONS);
+    this.driver = checkDriver(driver);
     this.name = checkQueueName(name);
     this.codec = checkCodec(codec);
     this.#type = type === undefined ? undefined : checkType(type);
@@ -69,7 +80,7 @@ export class Queue {
       );
     }
     this.#source = source === undefined ? defaultSource(name) : checkSource(source);
-    this.#signals = signals;
+    this.#signals = signals === undefined ? undefined : checkSignals(signals);
   }
 
   /**
@@ -85,7 +96,7 @@ export class Queue {
     data: NoInfer<Input>,
     options: PublishOptions = {},
   ): Promise<string> {
-    const putOptions = toPutOptions(options);
+    const putOptions = toPutOptions('publish', options);
     const headers = this.#check(type, options);
     if (type.schema !== undefined) {
       const checked = validate(type, data);
@@ -104,9 +115,11 @@ export class Queue {
     data: readonly NoInfer<Input>[],
     options: PublishOptions = {},
   ): Promise<string[]> {
-    const putOptions = toPutOptions(options);
+    const putOptions = toPutOptions('publishMany', options);
     const headers = this.#check(type, options);
-    if (!Array.isArray(data)) throw new InvalidOptionError(`publishMany takes a list of data, got ${typeof data}`);
+    if (!Array.isArray(data)) {
+      throw new InvalidOptionError(`the data of publishMany must be an array, got ${preview(data)}`);
+    }
     if (data.length === 0) return [];
     if (type.schema !== undefined) await Promise.all(data.map(async (item) => validate(type, item)));
     const messages = data.map((item) => this.#message(type.type, item, headers));
@@ -132,23 +145,28 @@ export class Queue {
    * @throws UnsupportedError for a limit above 1 where the engine shows only the first
    */
   async peek(state: PeekState, limit = 1): Promise<StoredMessage[]> {
-    if (!PEEK_STATES.includes(state)) {
-      throw new InvalidOptionError(`one can peek at ${PEEK_STATES.join(', ')} messages, not at ${String(state)} ones`);
-    }
-    return this.driver.peek(this.name, state, checkCount('limit', limit));
+    const count = checkInteger('limit', limit, 0);
+    return this.driver.peek(this.name, checkOneOf('state', state, PEEK_STATES), count);
   }
 
   /** Makes up to `limit` buried messages ready, or delayed ones where none is buried. @returns how many */
   async kick(limit = 1): Promise<number> {
-    return this.driver.kick(this.name, checkCount('limit', limit));
+    return this.driver.kick(this.name, checkInteger('limit', limit, 0));
   }
 
-  /** Removes one message that nobody holds. @returns whether there was one */
-  delete(jobId: string): Promise<boolean> {
+  /**
+   * Removes one message that nobody holds.
+   * @returns whether there was one
+   * @throws InvalidOptionError for an id that the engine can never have given
+   */
+  async delete(jobId: string): Promise<boolean> {
+    if (typeof jobId !== 'string' || jobId === '') {
+      throw new InvalidOptionError(`a job id must be a string that is not empty, got ${preview(jobId)}`);
+    }
     return this.driver.delete(this.name, jobId);
   }
 
-  /** Delivers nothing for so long. */
+  /** Pauses delivery for the given duration; a number is milliseconds. */
   async pause(duration: Duration): Promise<void> {
     return this.driver.pause(this.name, toMs(duration, 'the pause'));
   }
@@ -168,9 +186,8 @@ export class Queue {
   }
 
   /** Takes a message without a worker: it is yours to ack, release or bury within its TTR. `null` when none came. */
-  async reserve({ timeout, signal }: TakeOptions = {}): Promise<Reservation | null> {
-    const timeoutMs = timeout === undefined ? undefined : toMs(timeout, 'timeout');
-    return (await this.#consume()).reserve({ timeoutMs, signal });
+  async reserve(options: TakeOptions = {}): Promise<Reservation | null> {
+    return this.#reserve('reserve', options);
   }
 
   /**
@@ -186,7 +203,7 @@ export class Queue {
    * @throws DecodeError
    */
   async take(options: TakeOptions = {}): Promise<Message | null> {
-    const reservation = await this.reserve(options);
+    const reservation = await this.#reserve('take', options);
     if (reservation === null) return null;
     let message: Message;
     try {
@@ -213,6 +230,13 @@ export class Queue {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  async #reserve(what: string, options: TakeOptions): Promise<Reservation | null> {
+    const { timeout, signal } = checkOptions(what, options, TAKE_OPTIONS);
+    const timeoutMs = timeout === undefined ? undefined : toMs(timeout, 'timeout');
+    checkSignal('signal', signal);
+    return (await this.#consume()).reserve({ timeoutMs, signal });
   }
 
   /** One consumer for all reservations without a worker; tried again where the engine could give none. */
@@ -253,11 +277,17 @@ export class Queue {
   }
 }
 
-function toPutOptions({ priority = DEFAULT_PRIORITY, delay = 0, ttr = DEFAULT_TTR_MS }: PublishOptions): PutOptions {
-  return { priority: checkPriority(priority), delayMs: toMs(delay, 'delay'), ttrMs: toMs(ttr, 'ttr') };
+function toPutOptions(what: string, options: PublishOptions): PutOptions {
+  const { priority = DEFAULT_PRIORITY, delay = 0, ttr = DEFAULT_TTR_MS } = checkOptions(what, options, PUBLISH_OPTIONS);
+  return { priority: checkPriority(priority), delayMs: toMs(delay, 'delay'), ttrMs: toTtrMs(ttr, 'ttr') };
 }
 
-function checkCount(what: string, value: number): number {
-  if (Number.isSafeInteger(value) && value >= 0) return value;
-  throw new InvalidOptionError(`${what} is an integer, not negative; got ${String(value)}`);
+function checkDriver(driver: Driver): Driver {
+  if (typeof driver?.putMany === 'function') return driver;
+  throw new InvalidOptionError(`driver must be a driver, such as openDriver resolves to, got ${preview(driver)}`);
+}
+
+function checkSignals(signals: SignalDispatcher): SignalDispatcher {
+  if (typeof signals?.emit === 'function') return signals;
+  throw new InvalidOptionError(`signals must be a SignalDispatcher, got ${preview(signals)}`);
 }

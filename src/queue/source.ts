@@ -1,3 +1,4 @@
+import { preview } from '../shared/text.js';
 import { InvalidOptionError } from './errors.js';
 
 // RFC 3986: a scheme, or a first segment without a colon; perhaps an IPv6 host in brackets; a fragment at most.
@@ -11,7 +12,7 @@ export function checkSource(source: string): string {
   const [reference, address] = (typeof source === 'string' && URI_REFERENCE.exec(source)) || [];
   if (reference && (address === undefined || isIPv6(address))) return source;
   throw new InvalidOptionError(
-    `a source is a URI reference such as "https://shop.example/orders" or "/orders", not empty; got ${JSON.stringify(source) ?? String(source)}`,
+    `a source must be a URI reference such as "https://shop.example/orders" or "/orders", got ${preview(source)}`,
   );
 }
 

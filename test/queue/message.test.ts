@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import { z } from 'zod';
 import { InvalidOptionError, SchemaError } from '../../src/queue/errors.js';
 import { defineMessage, validate } from '../../src/queue/message.js';
+import { preview } from '../../src/shared/text.js';
 import { rejection, thrown } from '../support/failures.js';
 
 /** A schema made by hand: numbers as text in, numbers out. */
@@ -26,9 +27,9 @@ describe('defineMessage', () => {
 
   it('refuses a type that is empty or no text', () => {
     expect(thrown(() => defineMessage(''), InvalidOptionError).message).to.equal(
-      'a message type is a text that is not empty, got ""',
+      'a message type must be a string that is not empty and without lone surrogates, got ""',
     );
-    for (const type of [undefined, null, 5, {}])
+    for (const type of [undefined, null, 5, {}, 'mail\ud800'])
       thrown(() => defineMessage(type as unknown as string), InvalidOptionError);
   });
 
@@ -36,7 +37,7 @@ describe('defineMessage', () => {
     for (const schema of [{}, { '~standard': { version: 2 } }, 5, 'schema']) {
       expect(
         thrown(() => defineMessage('a', schema as unknown as StandardSchemaV1), InvalidOptionError).message,
-      ).to.equal('the schema of "a" does not implement Standard Schema 1');
+      ).to.equal(`the schema of "a" must implement Standard Schema 1, got ${preview(schema)}`);
     }
   });
 });

@@ -37,7 +37,7 @@ describe('a queue name', () => {
 
   it('is refused with what was given and what is allowed', () => {
     expect(thrown(() => checkQueueName('-a b'), InvalidOptionError).message).to.equal(
-      'a queue name is 1 to 200 of A-Z a-z 0-9 - + / ; . $ _ ( ) and does not begin with "-", got "-a b"',
+      'a queue name must be 1 to 200 of A-Z a-z 0-9 - + / ; . $ _ ( ) and not begin with "-", got "-a b"',
     );
     for (const name of ['', 'x'.repeat(201), 'mail\n', 'mail\r\ndelete 7']) {
       thrown(() => checkQueueName(name), InvalidOptionError);

@@ -8,6 +8,7 @@ import { json } from '../../src/queue/json.js';
 import { defineMessage, type Message } from '../../src/queue/message.js';
 import { Queue } from '../../src/queue/queue.js';
 import { raw } from '../../src/queue/raw.js';
+import { preview } from '../../src/shared/text.js';
 import { SignalDispatcher } from '../../src/signals/dispatcher.js';
 import type { SignalEvents } from '../../src/signals/signals.js';
 import { failureOf, rejection, thrown } from '../support/failures.js';
@@ -105,7 +106,9 @@ describe('A codec of your own', () => {
     for (const codec of [null, {}, { encode: () => Buffer.alloc(0) }, { decode: () => MESSAGE }, 'json']) {
       expect(
         thrown(() => new Queue(driver, 'orders', { codec: codec as unknown as Codec }), InvalidOptionError).message,
-      ).to.equal('a codec is an object with the functions encode and decode, such as `json` or `raw`');
+      ).to.equal(
+        `codec must be an object with the functions encode and decode, such as json or raw, got ${preview(codec)}`,
+      );
     }
   });
 

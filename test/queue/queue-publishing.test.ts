@@ -5,6 +5,7 @@ import type { Codec } from '../../src/queue/codec.js';
 import { EncodeError, InvalidOptionError, SchemaError } from '../../src/queue/errors.js';
 import { defineMessage } from '../../src/queue/message.js';
 import { type PublishOptions, Queue } from '../../src/queue/queue.js';
+import { preview } from '../../src/shared/text.js';
 import { SignalDispatcher } from '../../src/signals/dispatcher.js';
 import type { SignalEvents } from '../../src/signals/signals.js';
 import { countsOf } from '../support/counts.js';
@@ -36,7 +37,7 @@ describe('A queue', () => {
       expect(
         thrown(() => new Queue(new FakeDriver(), 'mail', { source: source as string }), InvalidOptionError).message,
       ).to.equal(
-        `a source is a URI reference such as "https://shop.example/orders" or "/orders", not empty; got ${JSON.stringify(source)}`,
+        `a source must be a URI reference such as "https://shop.example/orders" or "/orders", got ${JSON.stringify(source)}`,
       );
     }
   });
@@ -73,14 +74,16 @@ describe('A queue', () => {
     const queue = new Queue(driver, 'mail');
     for (const limit of [-1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, '1' as unknown as number]) {
       expect((await rejection(queue.kick(limit), InvalidOptionError)).message).to.equal(
-        `limit is an integer, not negative; got ${limit}`,
+        `limit must be an integer of at least 0, got ${preview(limit)}`,
       );
       await rejection(queue.peek('ready', limit), InvalidOptionError);
     }
     expect((await rejection(queue.peek('reserved' as 'ready'), InvalidOptionError)).message).to.equal(
-      'one can peek at ready, delayed, buried messages, not at reserved ones',
+      'state must be "ready", "delayed" or "buried", got "reserved"',
     );
-    expect((await rejection(queue.pause('soon'), InvalidOptionError)).message).to.match(/^the pause is .*got "soon"$/);
+    expect((await rejection(queue.pause('soon'), InvalidOptionError)).message).to.match(
+      /^the pause must be .*got "soon"$/,
+    );
     expect(driver.calls).to.deep.equal([]);
   });
 });
@@ -132,14 +135,19 @@ describe('Queue.publish', () => {
 
   it('refuses options that cannot be meant, and stores nothing', async () => {
     const wrong: [PublishOptions, RegExp][] = [
-      [{ priority: -1 }, /^priority is an integer from 0 to 4294967295, got -1$/],
+      [{ priority: -1 }, /^priority must be an integer from 0 to 4294967295, got -1$/],
       [{ priority: 4_294_967_296 }, /got 4294967296$/],
       [{ priority: 1.5 }, /got 1\.5$/],
       [{ priority: Number.NaN }, /got NaN$/],
-      [{ priority: '5' as unknown as number }, /got 5$/],
-      [{ delay: -1 }, /^delay is .*got -1$/],
-      [{ delay: 'soon' }, /^delay is .*got "soon"$/],
-      [{ ttr: Number.POSITIVE_INFINITY }, /^ttr is .*got Infinity$/],
+      [{ priority: '5' as unknown as number }, /got "5"$/],
+      [{ delay: -1 }, /^delay must be .*got -1$/],
+      [{ delay: 'soon' }, /^delay must be .*got "soon"$/],
+      [{ delay: 1e300 }, /^delay must be .*got 1e\+300$/],
+      [{ delay: 2 ** 53 }, /^delay must be /],
+      [{ delay: '1y' }, /^delay must be .*got "1y"$/],
+      [{ ttr: 60 }, /^ttr must be at least 1 second \(ttr is a number of milliseconds or .*\), got 60$/],
+      [{ ttr: 0 }, /^ttr must be at least 1 second .*, got 0$/],
+      [{ ttr: Number.POSITIVE_INFINITY }, /^ttr must be .*got Infinity$/],
     ];
     for (const [options, message] of wrong) {
       expect((await rejection(queue.publish(SendMail, { to: 'a' }, options), InvalidOptionError)).message).to.match(
@@ -152,14 +160,14 @@ describe('Queue.publish', () => {
 
   it('refuses headers that are no texts, and stores nothing', async () => {
     const wrong: [unknown, string][] = [
-      [{ tenant: 5 }, 'headers are texts, and "tenant" is 5'],
-      [{ tenant: undefined }, 'headers are texts, and "tenant" is undefined'],
-      [{ a: 'b', c: {} }, 'headers are texts, and "c" is [object Object]'],
-      [null, 'headers are an object of texts, got [object Null]'],
-      ['a=b', 'headers are an object of texts, got a=b'],
-      [new Map([['a', 'b']]), 'headers are an object of texts, got [object Map]'],
-      [new Headers({ a: 'b' }), 'headers are an object of texts, got [object Headers]'],
-      [[['a', 'b']], 'headers are an object of texts, got [object Array]'],
+      [{ tenant: 5 }, 'the header "tenant" must be a string, got 5'],
+      [{ tenant: undefined }, 'the header "tenant" must be a string, got undefined'],
+      [{ a: 'b', c: {} }, 'the header "c" must be a string, got an object'],
+      [null, 'headers must be an object of strings, got null'],
+      ['a=b', 'headers must be an object of strings, got "a=b"'],
+      [new Map([['a', 'b']]), 'headers must be an object of strings, got a Map'],
+      [new Headers({ a: 'b' }), 'headers must be an object of strings, got a Headers'],
+      [[['a', 'b']], 'headers must be an object of strings, got an array of 1'],
     ];
     for (const [headers, message] of wrong) {
       const options = { headers } as PublishOptions;
@@ -176,7 +184,7 @@ describe('Queue.publish', () => {
   it('refuses what is no message type, and stores nothing', async () => {
     for (const type of ['mail.send', {}, { type: '' }, undefined] as unknown as (typeof SendMail)[]) {
       expect((await rejection(queue.publish(type, { to: 'a' }), InvalidOptionError)).message).to.match(
-        /^a message type is a text that is not empty, got /,
+        /^a message type must be a string that is not empty and without lone surrogates, got /,
       );
       await rejection(queue.publishMany(type, [{ to: 'a' }]), InvalidOptionError);
     }
@@ -254,7 +262,7 @@ describe('Queue.publishMany', () => {
     const queue = new Queue(new FakeDriver(), 'mail');
     const data = { to: 'a' } as unknown as { to: string }[];
     expect((await rejection(queue.publishMany(SendMail, data), InvalidOptionError)).message).to.equal(
-      'publishMany takes a list of data, got object',
+      'the data of publishMany must be an array, got an object',
     );
   });
 

@@ -78,7 +78,7 @@ describe('The options of a worker', () => {
     for (const name of ['slotTimeout', 'grace', 'timeLimit'] as const) {
       for (const value of [-1, 'soon', Number.NaN, '30d']) {
         expect(thrown(() => settingsOf({ [name]: value }), InvalidOptionError).message).to.match(
-          new RegExp(`^${name} is `),
+          new RegExp(`^${name} must be `),
         );
       }
     }

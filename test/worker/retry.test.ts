@@ -59,17 +59,17 @@ describe('The delay after a failure', () => {
   it('is refused when the function says no duration', () => {
     for (const wrong of [-1, 'soon', Number.NaN, undefined]) {
       expect(thrown(() => retryDelay(() => wrong as number)(1, undefined), InvalidOptionError).message).to.match(
-        /^the backoff is a number of milliseconds or /,
+        /^the backoff must be a number of milliseconds or /,
       );
     }
   });
 
   it('is refused when its options cannot be meant', () => {
     const wrong: [unknown, RegExp][] = [
-      ['soon', /^backoff is .*got "soon"$/],
-      [-1, /^backoff is .*got -1$/],
-      [{ initial: -1 }, /^backoff\.initial is .*got -1$/],
-      [{ max: 'never' }, /^backoff\.max is .*got "never"$/],
+      ['soon', /^backoff must be .*got "soon"$/],
+      [-1, /^backoff must be .*got -1$/],
+      [{ initial: -1 }, /^backoff\.initial must be .*got -1$/],
+      [{ max: 'never' }, /^backoff\.max must be .*got "never"$/],
       [{ factor: 0.5 }, /^backoff\.factor is a number of at least 1, got 0\.5$/],
       [{ factor: Number.NaN }, /^backoff\.factor .*got NaN$/],
       [{ factor: Number.POSITIVE_INFINITY }, /^backoff\.factor .*got Infinity$/],

@@ -60,7 +60,7 @@ describe('The memory driver', () => {
       () => driver.consume(['mail', 'a b'], 1),
       () => driver.pause('ä', 1000),
     ]) {
-      expect((await rejection(call(), InvalidOptionError)).message).to.match(/^a queue name is/);
+      expect((await rejection(call(), InvalidOptionError)).message).to.match(/^a queue name must be/);
     }
   });
 

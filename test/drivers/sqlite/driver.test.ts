@@ -188,7 +188,7 @@ describe('the sqlite driver', () => {
       [put('text', {}), 'a body is bytes, got string'],
       [put(bytes('c'), { delayMs: Number.NaN }), 'the longest time is 4294967295000 ms, got NaN ms'],
       [put(bytes('c'), { ttrMs: 1e15 }), 'the longest time is 4294967295000 ms, got 1000000000000000 ms'],
-      [put(bytes('c'), { priority: 1.5 }), 'priority is an integer from 0 to 4294967295, got 1.5'],
+      [put(bytes('c'), { priority: 1.5 }), 'priority must be an integer from 0 to 4294967295, got 1.5'],
     ] as const) {
       expect((await rejection(bad, InvalidOptionError)).message).to.equal(message);
     }

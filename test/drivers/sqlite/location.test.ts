@@ -65,7 +65,7 @@ describe('the URL of an SQLite file', () => {
     for (const value of ['', 'soon', '-1', '30d']) {
       const error = thrown(() => parseLocation(`sqlite:x.db?busyTimeout=${value}`), InvalidOptionError);
       expect(error.message)
-        .to.match(/^busyTimeout is /)
+        .to.match(/^busyTimeout must be /)
         .and.include(`got "${value}"`);
     }
   });
