@@ -29,6 +29,7 @@ import { type ClientOptions, DEFAULT_QUIT_TIMEOUT_MS, openSession } from './opti
 import type { Request, Sender } from './request.js';
 import type { ClientEvents, Session } from './session.js';
 import { kick, pauseTube, peek, put, stored, Tube, type TubeOwner } from './tube.js';
+import { throwUncaught } from './uncaught.js';
 
 export interface ReserveOptions {
   /** How long to wait for a job, in whole seconds, 0 to 2147483647. Default: for ever. */
@@ -74,9 +75,7 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
         (this as EventEmitter).emit(event, ...args);
       } catch (error) {
         // Uncaught, as with any emitter, but not in the middle of reconnecting.
-        process.nextTick(() => {
-          throw error;
-        });
+        throwUncaught(error);
       }
     };
   }

@@ -1,26 +1,17 @@
 import type { Socket } from 'node:net';
 import { createDebug } from '../debug.js';
-import {
-  ANY_COMMAND_FAILS,
-  bareLine,
-  COMMANDS,
-  type CommandReplies,
-  ENDS_RESERVE,
-  errorCodeOf,
-  givesUpJob,
-  isReserve,
-  losesFraming,
-} from '../protocol/commands.js';
+import { bareLine, COMMANDS, ENDS_RESERVE, errorCodeOf, givesUpJob, losesFraming } from '../protocol/commands.js';
 import { type BeanstalkdError, type ErrorContext, ProtocolError, serverError } from '../protocol/errors.js';
 import { ReplyParser } from '../protocol/parser.js';
-import { isCutShort, type Reply } from '../protocol/replies.js';
+import { isCutShort, type Reply, type ReplyForm } from '../protocol/replies.js';
+import { acceptsBody, checkReplyForm, skippedBody } from '../protocol/reply-policy.js';
 import { type Address, formatAddress } from './address.js';
 import { ClosedError, ConnectionLostError, ReplyTimeoutError } from './errors.js';
 import { ExpiryWatch } from './expiry-watch.js';
-import { Fifo } from './fifo.js';
 import { giveBackJob, statsJob } from './operations.js';
 import { allowanceOf, ReplyTimer } from './reply-timer.js';
 import type { Request, Sender } from './request.js';
+import { type Pending, RequestQueue } from './request-queue.js';
 import { describe, type OpenSocket, openSocket, type SocketOptions } from './socket.js';
 import { Writer } from './writer.js';
 
@@ -31,15 +22,6 @@ export interface ConnectionOptions extends SocketOptions {
   readonly maxBodyBytes: number;
   /** How long the server may take to answer, in milliseconds; 0 for ever. A reserve gets its own timeout on top. */
   readonly replyTimeoutMs: number;
-}
-
-/** A command whose reply is still to come. */
-interface Pending {
-  readonly request: Request<unknown>;
-  readonly resolve: (value: unknown) => void;
-  readonly reject: (error: unknown) => void;
-  /** Its caller has been told already that it is given up: a job that comes all the same goes back. */
-  abandoned: boolean;
 }
 
 /**
@@ -53,16 +35,15 @@ export class Connection implements Sender {
   readonly #socket: Socket;
   readonly #name: string;
   readonly #parser: ReplyParser;
+  readonly #maxBodyBytes: number;
   readonly #writer: Writer;
-  readonly #pending = new Fifo<Pending>();
+  readonly #pending = new RequestQueue();
   readonly #replyTimer: ReplyTimer;
   readonly #replyTimeoutMs: number;
   readonly #expiryWatch: ExpiryWatch;
   /** Jobs it has reserved, and for which no command was sent that gives them up. */
   readonly #held = new Set<string>();
   readonly #closed: Promise<void>;
-  #answered = 0;
-  #waitingReserves = 0;
   #state: State = 'open';
   /** Why the connection closed. */
   #end: BeanstalkdError | undefined;
@@ -88,11 +69,15 @@ export class Connection implements Sender {
     }
   }
 
-  private constructor({ socket, intake }: OpenSocket, name: string, options: ConnectionOptions) {
+  private constructor({ socket, readBuffer }: OpenSocket, name: string, options: ConnectionOptions) {
     const { maxBodyBytes, replyTimeoutMs, connectTimeoutMs } = options;
     this.#socket = socket;
     this.#name = name;
-    this.#parser = new ReplyParser((reply) => this.#take(reply), maxBodyBytes);
+    this.#maxBodyBytes = maxBodyBytes;
+    this.#parser = new ReplyParser(
+      (reply) => this.#take(reply),
+      (form, size) => this.#readsBody(form, size),
+    );
     this.#writer = new Writer(socket);
     this.#replyTimeoutMs = replyTimeoutMs;
     this.#givenUpTimeoutMs = connectTimeoutMs;
@@ -102,8 +87,8 @@ export class Connection implements Sender {
     );
     this.#expiryWatch = new ExpiryWatch(this);
     this.#closed = new Promise((resolve) => socket.once('close', () => resolve()));
-    intake.takeIn = (bytes) => this.#read(bytes);
-    intake.placeOfNext = () => this.#parser.place;
+    readBuffer.onData = (bytes) => this.#read(bytes);
+    readBuffer.nextTarget = () => this.#parser.nextTarget;
     socket.on('error', (cause) => this.#lose(describe(cause), cause));
     socket.on('end', () => this.#lose('the server closed the connection'));
     socket.on('close', () => this.#lose('the connection closed'));
@@ -116,7 +101,7 @@ export class Connection implements Sender {
 
   /** Whether the server reads what is sent: not while a reserve waits. */
   get isListening(): boolean {
-    return this.#waitingReserves === 0 && this.#state !== 'closed';
+    return this.#pending.waitingReserves === 0 && this.#state !== 'closed';
   }
 
   /** Whether nothing is out and no job is held. */
@@ -131,7 +116,7 @@ export class Connection implements Sender {
 
   /** Whether somebody waits for a reply. */
   get owesAnswers(): boolean {
-    return this.#pending.find(({ abandoned }) => !abandoned) !== undefined;
+    return this.#pending.hasPendingReplies;
   }
 
   get holdsJobs(): boolean {
@@ -159,13 +144,7 @@ export class Connection implements Sender {
     return new Promise<T>((resolve, reject) => {
       // First, because a body too large for the memory makes it throw: then there is no reply to wait for.
       this.#writer.add(request.line, request.body, request.size);
-      this.#pending.push({
-        request,
-        resolve: resolve as (value: unknown) => void,
-        reject,
-        abandoned: false,
-      });
-      if (isReserve(command)) this.#waitingReserves++;
+      this.#pending.add(request, resolve as Pending['resolve'], reject);
       if (this.#pending.size === 1) this.#replyTimer.restart();
       if (jobId !== undefined && givesUpJob(command)) this.#letGo(jobId);
     });
@@ -177,11 +156,7 @@ export class Connection implements Sender {
    * @returns false when the command is not out
    */
   abandon(request: Request<unknown>, reason: unknown): boolean {
-    const pending = this.#pending.find((candidate) => candidate.request === request);
-    if (pending === undefined || pending.abandoned) return false;
-    pending.abandoned = true;
-    pending.reject(reason);
-    return true;
+    return this.#pending.abandon(request, reason);
   }
 
   /**
@@ -216,56 +191,68 @@ export class Connection implements Sender {
     this.#close((context) => new ClosedError('the client was closed by destroy()', context));
   }
 
-  /** @returns whether the bytes were handed out */
-  #read(bytes: Buffer): boolean {
+  #read(bytes: Buffer): void {
     try {
       this.#parser.push(bytes);
-    } catch (fault) {
-      // The parser throws nothing but its one typed fault.
-      this.#breakOff(fault as ProtocolError);
+    } catch (error) {
+      if (error instanceof ProtocolError) {
+        this.#breakOff(error);
+      } else {
+        // Not by the server, and no code of the user's runs in here. What was left of the chunk is lost.
+        this.#lose('reading failed', error as Error);
+        throw error;
+      }
     }
     this.#replyTimer.restart();
-    return this.#parser.keepsChunk;
   }
 
-  /** A reply: settles the oldest pending command. */
+  /** Whether the data of a reply is read. @throws ProtocolError */
+  #readsBody(form: ReplyForm, size: number): boolean {
+    if (this.#state === 'closed') return false;
+    return acceptsBody(form, size, this.#expect(form).request.command, this.#maxBodyBytes);
+  }
+
+  /** The command that is answered. @throws ProtocolError when that cannot be the answer */
+  #expect(form: ReplyForm): Pending {
+    const pending = this.#oldestSent();
+    checkReplyForm(form, pending?.request.command);
+    return pending as Pending;
+  }
+
+  /** A reply: settles the oldest pending command. @throws ProtocolError */
   #take(reply: Reply): void {
     if (this.#state === 'closed') return;
     if (debug.enabled) debug('%s < %s %s %s', this.#name, reply.form, reply.value, reply.body?.length ?? '');
     const { form } = reply;
-    const pending = this.#oldestSent();
-    if (pending === undefined) {
-      this.#breakOff(new ProtocolError(`the server sent ${form} unasked`));
-      return;
-    }
+    const pending = this.#expect(form);
     const { command, jobId } = pending.request;
-    const replies: CommandReplies = COMMANDS[command];
-    if (replies.success.includes(form)) {
-      if (isCutShort(reply) && command !== 'peek') {
-        this.#breakOff(new ProtocolError(`the server sent a ${form} without CR LF behind its body`));
-        return;
-      }
-      this.#settleHead();
+    if (isCutShort(reply) && command !== 'peek') {
+      throw new ProtocolError(`the server sent a ${form} without CR LF behind its body`);
+    }
+    this.#pending.shift();
+    if (COMMANDS[command].success.includes(form)) {
       if (this.#givenUp && this.#state === 'quitting' && ENDS_RESERVE.includes(form)) {
         pending.reject(new ConnectionLostError(this.#end?.message ?? '', true, { command, jobId }));
       } else {
         if (form === 'RESERVED <id> <bytes>') this.#reserved(reply.value, pending);
         this.#resolve(pending, reply);
       }
-    } else if (replies.failure.includes(form) || ANY_COMMAND_FAILS.includes(form)) {
-      this.#settleHead();
+    } else {
       const error = serverError(errorCodeOf(form), { command, jobId: jobId ?? (reply.value || undefined) });
       pending.reject(error);
       // The server may have read only a part of the body: what follows is out of step.
       if (command === 'put' && losesFraming(form)) this.#lose(`out of step after ${form} to a put`, error);
-    } else {
-      this.#breakOff(new ProtocolError(`the server answered ${form}, which is no reply to ${command}`));
     }
     if (this.#state === 'quitting') this.#endWhenAnswered();
   }
 
   #resolve({ request, resolve, reject, abandoned }: Pending, reply: Reply): void {
     if (abandoned) return;
+    const tooLarge = skippedBody(reply, request.command, this.#maxBodyBytes);
+    if (tooLarge !== undefined) {
+      reject(tooLarge);
+      return;
+    }
     try {
       resolve(request.decode(reply, this));
     } catch (error) {
@@ -275,13 +262,7 @@ export class Connection implements Sender {
 
   /** The command whose reply comes next. One that the socket has not been given yet cannot be answered. */
   #oldestSent(): Pending | undefined {
-    return this.#writer.written > this.#answered ? this.#pending.peek() : undefined;
-  }
-
-  #settleHead(): void {
-    const pending = this.#pending.shift();
-    this.#answered++;
-    if (pending && isReserve(pending.request.command)) this.#waitingReserves--;
+    return this.#writer.written > this.#pending.answered ? this.#pending.peek() : undefined;
   }
 
   #reserved(jobId: string, { abandoned }: Pending): void {
@@ -309,7 +290,7 @@ export class Connection implements Sender {
   }
 
   #endWhenAnswered(): void {
-    if (this.#pending.size > 0 && this.#waitingReserves === 0) return;
+    if (this.#pending.size > 0 && this.#pending.waitingReserves === 0) return;
     if (this.#pending.size === 0) {
       // The end was sent before, with a reserve that waited: nothing is left to come.
       if (this.#writer.isEnding) {
@@ -329,7 +310,7 @@ export class Connection implements Sender {
 
   #replyOverdue(): void {
     const ms = this.#allowance();
-    const pending = this.#shiftFaulty();
+    const pending = this.#pending.shiftFaulty();
     if (pending === undefined) return;
     const { command, jobId } = pending.request;
     const error = new ReplyTimeoutError(`no reply from ${this.#name} within ${ms} ms`, { command, jobId });
@@ -338,21 +319,10 @@ export class Connection implements Sender {
     this.#lose('the server does not answer', error);
   }
 
-  /** Takes out the oldest command, which is told of a fault; a `use` that nobody called leaves that to what it was for. */
-  #shiftFaulty(): Pending | undefined {
-    const oldest = this.#pending.peek();
-    this.#settleHead();
-    const next = this.#pending.peek();
-    if (oldest?.request.isAhead !== true || next === undefined) return oldest;
-    oldest.reject(new ConnectionLostError('told to the command behind it', true));
-    this.#settleHead();
-    return next;
-  }
-
   /** Nobody can tell where the next reply begins: the command at the head gets the fault, the others are lost. */
   #breakOff(fault: ProtocolError): void {
     if (this.#state === 'closed') return;
-    const pending = this.#oldestSent() && this.#shiftFaulty();
+    const pending = this.#oldestSent() && this.#pending.shiftFaulty();
     if (pending) {
       const { command, jobId } = pending.request;
       pending.reject(new ProtocolError(fault.message, fault.bytes, { command, jobId, cause: fault }));
@@ -361,7 +331,7 @@ export class Connection implements Sender {
   }
 
   #lose(why: string, cause?: Error): void {
-    const written = this.#writer.written - this.#answered;
+    const written = this.#writer.written - this.#pending.answered;
     let position = 0;
     this.#close((context) => {
       return new ConnectionLostError(`${why} (${this.#name})`, position++ < written, { ...context, cause });

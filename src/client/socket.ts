@@ -1,7 +1,7 @@
 import { connect as connectTcp, type Socket } from 'node:net';
 import { type Address, formatAddress, serverNameOf } from './address.js';
 import { ConnectionLostError, ConnectTimeoutError } from './errors.js';
-import { Intake } from './intake.js';
+import { ReadBuffer } from './read-buffer.js';
 
 /** When the operating system begins to ask a silent peer whether it is still there. */
 const KEEP_ALIVE_MS = 10_000;
@@ -18,7 +18,7 @@ export interface SocketOptions {
 export interface OpenSocket {
   readonly socket: Socket;
   /** Where its bytes arrive. */
-  readonly intake: Intake;
+  readonly readBuffer: ReadBuffer;
 }
 
 /**
@@ -29,8 +29,8 @@ export function openSocket(address: Address, options: SocketOptions): Promise<Op
   const { connectTimeoutMs, signal } = options;
   const name = formatAddress(address);
   if (signal?.aborted) return Promise.reject(signal.reason);
-  const intake = new Intake();
-  const socket = options.openSocket?.(address) ?? createSocket(address, intake);
+  const readBuffer = new ReadBuffer();
+  const socket = options.openSocket?.(address) ?? createSocket(address, readBuffer);
   return new Promise((resolve, reject) => {
     const settle = (): void => {
       clearTimeout(timer);
@@ -60,8 +60,8 @@ export function openSocket(address: Address, options: SocketOptions): Promise<Op
     socket.once('close', onClose);
     socket.once('encrypted' in socket ? 'secureConnect' : 'connect', () => {
       settle();
-      if (options.openSocket) intake.listenTo(socket);
-      resolve({ socket, intake });
+      if (options.openSocket) readBuffer.listenTo(socket);
+      resolve({ socket, readBuffer });
     });
   });
 }
@@ -72,7 +72,7 @@ export function describe(cause: Error): string {
   return cause.message;
 }
 
-function createSocket(address: Address, { onread }: Intake): Socket {
+function createSocket(address: Address, { onread }: ReadBuffer): Socket {
   if ('path' in address) return connectTcp({ path: address.path, onread });
   const { host, port, tls } = address;
   const target = { host, port, onread };

@@ -21,3 +21,9 @@ export const MAX_REPLY_LINE: number = 'USING '.length + MAX_TUBE_NAME + 2;
 
 /** Default ceiling for a received body, in bytes: 64 MiB, a thousand times the server's default max-job-size. */
 export const DEFAULT_MAX_BODY_BYTES: number = 64 * 1024 * 1024;
+
+/** Ceiling for the data of `stats`, `stats-tube` and `stats-job`, in bytes: twenty times what servers send. */
+export const MAX_STATS_BYTES: number = 64 * 1024;
+
+/** Ceiling for a list of tubes, in bytes: 330,000 of the longest names. */
+export const MAX_LIST_BYTES: number = 64 * 1024 * 1024;

@@ -1,13 +1,12 @@
 import { exceedsU64, isTubeName } from './arguments.js';
 import { ProtocolError, printable } from './errors.js';
-import { DEFAULT_MAX_BODY_BYTES, MAX_REPLY_LINE } from './limits.js';
+import { MAX_REPLY_LINE, MAX_U32 } from './limits.js';
 import { REPLY_FORMS, type Reply, type ReplyForm } from './replies.js';
 
 const CR = 13;
 const LF = 10;
 const SPACE = 32;
 const ZERO = 48;
-const EMPTY = Buffer.alloc(0);
 
 /** Below this many bytes a loop is cheaper than the call that copies a block. */
 const SHORT_COPY = 16;
@@ -31,62 +30,75 @@ interface Status {
 const STATUSES: readonly (readonly Status[])[] = statusTable();
 
 /**
+ * Decides about the data of a reply once its line has been read: `true` reads it, `false` skips it.
+ * @throws ProtocolError when the reply must not be read at all
+ */
+export type BodyPolicy = (form: ReplyForm, size: number) => boolean;
+
+/**
  * Turns the server's bytes into replies, whatever the chunks they come in. It does no I/O and knows nothing of commands.
  *
  * - One pass: each byte is looked at once, and only an unfinished line (at most 208 bytes) is kept between chunks.
- * - A body that lies whole in a chunk is a view of that chunk; a split one is allocated once, at its final size, and its
- *   rest can be read right into its {@link place}.
+ * - Each body gets an `ArrayBuffer` of its own, of its declared size: whoever gets it may transfer it to another thread, and
+ *   a chunk may be overwritten as soon as {@link push} returns. What is missing of a large body can be read into its
+ *   {@link nextTarget} and is not copied then.
  * - Bytes that cannot be a reply make {@link push} throw a {@link ProtocolError}; the parser is then of no further use,
  *   because nobody can tell where the next reply begins.
  */
 export class ReplyParser {
   readonly #onReply: (reply: Reply) => void;
-  readonly #maxBodyBytes: number;
+  readonly #bodyPolicy: BodyPolicy;
 
   /** The unfinished line. */
-  readonly #line = Buffer.allocUnsafe(MAX_REPLY_LINE);
+  readonly #line = Buffer.allocUnsafeSlow(MAX_REPLY_LINE);
   #lineLength = 0;
 
   /** The reply whose body or trailing CR LF is still to come. */
   #form: ReplyForm | undefined;
   #value = '';
-  #body: Buffer = EMPTY;
+  /** Undefined while a body is skipped. */
+  #body: Buffer | undefined;
   #size = 0;
   /** Bytes of body and CR LF that have come. */
   #received = 0;
   /** Whether the data so far ends as it must. */
   #intact = true;
-  #keepsChunk = false;
+  /** Where the next chunk may have been read to. */
+  #target: Buffer | undefined;
 
   #fault: ProtocolError | undefined;
 
-  /**
-   * @param onReply is called for each reply, in order; must not throw
-   * @param maxBodyBytes a body declared larger than this is refused before anything is allocated
-   */
-  constructor(onReply: (reply: Reply) => void, maxBodyBytes: number = DEFAULT_MAX_BODY_BYTES) {
+  /** @param onReply is called for each reply, in order. An error that it throws ends {@link push}, and the rest is lost */
+  constructor(onReply: (reply: Reply) => void, bodyPolicy: BodyPolicy = () => true) {
     this.#onReply = onReply;
-    this.#maxBodyBytes = maxBodyBytes;
+    this.#bodyPolicy = bodyPolicy;
   }
 
-  /** Whether the last chunk must not be overwritten: a body that was handed out is a view of it. */
-  get keepsChunk(): boolean {
-    return this.#keepsChunk;
+  /** Where the next bytes belong, undefined while no body is on its way. What is pushed from there is not copied. */
+  get nextTarget(): Buffer | undefined {
+    const isReading = this.#form !== undefined && this.#received < this.#size;
+    this.#target = isReading ? this.#body?.subarray(this.#received) : undefined;
+    return this.#target;
   }
 
-  /** Where the rest of a split body belongs, undefined while none is on its way. What is pushed from there is not copied. */
-  get place(): Buffer | undefined {
-    return this.#form !== undefined && this.#received < this.#size ? this.#body.subarray(this.#received) : undefined;
+  /** Whether a part of a reply has come. */
+  get isInReply(): boolean {
+    return this.#form !== undefined || this.#lineLength > 0;
+  }
+
+  /** How many bytes of the data of an unfinished reply have come. */
+  get received(): number {
+    return this.#form === undefined ? 0 : this.#received;
   }
 
   /** @throws ProtocolError when the bytes cannot be a reply; the replies before them have been handed out. */
   push(chunk: Buffer): void {
     if (this.#fault) throw this.#fault;
-    this.#keepsChunk = false;
     let at = 0;
     while (at < chunk.length) {
       at = this.#form === undefined ? this.#takeLine(chunk, at) : this.#takeBody(chunk, at);
     }
+    this.#target = undefined;
   }
 
   /** Reads on in a line, to its end or to the chunk's. */
@@ -109,7 +121,7 @@ export class ReplyParser {
       this.#lineLength = 0;
       this.#readLine(this.#line, 0, kept + at - from);
     }
-    return this.#form === undefined ? at + 1 : this.#takeWholeBody(chunk, at + 1);
+    return at + 1;
   }
 
   /** `bytes` from `start` to `lf`, which is where the LF stands: word, argument, size. */
@@ -141,48 +153,46 @@ export class ReplyParser {
     }
     const size = decimal(bytes, at + 1, end);
     if (size === '') this.#fail('a reply with a malformed size', bytes, start, end);
-    if (Number(size) > this.#maxBodyBytes) {
-      this.#fail(`a body above the ceiling of ${this.#maxBodyBytes} bytes (maxBodyBytes)`, bytes, start, end);
+    if (Number(size) > MAX_U32) this.#fail('a body larger than any job can be', bytes, start, end);
+    this.#expectBody(status.form, value, Number(size));
+  }
+
+  #expectBody(form: ReplyForm, value: string, size: number): void {
+    try {
+      this.#body = this.#bodyPolicy(form, size) ? allocate(size) : undefined;
+    } catch (fault) {
+      this.#fault = fault as ProtocolError;
+      throw fault;
     }
-    this.#form = status.form;
+    this.#form = form;
     this.#value = value;
-    this.#size = Number(size);
+    this.#size = size;
     this.#received = 0;
     this.#intact = true;
   }
 
-  /** Right behind the line: a body that lies whole in the chunk is a view; otherwise its place is made. */
-  #takeWholeBody(chunk: Buffer, from: number): number {
-    const size = this.#size;
-    if (chunk.length - from < size) {
-      this.#body = Buffer.allocUnsafe(size);
-      return from;
-    }
-    this.#body = chunk.subarray(from, from + size);
-    this.#keepsChunk = true;
-    this.#received = size;
-    return this.#takeTrailer(chunk, from + size);
-  }
-
-  /** Reads on in a body whose place was made, then in the CR LF behind it. */
+  /** Reads on in a body, then in the CR LF behind it. */
   #takeBody(chunk: Buffer, from: number): number {
     const missing = this.#size - this.#received;
     if (missing <= 0) return this.#takeTrailer(chunk, from);
     const to = Math.min(chunk.length, from + missing);
-    if (to - from <= SHORT_COPY) {
-      let into = this.#received;
-      for (let at = from; at < to; at++) this.#body[into++] = chunk[at] as number;
-    } else {
-      this.#takeBlock(chunk, from, to);
-    }
+    if (this.#body !== undefined) this.#copy(chunk, from, to, this.#body);
     this.#received += to - from;
     return this.#takeTrailer(chunk, to);
   }
 
-  #takeBlock(chunk: Buffer, from: number, to: number): void {
-    const body = this.#body;
-    const isInPlace = chunk.buffer === body.buffer && chunk.byteOffset + from === body.byteOffset + this.#received;
-    if (!isInPlace) chunk.copy(body, this.#received, from, to);
+  #copy(chunk: Buffer, from: number, to: number, body: Buffer): void {
+    if (to - from <= SHORT_COPY) {
+      let into = this.#received;
+      for (let at = from; at < to; at++) body[into++] = chunk[at] as number;
+    } else if (!this.#isInPlace(chunk)) {
+      chunk.copy(body, this.#received, from, to);
+    }
+  }
+
+  #isInPlace(chunk: Buffer): boolean {
+    const target = this.#target;
+    return target !== undefined && chunk.buffer === target.buffer && chunk.byteOffset === target.byteOffset;
   }
 
   #takeTrailer(chunk: Buffer, from: number): number {
@@ -198,21 +208,33 @@ export class ReplyParser {
   }
 
   #finishBody(): void {
-    const reply: Reply = {
-      form: this.#form as ReplyForm,
-      value: this.#value,
-      body: this.#intact ? this.#body : undefined,
-    };
+    const form = this.#form as ReplyForm;
+    const body = this.#body;
+    const value = this.#value;
+    const reply: Reply =
+      body === undefined
+        ? { form, value, body, skippedBytes: this.#size }
+        : { form, value, body: this.#intact ? body : undefined };
     this.#form = undefined;
-    this.#body = EMPTY;
+    this.#body = undefined;
+    this.#target = undefined;
     this.#onReply(reply);
   }
 
   #fail(what: string, bytes: Buffer, start: number, end: number): never {
-    this.#body = EMPTY;
+    this.#body = undefined;
     const offending = Buffer.from(bytes.subarray(start, end));
     this.#fault = new ProtocolError(`the server sent ${what}: ${printable(offending)}`, offending);
     throw this.#fault;
+  }
+}
+
+/** Memory that nothing else shares, not even Node's pool of small buffers; undefined where there is not enough. */
+function allocate(size: number): Buffer | undefined {
+  try {
+    return Buffer.allocUnsafeSlow(size);
+  } catch {
+    return undefined;
   }
 }
 

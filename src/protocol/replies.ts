@@ -39,12 +39,15 @@ export interface Reply {
   readonly value: string;
   /**
    * The data of `RESERVED`, `FOUND` and `OK`. A `FOUND` whose data does not end in CR LF has none: that is a job which
-   * another connection is still uploading, and the bytes are whatever stood in the server's memory.
+   * another connection is still uploading, and the bytes are whatever stood in the server's memory. A body that was
+   * skipped is missing as well.
    */
   readonly body: Buffer | undefined;
+  /** The size of a body that was skipped because it is too large. */
+  readonly skippedBytes?: number;
 }
 
 /** Only a peek by id can meet a job that another connection is still uploading. */
 export function isCutShort(reply: Reply): boolean {
-  return reply.form === 'FOUND <id> <bytes>' && reply.body === undefined;
+  return reply.form === 'FOUND <id> <bytes>' && reply.body === undefined && reply.skippedBytes === undefined;
 }

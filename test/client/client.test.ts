@@ -5,7 +5,7 @@ import { Job, StoredJob } from '../../src/client/job.js';
 import type { ClientOptions } from '../../src/client/options.js';
 import { InvalidArgumentError, ProtocolError } from '../../src/protocol/errors.js';
 import { rejection } from '../support/failures.js';
-import { connectFake, FakeSocket } from '../support/fake-socket.js';
+import { FakeSocket } from '../support/fake-socket.js';
 import { type Peer, useScriptedServer } from '../support/scripted-server.js';
 import { JOB_1_12, STATS_1_12, TUBE_1_12 } from '../support/stats-output.js';
 
@@ -241,14 +241,6 @@ describe('Client', () => {
       expect((await rejection(Client.connect({ port: 65536 }), InvalidArgumentError)).message).to.equal(
         'a port is an integer from 1 to 65535, got 65536',
       );
-    });
-
-    it('takes a ceiling for the bodies it receives', async () => {
-      const { client, socket } = await connectFake({ maxBodyBytes: 10 });
-      const jobs = [client.reserve(), rejection(client.reserve(), ProtocolError)] as const;
-      socket.reply('RESERVED 1 10\r\n0123456789\r\nRESERVED 2 11\r\n');
-      expect((await jobs[0])?.text()).to.equal('0123456789');
-      expect((await jobs[1]).message).to.match(/ceiling of 10 bytes/);
     });
   });
 });

@@ -36,9 +36,9 @@ describe('A socket', () => {
     const keepAlive = sinon.spy(socket, 'setKeepAlive');
     const connecting = openSocket({ host: 'queue', port: 5 }, LIMIT);
     socket.emit('connect');
-    const { intake, ...open } = await connecting;
+    const { readBuffer, ...open } = await connecting;
     expect(open.socket).to.equal(socket);
-    expect(connect.args).to.deep.equal([[{ host: 'queue', port: 5, onread: intake.onread }]]);
+    expect(connect.args).to.deep.equal([[{ host: 'queue', port: 5, onread: readBuffer.onread }]]);
     expect(noDelay.args).to.deep.equal([[true]]);
     expect(keepAlive.args).to.deep.equal([[true, 10_000]]);
   });
@@ -90,10 +90,10 @@ describe('A socket', () => {
       await new Promise(setImmediate);
       expect(connected).to.equal(false);
       socket.emit('secureConnect');
-      const { intake, ...open } = await connecting;
+      const { readBuffer, ...open } = await connecting;
       expect(open.socket).to.equal(socket);
       const { host, port } = address;
-      const { onread } = intake;
+      const { onread } = readBuffer;
       expect(connect.args).to.deep.equal([[{ host, port, onread, ...expected, rejectUnauthorized: true }]]);
     });
   }

@@ -1,8 +1,10 @@
 import { expect } from 'chai';
+import sinon from 'sinon';
 import { ProtocolError } from '../../src/protocol/errors.js';
 import { ReplyParser } from '../../src/protocol/parser.js';
+import type { Reply } from '../../src/protocol/replies.js';
 import { thrown } from '../support/failures.js';
-import { cut, latin1, parse, slices } from '../support/replies.js';
+import { cut, latin1, parse, show, slices, upTo } from '../support/replies.js';
 
 const LINE = 208;
 
@@ -48,8 +50,8 @@ const REFUSED: [what: string, sent: string, offending: string, message: RegExp][
   ['a reserved body with CR only', 'RESERVED 1 2\r\nab\rY', 'Y', /body without CR LF/],
   ['data without CR LF', 'OK 2\r\nab\n\n', '\n', /body without CR LF/],
   ['a body that is longer than announced', 'RESERVED 1 0\r\nab\r\n', 'a', /body without CR LF/],
-  ['a body above the ceiling', 'OK 1025\r\n', 'OK 1025', /above the ceiling of 1024 bytes \(maxBodyBytes\)/],
-  ['a body of all u64', 'OK 18446744073709551615\r\n', 'OK 18446744073709551615', /above the ceiling/],
+  ['a body above u32', 'OK 4294967296\r\n', 'OK 4294967296', /larger than any job/],
+  ['a body of all u64', 'OK 18446744073709551615\r\n', 'OK 18446744073709551615', /larger than any job/],
   ['a line without end', 'x'.repeat(LINE), 'x'.repeat(LINE), /longer than any reply line/],
   ['a line that ends too late', `${'x'.repeat(LINE - 1)}\r\n`, `${'x'.repeat(LINE - 1)}\r`, /longer than any reply/],
 ];
@@ -59,7 +61,7 @@ describe('ReplyParser', () => {
     it(`refuses ${what}, naming the bytes`, () => {
       const bytes = latin1(sent);
       for (const chunks of [[bytes], slices(bytes, 1), slices(bytes, 3)]) {
-        const { replies, fault } = parse(chunks, 1024);
+        const { replies, fault } = parse(chunks);
         expect(replies).to.deep.equal([]);
         expect(fault?.message)
           .to.match(message)
@@ -70,9 +72,47 @@ describe('ReplyParser', () => {
     });
   }
 
-  it('takes a body at the ceiling', () => {
-    const { replies } = parse([latin1(`OK 1024\r\n${'x'.repeat(1024)}\r\n`)], 1024);
-    expect(replies[0]?.body).to.have.length(1024);
+  it('reads a body at the ceiling, skips one above it however it is split, and goes on behind it', () => {
+    const stream = latin1(`OK 1024\r\n${'x'.repeat(1024)}\r\nRESERVED 7 1025\r\n${'y'.repeat(1025)}\r\nDELETED\r\n`);
+    for (const chunks of [[stream], slices(stream, 1), slices(stream, 1000)]) {
+      const { replies, fault } = parse(chunks, upTo(1024));
+      expect(fault).to.equal(undefined);
+      expect(replies[0]?.body).to.have.length(1024);
+      expect(replies[1]).to.deep.equal({
+        form: 'RESERVED <id> <bytes>',
+        value: '7',
+        body: undefined,
+        skippedBytes: 1025,
+      });
+      expect(replies[2]?.form).to.equal('DELETED');
+    }
+  });
+
+  it('skips a body for which there is no memory', () => {
+    const replies: Reply[] = [];
+    const parser = new ReplyParser((reply) => replies.push(reply));
+    const stub = sinon.stub(Buffer, 'allocUnsafeSlow').throws(new RangeError('Array buffer allocation failed'));
+    try {
+      parser.push(latin1('FOUND 7 3\r\nabc\r\nDELETED\r\n'));
+      expect(replies.map(show)).to.deep.equal(['FOUND <id> <bytes> 7 - (3)', 'DELETED  -']);
+    } finally {
+      stub.restore();
+    }
+  });
+
+  it('refuses what its policy throws, at the end of the line, and says the same ever after', () => {
+    const refusal = new ProtocolError('not asked for');
+    const parser = new ReplyParser(
+      () => expect.fail('a reply'),
+      (form, size) => {
+        expect([form, size]).to.deep.equal(['OK <bytes>', 600_000_000]);
+        throw refusal;
+      },
+    );
+    for (const sent of ['OK 600000000\r', '\n', 'x']) {
+      if (sent === 'OK 600000000\r') parser.push(latin1(sent));
+      else expect(thrown(() => parser.push(latin1(sent)), ProtocolError)).to.equal(refusal);
+    }
   });
 
   it('refuses a line that never ends at its 208th byte', () => {

@@ -4,7 +4,7 @@ import sinon from 'sinon';
 import { ProtocolError } from '../../src/protocol/errors.js';
 import { ReplyParser } from '../../src/protocol/parser.js';
 import { REPLY_FORMS, type Reply } from '../../src/protocol/replies.js';
-import { cut, encode, latin1, parse, show } from '../support/replies.js';
+import { cut, encode, latin1, parse, show, upTo } from '../support/replies.js';
 
 /** Small, so that mutated sizes come upon it often. */
 const MAX_BODY = 300;
@@ -75,18 +75,29 @@ function prefixOf(outcome: readonly Reply[]): Buffer {
 }
 
 describe('ReplyParser, whatever comes,', () => {
-  it('needs a chunk no longer once it does not say that it keeps it', () => {
+  it('needs a chunk no longer once it was pushed, and each body can be transferred as soon as it came', () => {
     fc.assert(
       fc.property(replies, places, (stream, shares) => {
-        const outcome: Reply[] = [];
-        const parser = new ReplyParser((one) => outcome.push(one));
+        const outcome: string[] = [];
+        const kept: Buffer[] = [];
+        const parser = new ReplyParser((one) => {
+          outcome.push(show(one));
+          if (one.body === undefined) return;
+          if (kept.length % 2 === 0) structuredClone(one.body, { transfer: [one.body.buffer as ArrayBuffer] });
+          kept.push(one.body);
+        });
         for (const chunk of cutAt(Buffer.concat(stream.map(encode)), shares)) {
           parser.push(chunk);
-          if (!parser.keepsChunk) chunk.fill(0);
+          chunk.fill(0);
         }
-        expect(outcome.map(show)).to.deep.equal(stream.map(show));
+        expect(outcome).to.deep.equal(stream.map(show));
+        const bodies = stream.flatMap(({ body }) => (body === undefined ? [] : [body]));
+        for (const [index, body] of kept.entries()) {
+          expect(body.toString('latin1')).to.equal(index % 2 === 0 ? '' : bodies[index]?.toString('latin1'));
+        }
+        expect(new Set(kept.map(({ buffer }) => buffer)).size).to.equal(kept.length);
       }),
-      { numRuns: 2000 },
+      { numRuns: 1000 },
     );
   });
 
@@ -95,7 +106,7 @@ describe('ReplyParser, whatever comes,', () => {
       fc.property(replies, places, (stream, shares) => {
         const bytes = Buffer.concat(stream.map(encode));
         for (const chunks of [[bytes], cutAt(bytes, shares)]) {
-          const outcome = parse(chunks, MAX_BODY);
+          const outcome = parse(chunks, upTo(MAX_BODY));
           expect(outcome.fault).to.equal(undefined);
           expect(outcome.replies.map(show)).to.deep.equal(stream.map(show));
         }
@@ -104,23 +115,23 @@ describe('ReplyParser, whatever comes,', () => {
     );
   });
 
-  it('gives the same replies and faults where the rest of a body is read into its place', () => {
+  it('gives the same replies and faults where the rest of a body is read into its target', () => {
     const stream = fc.oneof(
       mutated,
       replies.map((list) => Buffer.concat(list.map(encode))),
     );
-    // How much each read gets, and whether it asks for a place first.
+    // How much each read gets, and whether it asks for a target first.
     const reads = fc.array(fc.record({ most: fc.integer({ min: 1, max: 200 }), asks: fc.boolean() }), { minLength: 1 });
     fc.assert(
       fc.property(stream, reads, (bytes, turns) => {
-        const whole = parse([bytes], MAX_BODY);
+        const whole = parse([bytes], upTo(MAX_BODY));
         const outcome: Reply[] = [];
-        const parser = new ReplyParser((one) => outcome.push(one), MAX_BODY);
+        const parser = new ReplyParser((one) => outcome.push(one), upTo(MAX_BODY));
         let fault: unknown;
         try {
           for (let at = 0, turn = 0; at < bytes.length; turn++) {
             const { most, asks } = turns[turn % turns.length] ?? expect.fail();
-            const memory = (asks ? parser.place : undefined) ?? Buffer.alloc(most);
+            const memory = (asks ? parser.nextTarget : undefined) ?? Buffer.alloc(most);
             const length = bytes.copy(memory, 0, at, at + most);
             parser.push(memory.subarray(0, length));
             at += length;
@@ -138,8 +149,8 @@ describe('ReplyParser, whatever comes,', () => {
   it('makes of a damaged stream the same valid replies and the same fault however it is split', () => {
     fc.assert(
       fc.property(mutated, places, (bytes, shares) => {
-        const whole = parse([bytes], MAX_BODY);
-        const split = parse(cutAt(bytes, shares), MAX_BODY);
+        const whole = parse([bytes], upTo(MAX_BODY));
+        const split = parse(cutAt(bytes, shares), upTo(MAX_BODY));
         expect(split.replies.map(show)).to.deep.equal(whole.replies.map(show));
         expect(split.fault?.message).to.equal(whole.fault?.message);
         const prefix = prefixOf(whole.replies);
@@ -155,7 +166,7 @@ describe('ReplyParser, whatever comes,', () => {
     fc.assert(
       fc.property(noise, (chunks) => {
         let fault: unknown;
-        const parser = new ReplyParser(() => expect(fault).to.equal(undefined), MAX_BODY);
+        const parser = new ReplyParser(() => expect(fault).to.equal(undefined), upTo(MAX_BODY));
         for (const chunk of chunks) {
           try {
             parser.push(Buffer.from(chunk));
@@ -180,7 +191,7 @@ describe('ReplyParser, whatever comes,', () => {
         fc.property(mutated, places, (bytes, shares) => {
           const chunks = cutAt(bytes, shares);
           let complete = 0;
-          const parser = new ReplyParser(() => complete++, MAX_BODY);
+          const parser = new ReplyParser(() => complete++, upTo(MAX_BODY));
           for (const spy of [...made, concat]) spy.resetHistory();
           try {
             for (const chunk of chunks) parser.push(chunk);

@@ -1,5 +1,5 @@
 import { ProtocolError } from '../../src/protocol/errors.js';
-import { ReplyParser } from '../../src/protocol/parser.js';
+import { type BodyPolicy, ReplyParser } from '../../src/protocol/parser.js';
 import type { Reply } from '../../src/protocol/replies.js';
 
 export interface Outcome {
@@ -7,10 +7,15 @@ export interface Outcome {
   readonly fault: ProtocolError | undefined;
 }
 
+/** Skips bodies above the ceiling. */
+export function upTo(maxBodyBytes: number): BodyPolicy {
+  return (_, size) => size <= maxBodyBytes;
+}
+
 /** What a new parser makes of `chunks`; an error that is not its typed one passes through. */
-export function parse(chunks: Iterable<Buffer>, maxBodyBytes?: number): Outcome {
+export function parse(chunks: Iterable<Buffer>, policy?: BodyPolicy): Outcome {
   const replies: Reply[] = [];
-  const parser = new ReplyParser((reply) => replies.push(reply), maxBodyBytes);
+  const parser = new ReplyParser((reply) => replies.push(reply), policy);
   try {
     for (const chunk of chunks) parser.push(chunk);
   } catch (fault) {
@@ -34,8 +39,10 @@ export function ok(data: string): Buffer {
 }
 
 /** A reply as text, to compare many of them quickly. */
-export function show({ form, value, body }: Reply): string {
-  return `${form} ${value} ${body === undefined ? '-' : JSON.stringify(body.toString('latin1'))}`;
+export function show({ form, value, body, skippedBytes }: Reply): string {
+  const missing = skippedBytes === undefined ? '-' : `- (${skippedBytes})`;
+  const data = body === undefined ? missing : JSON.stringify(body.toString('latin1'));
+  return `${form} ${value} ${data}`;
 }
 
 /** `bytes` cut at `places`, whatever their order; chunks of their own memory, as a socket delivers them. */
