@@ -182,7 +182,7 @@ export async function openArray(url: string, { prefix }: DriverOptions): Promise
 
     async peek(queue, state, limit) {
       const rows = find(queue).list(state).slice(0, limit);
-      return rows.map(({ id, body, failure }) => ({ id, state, body: Buffer.from(body), failure }));
+      return rows.map(({ id, body, failure }) => ({ id, state, body: Buffer.alloc(body.length, body), failure }));
     },
 
     async kick(queue, limit) {
@@ -315,7 +315,7 @@ function hold(engine: Engine, rows: ArrayQueue, queue: string, row: Row, holders
   holders.add(lose);
   startLease();
   return {
-    ...{ id, queue, body: Buffer.from(row.body), ttrMs, attempt: row.attempt, lost: lost.signal },
+    ...{ id, queue, body: Buffer.alloc(row.body.length, row.body), ttrMs, attempt: row.attempt, lost: lost.signal },
 
     get leaseEndsAt() {
       return leaseEndsAt;

@@ -107,7 +107,8 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
   /**
    * Takes the most urgent job of the watched tubes, waiting for one if need be.
    * @returns `null` when the timeout passed
-   * @throws DeadlineSoonError when a job held by this connection must be touched or finished first
+   * @throws DeadlineSoonError when a job held by this connection must be touched or finished first; JobTooBigError when
+   * the body is larger than `maxBodyBytes`: the job is held, settle it by the error's `jobId`
    */
   reserve(options: ReserveOptions = {}): Promise<Job | null> {
     return this.#checked(() => {

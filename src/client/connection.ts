@@ -18,7 +18,7 @@ import { Writer } from './writer.js';
 const debug = createDebug('haricot:connection');
 
 export interface ConnectionOptions extends SocketOptions {
-  /** Ceiling for a received body, in bytes. A larger one is a {@link ProtocolError}. */
+  /** The largest body of a job that is read, in bytes; larger ones are skipped. */
   readonly maxBodyBytes: number;
   /** How long the server may take to answer, in milliseconds; 0 for ever. A reserve gets its own timeout on top. */
   readonly replyTimeoutMs: number;

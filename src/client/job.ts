@@ -7,7 +7,7 @@ import type { Sender } from './request.js';
 export class StoredJob {
   /** A u64 as decimal text. */
   readonly id: string;
-  /** The bytes as they were put. They may share memory with others that came in the same chunk. */
+  /** The bytes as they were put, in an `ArrayBuffer` of their own: it may be changed, or transferred to another thread. */
   readonly body: Buffer;
 
   constructor(id: string, body: Buffer) {

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { InvalidArgumentError } from '../protocol/errors.js';
+import { InvalidArgumentError, type JobTooBigError } from '../protocol/errors.js';
 import { DEFAULT_MAX_BODY_BYTES, MAX_U32 } from '../protocol/limits.js';
 import { type Address, type AddressOptions, addressOf } from './address.js';
 import { Backoff, type ReconnectOptions } from './backoff.js';
@@ -17,7 +17,10 @@ export interface ClientOptions extends AddressOptions {
    * that takes longer counts as lost; sending a large body counts too. 0: for ever. Default 30,000.
    */
   readonly replyTimeoutMs?: number | undefined;
-  /** Ceiling for the body of a received job, in bytes; a larger one is a protocol fault. Default 64 MiB. */
+  /**
+   * The largest body that is received, in bytes. A larger one is skipped, and the call that would have got it rejects with
+   * {@link JobTooBigError}, whose `jobId` names the job: a reserved one is held and must be settled by its id. Default 64 MiB.
+   */
   readonly maxBodyBytes?: number | undefined;
   /** How to come back after the connection is lost; `false`: not at all. Default: for ever, within 0.1 to 10 s. */
   readonly reconnect?: boolean | ReconnectOptions | undefined;

@@ -65,7 +65,10 @@ export class DrainingError extends BeanstalkdError {
   readonly code = 'DRAINING';
 }
 
-/** The body is larger than the server's max-job-size (`-z`). */
+/**
+ * For a put: the body is larger than the server's max-job-size (`-z`), and nothing was stored. For a call that receives a job:
+ * its body is larger than `maxBodyBytes` and was skipped; `jobId` names the job, which is held if the call has reserved it.
+ */
 export class JobTooBigError extends BeanstalkdError {
   readonly code = 'JOB_TOO_BIG';
 }

@@ -36,6 +36,7 @@ export type PeekState = 'ready' | 'delayed' | 'buried';
 export interface StoredMessage {
   readonly id: string;
   readonly state: PeekState;
+  /** In an `ArrayBuffer` of its own: the user may change or transfer it. */
   readonly body: Buffer;
   /** Why it was buried, where the engine keeps that. */
   readonly failure?: Failure | undefined;
@@ -77,6 +78,7 @@ export interface Reservation {
   /** The engine's id of the message. */
   readonly id: string;
   readonly queue: string;
+  /** In an `ArrayBuffer` of its own: the user may change or transfer it. */
   readonly body: Buffer;
   /**
    * How often it has been delivered, this time included; deliveries to crashed processes count. 0 when it is unknown, which

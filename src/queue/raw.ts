@@ -1,4 +1,5 @@
 import { isUint8Array } from 'node:util/types';
+import { copyBytes } from '../shared/bytes.js';
 import { type Codec, type CodecContext, messageOf } from './codec.js';
 import { EncodeError } from './errors.js';
 import type { Message } from './message.js';
@@ -11,7 +12,8 @@ export const raw: Codec = {
   dataOnly: true,
 
   encode({ type, data }: Message): Uint8Array {
-    if (isUint8Array(data)) return data;
+    // A copy: the caller may change or transfer its bytes as soon as `publish` has returned.
+    if (isUint8Array(data)) return copyBytes(data);
     const given = data === null ? 'null' : typeof data;
     throw new EncodeError(
       `the data of a "${type}" message is not bytes (Uint8Array), which is all that \`raw\` writes: it is ${given}`,

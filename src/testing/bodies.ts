@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import type { Reservation } from '../queue/driver.js';
 import type { Declaration } from './declaration.js';
 
 const BODIES: readonly (readonly [what: string, body: () => Buffer])[] = [
@@ -52,7 +53,33 @@ export function bodies(declaration: Declaration): void {
       await first.release();
       assert.deepEqual(await trial.drain(consumer, 1), ['intact']);
     });
+
+    declaration.it('delivers and shows each body in memory of its own, which can be transferred', async (trial) => {
+      const sent = ['', 'a', 'b', '', 'x'.repeat(64), 'y'.repeat(5000), 'last'];
+      await trial.putMany(sent);
+      const consumer = await trial.consume({ slots: sent.length });
+      const [shown] = await trial.driver.peek(trial.queue, 'ready', 1);
+      if (shown !== undefined) transfer(shown.body);
+      const held: Reservation[] = [];
+      while (held.length < sent.length) held.push(await trial.next(consumer));
+      for (const [index, { body }] of held.entries()) {
+        assert.equal(body.toString(), sent[index], 'what was not transferred stays as it is');
+        transfer(body);
+      }
+      for (const reservation of held) await reservation.release();
+      assert.deepEqual((await trial.drain(consumer, sent.length)).sort(), [...sent].sort());
+    });
   });
+}
+
+/** As `postMessage` does with a transfer list. */
+function transfer({ buffer, length }: Buffer): void {
+  try {
+    structuredClone(buffer, { transfer: [buffer as ArrayBuffer] });
+  } catch {
+    // Newer Nodes throw where older ones transfer nothing.
+  }
+  assert.equal(buffer.byteLength, 0, `the memory of a body of ${length} bytes cannot be transferred`);
 }
 
 function describe(body: Buffer | undefined): string {

@@ -1,6 +1,7 @@
 import type { PeekState, PutItem, QueueStats, StoredMessage } from '../../queue/driver.js';
 import { LONGEST_TIMER_MS } from '../../queue/duration.js';
 import type { Failure } from '../../queue/failure.js';
+import { copyBytes } from '../../shared/bytes.js';
 import { Heap, type HeapItem } from './heap.js';
 
 /** Whoever holds a message, as far as its queue is concerned. */
@@ -73,7 +74,7 @@ export class MemoryQueue {
           id: String(age),
           age,
           // A copy: the caller may use its buffer again.
-          body: Buffer.from(body),
+          body: copyBytes(body),
           ttrMs,
           priority,
           state: 'ready',
@@ -146,7 +147,7 @@ export class MemoryQueue {
 
   peek(state: PeekState, limit: number): StoredMessage[] {
     this.#change(() => {});
-    return this.#first(state, limit).map(({ id, body, failure }) => ({ id, state, body: Buffer.from(body), failure }));
+    return this.#first(state, limit).map(({ id, body, failure }) => ({ id, state, body: copyBytes(body), failure }));
   }
 
   kick(limit: number): number {

@@ -1,6 +1,7 @@
 import type { Reservation } from '../../queue/driver.js';
 import { LeaseLostError } from '../../queue/errors.js';
 import { checkPriority } from '../../queue/priority.js';
+import { copyBytes } from '../../shared/bytes.js';
 import type { Holder, MemoryQueue, Message } from './queue.js';
 
 /** A message that a consumer holds. */
@@ -23,7 +24,7 @@ export class MemoryReservation implements Reservation, Holder {
     this.id = message.id;
     this.queue = queue;
     // A copy: what the holder does to it must not be seen at the next delivery.
-    this.body = Buffer.from(message.body);
+    this.body = copyBytes(message.body);
     this.attempt = message.attempt;
     this.ttrMs = message.ttrMs;
     this.#message = message;

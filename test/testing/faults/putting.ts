@@ -60,6 +60,29 @@ export const putting: readonly Fault[] = [
       }),
   },
   {
+    what: 'delivers bodies as views of one buffer',
+    fails: ['delivers and shows each body in memory of its own, which can be transferred'],
+    because: /what was not transferred stays as it is/,
+    breaks: (driver) => {
+      const shared = Buffer.allocUnsafeSlow(1_000_000);
+      let end = 0;
+      return alterReservations(driver, ({ body }) => {
+        const start = end;
+        end += body.copy(shared, start);
+        return { body: shared.subarray(start, end) };
+      });
+    },
+  },
+  {
+    what: "shows bodies in the pool of Node's buffers",
+    fails: ['delivers and shows each body in memory of its own, which can be transferred'],
+    because: /the memory of a body of \d+ bytes cannot be transferred/,
+    breaks: (driver) =>
+      alterDriver(driver, ({ peek }) => ({
+        peek: async (...args) => (await peek(...args)).map((message) => ({ ...message, body: Buffer.from('pooled') })),
+      })),
+  },
+  {
     what: 'stores a message where none is put',
     fails: ['puts no message where there is none to put'],
     because: /deep-equal/,
