@@ -130,7 +130,7 @@ describe('put', () => {
       const client = await fixture.connect();
       await client.put('before');
       await fixture.server.drain();
-      await until('the server drains', async () => (await client.stats()).draining === 'true');
+      await until('the server drains', async () => (await client.stats()).draining === true);
       const [error, used] = await Promise.all([rejects(client.put('after'), DrainingError), client.use('other')]);
       expect(error).to.include({ code: 'DRAINING', command: 'put' });
       expect(used).to.equal('other');
@@ -143,7 +143,7 @@ describe('put', () => {
       const [raw, client] = [await fixture.connectRaw(), await fixture.connect()];
       raw.send('put 0 0 60 5\r\nhe');
       await fixture.server.drain();
-      await until('the server drains', async () => (await client.stats()).draining === 'true');
+      await until('the server drains', async () => (await client.stats()).draining === true);
       await raw.exchanges('llo\r\n', 'DRAINING\r\n');
       await raw.exchanges('put 0 0 60 2\r\nhiXX', 'EXPECTED_CRLF\r\n');
     });

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { onOwnServer, onSharedServer } from './support/fixture.js';
 import type { RawConnection } from './support/raw.js';
 
-const SERVER_TEXTS = ['version', 'draining', 'id', 'hostname', 'os', 'platform'];
+const SERVER_TEXTS = ['version', 'id', 'hostname', 'os', 'platform'];
 const SERVER_COUNTERS = {
   cmdPut: 4,
   cmdPeek: 1,
@@ -91,7 +91,7 @@ describe('the statistics of the server', () => {
     expectTypes(stats, SERVER_NUMBERS, SERVER_TEXTS);
     expect(stats.version).to.match(/^1\.\d+/);
     expect(stats.id).to.match(/^[0-9a-f]{16}$/);
-    expect(stats).to.include({ maxJobSize: 65_535, draining: 'false', totalJobs: 0, binlogMaxSize: 10_485_760 });
+    expect(stats).to.include({ maxJobSize: 65_535, draining: false, totalJobs: 0, binlogMaxSize: 10_485_760 });
   });
 
   it('have every key the server sends, with its text as it is', async () => {

@@ -1,6 +1,9 @@
+/** The value of a statistic. */
+export type StatsValue = string | number | boolean;
+
 /** What the server sends for a key this client does not know stays available under its camelCase name. */
 interface OtherStats {
-  readonly [key: string]: string | number | undefined;
+  readonly [key: string]: StatsValue | undefined;
 }
 
 /** `stats`: the whole server. Times are in seconds. Keys a server version does not send are absent. */
@@ -53,8 +56,8 @@ export interface ServerStats extends OtherStats {
   readonly binlogRecordsMigrated: number;
   readonly binlogRecordsWritten: number;
   readonly binlogMaxSize: number;
-  /** `'true'` or `'false'`; from 1.12. */
-  readonly draining?: string;
+  /** Whether the server takes no more jobs (SIGUSR1); from 1.12. */
+  readonly draining?: boolean;
   /** 16 hexadecimal digits, new at every start of the server. */
   readonly id: string;
   readonly hostname: string;
@@ -105,7 +108,7 @@ export interface JobStats extends OtherStats {
 }
 
 /** Keys whose values are text whatever they look like: a host, a tube or an id may be all digits. */
-const TEXT_KEYS = new Set(['version', 'id', 'hostname', 'os', 'platform', 'draining', 'name', 'tube', 'state']);
+const TEXT_KEYS = new Set(['version', 'id', 'hostname', 'os', 'platform', 'name', 'tube', 'state']);
 
 /** Keys that servers 1.10 to 1.13 send as numbers. */
 const NUMBER_KEYS =
@@ -115,7 +118,7 @@ interface Key {
   readonly name: string;
   /** Whether assignment makes it a property: not `__proto__`. */
   readonly isPlain: boolean;
-  readonly decode: (text: string) => string | number;
+  readonly decode: (text: string) => StatsValue;
 }
 
 const keys = new Map<string, Key>();
@@ -126,17 +129,21 @@ const MAX_KNOWN_KEYS = 256;
 /**
  * The data of `stats`, `stats-tube` or `stats-job`, by camelCase keys. Read line by line and not as YAML, which would
  * misread what servers send unquoted: `os: #1 SMP …` is a comment there, the tube `null` is nothing, `1e3` a number.
- * A key this client does not know is kept; it is a number only where that number prints as the same text.
+ * A key this client does not know is kept; it is a number only where that number prints as the same text, and a boolean
+ * where it is `true` or `false`. Takes time linear in the length.
  */
 export function decodeStats<T extends OtherStats>(data: Buffer): T {
   const text = data.toString('utf8');
-  const stats: Record<string, string | number> = {};
+  const stats: Record<string, StatsValue> = {};
   // Without arrays of lines and entries: a worker reads one of these for each message (protocol-notes, performance).
+  let colon = -1;
   for (let at = 0, end = 0; at < text.length; at = end + 1) {
     end = text.indexOf('\n', at);
     if (end === -1) end = text.length;
-    const colon = text.indexOf(':', at);
-    if (colon <= at || colon > end) continue;
+    // Looked for only once where many lines have none.
+    if (colon < at) colon = text.indexOf(':', at);
+    if (colon === -1) break;
+    if (colon === at || colon > end) continue;
     const key = keyOf(text.slice(at, colon));
     const value = key.decode(unquoted(text.slice(colon + 1, end).trimStart()));
     if (key.isPlain) stats[key.name] = value;
@@ -164,13 +171,20 @@ function keyOf(text: string): Key {
 }
 
 function camelCase(key: string): string {
-  return key.replace(/-+([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+  // Dashes that no letter follows are matched as well, so that no position is looked at twice.
+  return key.replace(/-+([a-z0-9]?)/g, (dashes, letter: string) => (letter === '' ? dashes : letter.toUpperCase()));
 }
 
 function decoderOf(key: string): Key['decode'] {
   if (TEXT_KEYS.has(key)) return (text) => text;
+  if (key === 'draining') return (text) => text === 'true';
   if (NUMBER_KEYS.test(key)) return numberOrText;
-  return (text) => (String(Number(text)) === text ? numberOrText(text) : text);
+  return guessed;
+}
+
+function guessed(text: string): StatsValue {
+  if (text === 'true' || text === 'false') return text === 'true';
+  return String(Number(text)) === text ? numberOrText(text) : text;
 }
 
 function numberOrText(text: string): string | number {

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { decodeList, decodeStats, type JobStats, type ServerStats, type TubeStats } from '../../src/protocol/stats.js';
+import { expectLinear, HOSTILE } from '../support/linear.js';
 import { latin1 } from '../support/replies.js';
 import { JOB_1_12, STATS_1_10, STATS_1_12, STATS_1_13, TUBE_1_12, withName } from '../support/stats-output.js';
 
@@ -53,7 +54,7 @@ const SERVER: ServerStats = {
   binlogRecordsMigrated: 42,
   binlogRecordsWritten: 43,
   binlogMaxSize: 10485760,
-  draining: 'false',
+  draining: false,
   id: '9c179300c6d74967',
   hostname: 'vm',
   os: '#1 SMP PREEMPT_DYNAMIC @0',
@@ -130,14 +131,13 @@ describe('decodeStats', () => {
   }
 
   it('keeps an id and a host in digits as text', () => {
-    const output = 'id: 1234567890123456\nhostname: 42\nversion: 2\nplatform: 0\nos: 1\ndraining: true\n';
+    const output = 'id: 1234567890123456\nhostname: 42\nversion: 2\nplatform: 0\nos: true\n';
     expect(decode(output)).to.deep.equal({
       id: '1234567890123456',
       hostname: '42',
       version: '2',
       platform: '0',
-      os: '1',
-      draining: 'true',
+      os: 'true',
     });
   });
 
@@ -163,6 +163,17 @@ describe('decodeStats', () => {
     });
   });
 
+  it('reads draining as a boolean, quoted or not, and so what it does not know where it says true or false', () => {
+    expect(decode('draining: true\n').draining).to.equal(true);
+    expect(decode('draining: "true"\n').draining).to.equal(true);
+    expect(decode('draining: false\n').draining).to.equal(false);
+    expect(decode('new-flag: true\nother: "false"\nthird: True\n')).to.deep.equal({
+      newFlag: true,
+      other: false,
+      third: 'True',
+    });
+  });
+
   it('keeps the text of a number that is none', () => {
     expect(decode('pid: \nuptime: soon\ncmd-put: Infinity\nage: "5"\n')).to.deep.equal({
       pid: '',
@@ -170,6 +181,15 @@ describe('decodeStats', () => {
       cmdPut: 'Infinity',
       age: 5,
     });
+  });
+
+  it('takes time linear in the length, whatever is sent', () => {
+    for (const make of HOSTILE) {
+      expectLinear(make, (text) => decode(text));
+      expectLinear(make, (text) => decode(`${text}: 1`));
+      expectLinear(make, (text) => decode(`key: ${text}`));
+      expectLinear(make, (text) => decodeList(Buffer.from(`- ${text}`)));
+    }
   });
 
   it('passes over lines that are no pair', () => {
