@@ -16,7 +16,7 @@ for (const [name, onEngine] of Object.entries(ENGINES)) {
 
     it('retries a message whose slot fails after the configured backoff, and buries it after the attempts', async () => {
       const { queue, signals } = bench();
-      const calls: { attempt: number; at: number }[] = [];
+      const calls: { attempt: number | undefined; at: number }[] = [];
       const error = new Error('the mail server is down');
       signals.connect(Work, (_message, { attempt }) => {
         calls.push({ attempt, at: performance.now() });
@@ -45,7 +45,7 @@ for (const [name, onEngine] of Object.entries(ENGINES)) {
 
     it('gives a message that was kicked a fresh budget', async () => {
       const { queue, signals } = bench();
-      const attempts: number[] = [];
+      const attempts: (number | undefined)[] = [];
       signals.connect(Work, (_message, { attempt }) => {
         attempts.push(attempt);
         throw new Error('no');
@@ -60,7 +60,7 @@ for (const [name, onEngine] of Object.entries(ENGINES)) {
 
     it('succeeds with a message that had failed before', async () => {
       const { queue, signals } = bench();
-      signals.connect(Work, (_message, { attempt }) => {
+      signals.connect(Work, (_message, { attempt = 0 }) => {
         if (attempt < 3) throw new Error('not yet');
       });
       await bench().start({ backoff: 0 });

@@ -40,14 +40,14 @@ export function reportSignals(
 interface Named {
   readonly queue: string;
   readonly jobId: string;
-  readonly attempt: number;
+  readonly attempt: number | undefined;
   readonly message: Message | undefined;
 }
 
 function name({ queue, jobId, attempt, message }: Named): string {
   const about = `${queue} ${jobId} ${printable(message?.type ?? '(unreadable)')}`;
   // A worker that does not track attempts knows none.
-  return attempt === 0 ? about : `${about} attempt ${attempt}`;
+  return attempt === undefined ? about : `${about} attempt ${attempt}`;
 }
 
 /** Engines round a delay up, so it is never sooner. */

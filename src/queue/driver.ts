@@ -81,12 +81,11 @@ export interface Reservation {
   /** In an `ArrayBuffer` of its own: the user may change or transfer it. */
   readonly body: Buffer;
   /**
-   * How often it has been delivered, this time included; deliveries to crashed processes count. 0 when it is unknown, which
-   * only `trackAttempts: false` allows: `track` finds it out.
+   * How often it has been delivered since it was put or kicked, this time included; deliveries to crashed processes count.
+   * A kick grants a fresh budget, never less: where the engine cannot tell how often it was delivered since, it is 1.
+   * Undefined when it is unknown, which only `trackAttempts: false` allows: `track` finds it out.
    */
-  readonly attempt: number;
-  /** How often an operator has kicked it, on engines where that does not start `attempt` anew. */
-  readonly kicks?: number;
+  readonly attempt: number | undefined;
   /** How long the lease lasts from the last `touch`. */
   readonly ttrMs: number;
   /**
@@ -97,7 +96,7 @@ export interface Reservation {
   readonly leaseEndsAt: number;
   /** Aborts when the engine or the driver has told that the lease is lost. */
   readonly lost: AbortSignal;
-  /** Makes `attempt` and `kicks` known, on engines that can leave them unknown. @throws LeaseLostError */
+  /** Makes `attempt` and `ttrMs` known, on engines that can leave them unknown. @throws LeaseLostError */
   track?(): Promise<void>;
   /** The work is done: removes the message. @throws LeaseLostError */
   ack(): Promise<void>;

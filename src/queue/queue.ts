@@ -210,7 +210,7 @@ export class Queue {
       message = this.decode(reservation);
     } catch (error) {
       const { failures } = this.driver.capabilities;
-      const failure = toFailure(error, { reason: 'undecodable', attempt: reservation.attempt || undefined });
+      const failure = toFailure(error, { reason: 'undecodable', attempt: reservation.attempt });
       await reservation.bury(failures === 'none' ? {} : { failure });
       throw error;
     }

@@ -33,8 +33,8 @@ interface MessageEvent {
 }
 
 interface DeliveryEvent extends MessageEvent {
-  /** 1-based. */
-  readonly attempt: number;
+  /** 1-based; undefined where the worker's `trackAttempts` is off and the engine did not tell. */
+  readonly attempt: number | undefined;
 }
 
 /** Every signal that observers can be connected to, with its event. */
@@ -87,8 +87,11 @@ export interface SlotContext {
   readonly queue: string;
   /** The engine's id of the message. */
   readonly jobId: string;
-  /** 1-based; deliveries to crashed processes count. 0 where the worker's `trackAttempts` is off and the engine did not tell. */
-  readonly attempt: number;
+  /**
+   * 1-based; deliveries to crashed processes count. undefined where the worker's `trackAttempts` is off and the
+   * engine did not tell.
+   */
+  readonly attempt: number | undefined;
   /** Aborts when the lease is lost, the slot has timed out, or the worker must stop now. */
   readonly signal: AbortSignal;
   /** Renews the lease; the worker does so by itself while the event loop runs. */

@@ -5,14 +5,14 @@ import type { SlotContext } from '../signals/signals.js';
 export class DeliveryContext implements SlotContext {
   readonly queue: string;
   readonly jobId: string;
-  readonly attempt: number;
+  readonly attempt: number | undefined;
   readonly #reservation: Reservation;
   readonly #onSignalAsked: () => void;
   #controller: AbortController | undefined;
   #reason: Error | undefined;
 
   /** @param onSignalAsked called when a slot has asked for its signal */
-  constructor(reservation: Reservation, attempt: number, onSignalAsked: () => void) {
+  constructor(reservation: Reservation, attempt: number | undefined, onSignalAsked: () => void) {
     this.queue = reservation.queue;
     this.jobId = reservation.id;
     this.attempt = attempt;

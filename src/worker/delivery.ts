@@ -52,8 +52,7 @@ export class Delivery {
   readonly #reservation: Reservation;
   readonly #environment: DeliveryEnvironment;
   readonly #began = performance.now();
-  /** 0 while it is unknown. */
-  #attempt: number;
+  #attempt: number | undefined;
   #message: Message | undefined;
   #context: DeliveryContext | undefined;
   #lease: LeaseKeeper | undefined;
@@ -64,7 +63,7 @@ export class Delivery {
   constructor(reservation: Reservation, environment: DeliveryEnvironment) {
     this.#reservation = reservation;
     this.#environment = environment;
-    this.#attempt = attemptOf(reservation, environment.settings.attempts);
+    this.#attempt = reservation.attempt;
   }
 
   /** Ends the slots now; the message is released at once. */
@@ -92,7 +91,7 @@ export class Delivery {
       return;
     }
     this.#message = message;
-    if (this.#attempt > settings.attempts) {
+    if (this.#attempt !== undefined && this.#attempt > settings.attempts) {
       const error = new Error(`this is delivery ${this.#attempt}, and ${settings.attempts} are allowed`);
       this.#fail(message, 'attempts', error);
       return;
@@ -165,13 +164,14 @@ export class Delivery {
 
   /** Released, or buried for `reason` where this was the last attempt. */
   #retried(message: Message, reason: FailureReason, error: unknown): Verdict {
-    if (this.#attempt >= this.#environment.settings.attempts) return { outcome: 'failed', message, reason, error };
+    const isLast = this.#attempt !== undefined && this.#attempt >= this.#environment.settings.attempts;
+    if (isLast) return { outcome: 'failed', message, reason, error };
     return { outcome: 'released', message, delayMs: this.#delayAfter(error), error };
   }
 
   #delayAfter(failure: unknown): number {
     try {
-      return Math.min(this.#environment.settings.retryDelay(Math.max(1, this.#attempt), failure), LONGEST_DELAY_MS);
+      return Math.min(this.#environment.settings.retryDelay(this.#attempt ?? 1, failure), LONGEST_DELAY_MS);
     } catch (error) {
       this.#environment.signals.emit('workerError', { error });
       return FALLBACK_DELAY_MS;
@@ -181,8 +181,8 @@ export class Delivery {
   /** The verdict on a message that has failed, for which the attempt must be known. */
   async #onceTracked(verdict: () => Verdict): Promise<Verdict> {
     try {
-      if (this.#attempt === 0) await this.#reservation.track?.();
-      this.#attempt = attemptOf(this.#reservation, this.#environment.settings.attempts);
+      if (this.#attempt === undefined) await this.#reservation.track?.();
+      this.#attempt = this.#reservation.attempt;
     } catch (error) {
       if (error instanceof LeaseLostError) return { outcome: 'lost', message: this.#message };
       this.#environment.signals.emit('workerError', { error });
@@ -218,9 +218,7 @@ export class Delivery {
         signals.emit('messageReleased', { queue, jobId, attempt, message, delayMs, error });
       } else if (outcome === 'failed') {
         const { reason, error } = verdict;
-        await this.#reservation.bury(
-          keepsFailure ? { failure: toFailure(error, { reason, attempt: attempt || undefined }) } : {},
-        );
+        await this.#reservation.bury(keepsFailure ? { failure: toFailure(error, { reason, attempt }) } : {});
         signals.emit('messageFailed', { queue, jobId, attempt, message, body, reason, error });
       }
     } catch (error) {
@@ -235,9 +233,4 @@ export class Delivery {
     if (message) this.#environment.signals.emit('messageExpired', { queue, jobId, attempt: this.#attempt, message });
     return 'lost';
   }
-}
-
-/** A kick grants a fresh budget; on engines that go on counting, it adds one to what is allowed. */
-function attemptOf({ attempt, kicks = 0 }: Reservation, attempts: number): number {
-  return attempt === 0 ? 0 : Math.max(1, attempt - kicks * attempts);
 }

@@ -16,7 +16,7 @@ export interface WorkerOptions {
   readonly attempts?: number | undefined;
   /**
    * Whether each delivery must tell which attempt it is. `false` spares engines that would have to ask a round trip for each
-   * message (beanstalkd); there `context.attempt` is 0, and only a message whose slot has failed is asked about: retries and
+   * message (beanstalkd); there `context.attempt` is undefined, and only a message whose slot has failed is asked about: retries and
    * burial stay as they are. But a message that ends its process each time is buried only when one of its deliveries fails
    * in the ordinary way. Default true.
    */

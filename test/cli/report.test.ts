@@ -77,7 +77,7 @@ describe('The report of a worker', () => {
 
   it('does not count attempts where the worker does not track them', () => {
     reportSignals(signals, output, { json: false, verbose: true });
-    signals.emit('messageFinished', { ...ABOUT, attempt: 0, durationMs: 1 });
+    signals.emit('messageFinished', { ...ABOUT, attempt: undefined, durationMs: 1 });
     expect(output.lines).to.deep.equal(['02:03:04 mail 7 mail.send finished in 1.0 ms']);
   });
 

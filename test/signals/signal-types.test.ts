@@ -71,7 +71,7 @@ describe('the compiler, of observers', () => {
   it('gives an observer the event of its signal', () => {
     signals.connect('messageSubmitted', (event) => same<typeof event, SignalEvents['messageSubmitted']>(true));
     signals.connect('messageReleased', ({ attempt, delayMs, error }) => {
-      same<[typeof attempt, typeof delayMs, typeof error], [number, number, unknown]>(true);
+      same<[typeof attempt, typeof delayMs, typeof error], [number | undefined, number, unknown]>(true);
     });
     signals.connect('messageFailed', ({ message, body }) => {
       same<[typeof message, typeof body], [Message | undefined, Buffer]>(true);

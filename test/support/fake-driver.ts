@@ -14,9 +14,9 @@ import { LeaseLostError } from '../../src/queue/errors.js';
 
 /** What a reservation is made of; the rest is filled in. */
 export type ReservationParts = Partial<
-  Pick<Reservation, 'id' | 'queue' | 'attempt' | 'kicks' | 'ttrMs'> & {
+  Pick<Reservation, 'id' | 'queue' | 'attempt' | 'ttrMs'> & {
     readonly body: Uint8Array;
-    /** The attempt and the kicks are unknown until they are asked for. */
+    /** The attempt is unknown until it is asked for. */
     readonly untracked: boolean;
   }
 >;
@@ -36,7 +36,6 @@ export class FakeReservation implements Reservation {
   readonly ttrMs: number;
   leaseEndsAt: number;
   readonly #attempt: number;
-  readonly #kicks: number;
   #isTracked: boolean;
   readonly #log: (entry: string) => void;
   readonly #lost = new AbortController();
@@ -52,19 +51,14 @@ export class FakeReservation implements Reservation {
     this.queue = parts.queue ?? 'mail';
     this.body = Buffer.from(parts.body ?? '');
     this.#attempt = parts.attempt ?? 1;
-    this.#kicks = parts.kicks ?? 0;
     this.#isTracked = parts.untracked !== true;
     this.ttrMs = parts.ttrMs ?? 60_000;
     this.leaseEndsAt = performance.now() + this.ttrMs;
     this.#log = log;
   }
 
-  get attempt(): number {
-    return this.#isTracked ? this.#attempt : 0;
-  }
-
-  get kicks(): number {
-    return this.#isTracked ? this.#kicks : 0;
+  get attempt(): number | undefined {
+    return this.#isTracked ? this.#attempt : undefined;
   }
 
   get lost(): AbortSignal {

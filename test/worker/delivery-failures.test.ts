@@ -12,8 +12,8 @@ describe('A message whose slot fails', () => {
   const harness = useWorkerHarness();
 
   /** A message that fails for the nth time. */
-  function failing(attempt: number, kicks = 0): FakeReservation {
-    return harness().deliver({}, { attempt, kicks });
+  function failing(attempt: number): FakeReservation {
+    return harness().deliver({}, { attempt });
   }
 
   beforeEach(() => {
@@ -122,7 +122,7 @@ describe('A message whose slot fails', () => {
 
 describe('A message that was delivered to workers that crashed', () => {
   const harness = useWorkerHarness();
-  let attempts: number[];
+  let attempts: (number | undefined)[];
 
   beforeEach(() => {
     attempts = [];
@@ -147,32 +147,5 @@ describe('A message that was delivered to workers that crashed', () => {
     harness().start({ attempts: 3 });
     await harness().next('messageFailed');
     expect(attempts).to.deep.equal([3]);
-  });
-
-  it('has a fresh budget for each time that it was kicked', async () => {
-    for (const [attempt, kicks] of [
-      [4, 1],
-      [5, 1],
-      [6, 1],
-      [7, 2],
-    ] as const) {
-      harness().deliver({}, { attempt, kicks });
-    }
-    harness().start({ attempts: 3, backoff: 0, maxMessages: 4 });
-    await harness().next('workerStopped');
-    expect(attempts).to.deep.equal([1, 2, 3, 1]);
-    expect(harness().emitted.filter((signal) => signal.startsWith('message'))).to.deep.equal([
-      'messageReleased',
-      'messageReleased',
-      'messageFailed',
-      'messageReleased',
-    ]);
-  });
-
-  it('never has an attempt below 1, when it was kicked before it had used its budget', async () => {
-    harness().deliver({}, { attempt: 2, kicks: 1 });
-    harness().start({ attempts: 5 });
-    expect(await harness().next('messageReleased')).to.include({ attempt: 1 });
-    expect(attempts).to.deep.equal([1]);
   });
 });

@@ -3,7 +3,7 @@ import { SendOrderMail } from './messages.js';
 
 /** What `haricot work --slots` loads: connects the slot, and knows nothing of the shop or of the worker. */
 export default function connectSlots(signals: SignalDispatcher): void {
-  signals.connect(SendOrderMail, ({ data: { order, to } }, { attempt }) => {
+  signals.connect(SendOrderMail, ({ data: { order, to } }, { attempt = 1 }) => {
     deliver(to, attempt);
     console.log(`order ${order}: mailed to ${to}${attempt > 1 ? ` at attempt ${attempt}` : ''}`);
   });

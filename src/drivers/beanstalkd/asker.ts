@@ -1,6 +1,7 @@
 import type { Client } from '../../client/client.js';
 import { DeadlineSoonError } from '../../client/errors.js';
 import type { Job } from '../../client/job.js';
+import type { Budgets } from './budget.js';
 import { BeanstalkdReservation, type Holder } from './reservation.js';
 import type { Tubes } from './tubes.js';
 import type { Turns, WatchList } from './turns.js';
@@ -10,6 +11,7 @@ export interface Asking {
   readonly tubes: Tubes;
   readonly turns: Turns;
   readonly trackAttempts: boolean;
+  readonly budgets: Budgets;
 }
 
 /** Asks for jobs down one connection. */
@@ -89,12 +91,12 @@ export class Asker {
    * several tubes. Nothing when the job is held no longer, its TTR over.
    */
   async #describe(job: Job, watched: WatchList, askedAt: number): Promise<BeanstalkdReservation | undefined> {
-    const { trackAttempts, tubes, turns } = this.#asking;
+    const { trackAttempts, tubes, turns, budgets } = this.#asking;
     const stats = trackAttempts || watched.length > 1 ? await job.stats() : undefined;
     if (stats === null || (stats !== undefined && stats.state !== 'reserved')) return undefined;
     const tube = stats?.tube ?? watched[0] ?? '';
     turns.served(tube);
-    return new BeanstalkdReservation(job, tubes.queueOf(tube), stats, this.#holder, askedAt);
+    return new BeanstalkdReservation(job, tubes.queueOf(tube), stats, this.#holder, askedAt, budgets);
   }
 }
 

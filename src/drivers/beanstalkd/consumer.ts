@@ -1,6 +1,7 @@
 import { Client } from '../../client/client.js';
 import type { ConsumeOptions, Consumer, Reservation, ReserveOptions } from '../../queue/driver.js';
 import { DriverClosedError } from '../../queue/errors.js';
+import { Budgets } from './budget.js';
 import { Lane, type LaneOptions } from './lane.js';
 import { SharedLane } from './shared-lane.js';
 import { MAX_BODY_BYTES, type Tubes, toSeconds } from './tubes.js';
@@ -31,6 +32,7 @@ export class BeanstalkdConsumer implements Consumer {
     watched: readonly string[],
     slots: number,
     { order = 'fair', trackAttempts = true }: ConsumeOptions = {},
+    budgets: Budgets = new Budgets(),
   ) {
     this.#slots = slots;
     this.#laneOptions = {
@@ -38,6 +40,7 @@ export class BeanstalkdConsumer implements Consumer {
       tubes,
       turns: new Turns(watched, order),
       trackAttempts,
+      budgets,
       onFree: (lane) => this.#takeBack(lane),
       onEnd: (lane) => this.#lanes.delete(lane),
     };

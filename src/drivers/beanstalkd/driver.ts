@@ -15,6 +15,7 @@ import type {
   StoredMessage,
 } from '../../queue/driver.js';
 import { DriverClosedError, InvalidOptionError, UnsupportedError } from '../../queue/errors.js';
+import { Budgets } from './budget.js';
 import { BeanstalkdConsumer } from './consumer.js';
 import { MAX_BODY_BYTES, Tubes, toSeconds } from './tubes.js';
 
@@ -36,6 +37,7 @@ class BeanstalkdDriver implements Driver {
   readonly capabilities: Capabilities = { peekMany: false, failures: 'none', shared: true };
   readonly #url: string;
   readonly #tubes: Tubes;
+  readonly #budgets = new Budgets();
   readonly #consumers = new Set<BeanstalkdConsumer>();
   #client: Promise<Client> | undefined;
   #closed = false;
@@ -65,7 +67,7 @@ class BeanstalkdDriver implements Driver {
     if (this.#closed) throw closed();
     if (queues.length === 0) throw new InvalidOptionError('there is no queue to consume');
     const tubes = new Set(queues.map((queue) => this.#tubes.tubeOf(queue)));
-    const consumer = new BeanstalkdConsumer(this.#url, this.#tubes, [...tubes], slots, options);
+    const consumer = new BeanstalkdConsumer(this.#url, this.#tubes, [...tubes], slots, options, this.#budgets);
     consumer.onClose = () => this.#consumers.delete(consumer);
     this.#consumers.add(consumer);
     return consumer;

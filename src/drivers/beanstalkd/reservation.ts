@@ -3,12 +3,13 @@ import type { Job } from '../../client/job.js';
 import type { Reservation } from '../../queue/driver.js';
 import { LeaseLostError, UnsupportedError } from '../../queue/errors.js';
 import { checkPriority } from '../../queue/priority.js';
+import type { Budgets } from './budget.js';
 import { toSeconds } from './tubes.js';
 
 type JobStats = NonNullable<Awaited<ReturnType<Job['stats']>>>;
 
 /** What `stats-job` tells of a reserved job, and RESERVED does not. */
-export type Known = Pick<JobStats, 'pri' | 'ttr' | 'reserves' | 'releases' | 'buries' | 'kicks'>;
+export type Known = Pick<JobStats, 'pri' | 'ttr' | 'reserves' | 'buries' | 'kicks'>;
 
 /** While the TTR is unknown it is taken for the shortest that there is. */
 const SHORTEST_TTR_MS = 1000;
@@ -30,6 +31,8 @@ export class BeanstalkdReservation implements Reservation {
   readonly body: Buffer;
   readonly #job: Job;
   readonly #holder: Holder;
+  readonly #budgets: Budgets;
+  #attempt: number | undefined;
   /** The lease began then, or later. */
   #leasedAt: number;
   #known: Known | undefined;
@@ -42,22 +45,19 @@ export class BeanstalkdReservation implements Reservation {
    * @param known nothing: it is asked for when it is needed
    * @param leasedAt by `performance.now()`, not later than the server's
    */
-  constructor(job: Job, queue: string, known: Known | undefined, holder: Holder, leasedAt: number) {
+  constructor(job: Job, queue: string, known: Known | undefined, holder: Holder, leasedAt: number, budgets: Budgets) {
     this.id = job.id;
     this.queue = queue;
     this.body = job.body;
     this.#job = job;
-    this.#known = known;
     this.#holder = holder;
     this.#leasedAt = leasedAt;
+    this.#budgets = budgets;
+    if (known !== undefined) this.#learn(known);
   }
 
-  get attempt(): number {
-    return this.#known === undefined ? 0 : attemptOf(this.#known);
-  }
-
-  get kicks(): number {
-    return this.#known?.kicks ?? 0;
+  get attempt(): number | undefined {
+    return this.#attempt;
   }
 
   get ttrMs(): number {
@@ -85,10 +85,16 @@ export class BeanstalkdReservation implements Reservation {
       this.lose('its lease had ended');
       throw this.#lostError();
     }
-    this.#known = stats;
+    this.#learn(stats);
+  }
+
+  #learn(known: Known): void {
+    this.#known = known;
+    this.#attempt = this.#budgets.attemptOf(this.id, known);
   }
 
   ack(): Promise<void> {
+    this.#budgets.forget(this.id);
     return this.#settle('it was acknowledged', () => this.#job.delete());
   }
 
@@ -161,13 +167,4 @@ export class BeanstalkdReservation implements Reservation {
       cause,
     });
   }
-}
-
-/**
- * What has crashed its holders is buried by a delivery of its own, beyond its budget, which after a kick would be missing
- * from the next one. So for each kick a delivery is left out, as far as there were any that ended without a command.
- */
-function attemptOf({ reserves, releases, buries, kicks }: Known): number {
-  const crashed = reserves - 1 - releases - buries;
-  return reserves - Math.min(kicks, Math.max(0, crashed));
 }

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { Client } from '../../../src/client/client.js';
+import { Budgets } from '../../../src/drivers/beanstalkd/budget.js';
 import { Lane } from '../../../src/drivers/beanstalkd/lane.js';
 import { Tubes } from '../../../src/drivers/beanstalkd/tubes.js';
 import { Turns } from '../../../src/drivers/beanstalkd/turns.js';
@@ -21,6 +22,7 @@ describe('Lane', () => {
       tubes: new Tubes(''),
       turns: new Turns(['default'], 'fair'),
       trackAttempts: false,
+      budgets: new Budgets(),
       onFree: () => told.push('free'),
       onEnd: () => {
         told.push('end');

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { Client } from '../../../src/client/client.js';
 import type { Job } from '../../../src/client/job.js';
+import { Budgets } from '../../../src/drivers/beanstalkd/budget.js';
 import { BeanstalkdReservation, type Holder, type Known } from '../../../src/drivers/beanstalkd/reservation.js';
 import { InvalidOptionError, LeaseLostError, UnsupportedError } from '../../../src/queue/errors.js';
 import { toFailure } from '../../../src/queue/failure.js';
@@ -8,7 +9,7 @@ import { rejection } from '../../support/failures.js';
 import type { Peer } from '../../support/scripted-server.js';
 import { jobStats, useWireServer } from '../../support/wire-server.js';
 
-const KNOWN: Known = { pri: 55, ttr: 60, reserves: 2, releases: 0, buries: 1, kicks: 1 };
+const KNOWN: Known = { pri: 55, ttr: 60, reserves: 2, buries: 0, kicks: 0 };
 
 describe('BeanstalkdReservation', () => {
   const server = useWireServer();
@@ -27,51 +28,15 @@ describe('BeanstalkdReservation', () => {
     peer.sends('RESERVED 7 2\r\nhi\r\n');
     job = (await reserving) as Job;
     letGo = 0;
-    reservation = new BeanstalkdReservation(job, 'mail', KNOWN, holder, 0);
+    reservation = new BeanstalkdReservation(job, 'mail', KNOWN, holder, 0, new Budgets());
   });
 
   afterEach(() => client.destroy());
 
   it('says what was delivered', () => {
-    expect(reservation).to.include({ id: '7', queue: 'mail', attempt: 2, kicks: 1, ttrMs: 60_000 });
+    expect(reservation).to.include({ id: '7', queue: 'mail', attempt: 2, ttrMs: 60_000 });
     expect(reservation.body.toString()).to.equal('hi');
     expect(reservation.lost.aborted).to.equal(false);
-  });
-
-  it('counts every delivery, also those that ended without a word', () => {
-    for (const [reserves, releases] of [
-      [1, 0],
-      [4, 3],
-      [4, 1],
-      [4, 0],
-    ] as const) {
-      const counted = new BeanstalkdReservation(
-        job,
-        'mail',
-        { ...KNOWN, reserves, releases, buries: 0, kicks: 0 },
-        holder,
-        0,
-      );
-      expect(counted.attempt).to.equal(reserves);
-    }
-  });
-
-  it('does not count a delivery that may only have buried it, after its holders had crashed', () => {
-    for (const [counts, attempt] of [
-      // Three failures, the last of them buried; kicked.
-      [{ reserves: 4, releases: 2, buries: 1, kicks: 1 }, 4],
-      // Three crashes, and a delivery that buried; kicked. The next budget begins where it does above.
-      [{ reserves: 5, releases: 0, buries: 1, kicks: 1 }, 4],
-      // The same again.
-      [{ reserves: 9, releases: 0, buries: 2, kicks: 2 }, 7],
-      // Kicked twice, but one crash in all.
-      [{ reserves: 8, releases: 4, buries: 2, kicks: 2 }, 7],
-      // Kicked while it was delayed.
-      [{ reserves: 2, releases: 1, buries: 0, kicks: 3 }, 2],
-    ] as const) {
-      const counted = new BeanstalkdReservation(job, 'mail', { ...KNOWN, ...counts }, holder, 0);
-      expect(counted, JSON.stringify(counts)).to.include({ attempt, kicks: counts.kicks });
-    }
   });
 
   it('is settled by its command, and its connection is free as soon as that is on its way', async () => {
@@ -195,11 +160,11 @@ describe('BeanstalkdReservation', () => {
 
   describe('of which only the body is known', () => {
     beforeEach(() => {
-      reservation = new BeanstalkdReservation(job, 'mail', undefined, holder, 0);
+      reservation = new BeanstalkdReservation(job, 'mail', undefined, holder, 0, new Budgets());
     });
 
-    it('has attempt 0, and the shortest TTR that there is', () => {
-      expect(reservation).to.include({ attempt: 0, kicks: 0, ttrMs: 1000 });
+    it('has no attempt, but the shortest TTR that there is', () => {
+      expect(reservation).to.include({ attempt: undefined, ttrMs: 1000 });
     });
 
     it('is acknowledged without a question', async () => {
@@ -213,9 +178,9 @@ describe('BeanstalkdReservation', () => {
     it('is asked about when it is to be tracked, once', async () => {
       const tracked = reservation.track();
       await peer.takes('stats-job 7\r\n');
-      peer.sends(jobStats({ reserves: 4, kicks: 1, ttr: 90 }));
+      peer.sends(jobStats({ reserves: 4, ttr: 90 }));
       await tracked;
-      expect(reservation).to.include({ attempt: 4, kicks: 1, ttrMs: 90_000 });
+      expect(reservation).to.include({ attempt: 4, ttrMs: 90_000 });
       await reservation.track();
       expect([peer.unread, letGo]).to.deep.equal(['', 0]);
     });

@@ -67,7 +67,7 @@ describe('BeanstalkdConsumer with several queues', () => {
     const { reserving } = await reserve({ trackAttempts: false }, FIRST);
     peer.sends(`${WATCHING}${RESERVED}`);
     const first = await reserving;
-    expect(first).to.include({ id: '7', queue: 'a', attempt: 0 });
+    expect(first).to.include({ id: '7', queue: 'a', attempt: undefined });
     const acked = first?.ack();
     const next = consumer.reserve();
     await peer.takes(`delete 7\r\n${SECOND}`);

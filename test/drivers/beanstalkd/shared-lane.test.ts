@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { spy, useFakeTimers } from 'sinon';
 import { Client } from '../../../src/client/client.js';
+import { Budgets } from '../../../src/drivers/beanstalkd/budget.js';
 import type { BeanstalkdReservation } from '../../../src/drivers/beanstalkd/reservation.js';
 import { SharedLane } from '../../../src/drivers/beanstalkd/shared-lane.js';
 import { Tubes } from '../../../src/drivers/beanstalkd/tubes.js';
@@ -35,6 +36,7 @@ describe('SharedLane', () => {
       tubes: new Tubes(''),
       turns: new Turns(tubes, 'strict'),
       trackAttempts,
+      budgets: new Budgets(),
     });
   }
 
@@ -75,7 +77,7 @@ describe('SharedLane', () => {
   it('holds many jobs on one connection, and settles each with the next reserve in one write', async () => {
     const peer = await connected();
     const [first, second] = [await took(peer, 7), await took(peer, 8)];
-    expect(first).to.include({ id: '7', queue: 'default', attempt: 0 });
+    expect(first).to.include({ id: '7', queue: 'default', attempt: undefined });
     const acked = [second.ack(), first.ack()];
     const third = lane.take(undefined);
     await peer.takes('delete 8\r\n');

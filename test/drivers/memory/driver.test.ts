@@ -100,8 +100,7 @@ describe('The memory driver', () => {
     await (await consumer.reserve())?.bury({ failure: toFailure('unfit', { reason: 'attempts', attempt: 1 }) });
     await driver.kick('mail', 1);
     expect((await driver.peek('mail', 'ready', 1))[0]?.failure).to.equal(undefined);
-    const reservation = await consumer.reserve();
-    expect([reservation?.attempt, reservation?.kicks]).to.deep.equal([1, undefined]);
+    expect((await consumer.reserve())?.attempt).to.equal(1);
   });
 
   it('shows buried messages in the order of their burial, and kicks the first buried first', async () => {

@@ -84,7 +84,7 @@ export const settling: readonly Fault[] = [
   {
     what: 'leaves an attempt unknown for good',
     fails: ['may be left unknown where nobody needs them, and can be found out'],
-    because: /a reservation with attempt 0 must have a method track/,
-    breaks: (driver) => alterReservations(driver, () => ({ attempt: 0 })),
+    because: /a reservation whose attempt is undefined must have a method track/,
+    breaks: (driver) => alterReservations(driver, () => ({ attempt: undefined })),
   },
 ];
