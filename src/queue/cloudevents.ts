@@ -2,12 +2,14 @@ import { isUint8Array } from 'node:util/types';
 import type { SelfDescribingCodec } from './codec.js';
 import { DecodeError } from './errors.js';
 import { asBuffer, jsonOf, readJson } from './json.js';
+import { kindOf } from './kind.js';
 import type { Message } from './message.js';
+import { parseTimestamp } from './timestamp.js';
 
 /** The names that CloudEvents allows for extension attributes. */
 const EXTENSION_NAME = /^[a-z0-9]{1,20}$/;
 
-/** What a CloudEvents text must not contain: controls, halves of surrogate pairs, code points that are no characters. */
+/** What a CloudEvents string must not contain: controls, halves of surrogate pairs, code points that are no characters. */
 const NOT_IN_TEXT = /[\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}]/u;
 
 /** The extension attribute that carries, as JSON text, the headers that CloudEvents does not allow as attributes. */
@@ -24,9 +26,6 @@ const NEEDS_NO_ESCAPE = /^[\w./:-]*$/;
 
 const JSON_DATA = 'application/json';
 const BYTES_DATA = 'application/octet-stream';
-
-/** RFC 3339, which unlike what Date reads has a zone. */
-const TIMESTAMP = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)$/;
 
 type Event = Record<string, unknown>;
 
@@ -45,10 +44,9 @@ export const cloudEvents: SelfDescribingCodec = {
 
   decode(body: Uint8Array): Message {
     const event = readJson(body);
-    if (!isObject(event)) throw new DecodeError('not a CloudEvents event: the body is not a JSON object');
-    if (event['specversion'] !== '1.0') {
-      throw new DecodeError(`not a CloudEvents 1.0 event: its specversion is ${shown(event['specversion'])}`);
-    }
+    if (!isObject(event))
+      throw new DecodeError(`not a CloudEvents event: the body must be a JSON object, got ${kindOf(event)}`);
+    if (event['specversion'] !== '1.0') throw invalid('specversion', '"1.0"', event['specversion']);
     return {
       id: textIn(event, 'id'),
       type: textIn(event, 'type'),
@@ -117,34 +115,38 @@ function isObject(value: unknown): value is Event {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Bounded, since errors end up in logs. */
-function shown(value: unknown): string {
-  const text = JSON.stringify(value) ?? 'undefined';
-  return text.length > 100 ? `${text.slice(0, 100)}…` : text;
+function invalid(name: string, rule: string, value: unknown): DecodeError {
+  return new DecodeError(`not a CloudEvents event: its ${name} must be ${rule}, got ${kindOf(value)}`);
 }
 
 function textIn(event: Event, name: string): string {
   const value = event[name];
   if (typeof value === 'string' && value !== '') return value;
-  throw new DecodeError(`not a CloudEvents event: its ${name} is ${shown(value)}, not a text`);
+  throw invalid(name, 'a string that is not empty', value);
 }
 
 function timeIn({ time }: Event): Date {
   // The attribute is optional in the specification.
   if (time === undefined || time === null) return new Date(0);
-  const date = new Date(typeof time === 'string' && TIMESTAMP.test(time) ? time : Number.NaN);
-  if (!Number.isNaN(date.getTime())) return date;
-  throw new DecodeError(`not a CloudEvents event: its time is ${shown(time)}, not a time as in RFC 3339`);
+  const date = typeof time === 'string' ? parseTimestamp(time) : undefined;
+  if (date !== undefined) return date;
+  throw invalid('time', 'a date and time as in RFC 3339', time);
 }
 
 function dataIn({ data, data_base64: base64 }: Event): unknown {
-  if (base64 === undefined) return data;
-  if (typeof base64 !== 'string') throw new DecodeError('not a CloudEvents event: its data_base64 is not a text');
+  // To the specification, null is an attribute that is not set.
+  if (base64 === undefined || base64 === null) return data;
+  const bytes = typeof base64 === 'string' ? bytesOf(base64) : undefined;
+  // What is not base64 is skipped when it is read.
+  if (bytes?.toString('base64') === base64) return bytes;
+  throw invalid('data_base64', 'base64 as in RFC 4648, with padding', base64);
+}
+
+/** In memory of their own: they are the user's. */
+function bytesOf(base64: string): Buffer {
   const bytes = Buffer.alloc(Buffer.byteLength(base64, 'base64'));
   bytes.write(base64, 'base64');
-  // It skips what is not base64 and stops where it likes.
-  if (bytes.toString('base64') === base64) return bytes;
-  throw new DecodeError('not a CloudEvents event: its data_base64 is not base64 as in RFC 4648, with padding');
+  return bytes;
 }
 
 function headersIn(event: Event): Record<string, string> {
@@ -163,7 +165,7 @@ function headersIn(event: Event): Record<string, string> {
 
 /** Whether the data is something else than what we write ourselves, which a slot may need to know. */
 function isForeignContent({ datacontenttype, data_base64: base64 }: Event): boolean {
-  return datacontenttype !== (base64 === undefined ? JSON_DATA : BYTES_DATA);
+  return datacontenttype !== (base64 === undefined || base64 === null ? JSON_DATA : BYTES_DATA);
 }
 
 /** Nothing where it is an extension of somebody else's that only has the same name. */

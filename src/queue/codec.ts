@@ -1,5 +1,8 @@
-import { preview } from '../shared/text.js';
+import { isUint8Array } from 'node:util/types';
+import { escapeText, preview, truncate } from '../shared/text.js';
 import { DecodeError, EncodeError, HaricotError, InvalidOptionError } from './errors.js';
+import { messageOfError } from './failure.js';
+import { kindOf } from './kind.js';
 import type { Message } from './message.js';
 
 /** Where a body comes from: what it need not tell itself. */
@@ -35,11 +38,13 @@ export function write(codec: Codec, message: Message): Uint8Array {
   try {
     body = codec.encode(message);
   } catch (cause) {
-    if (cause instanceof HaricotError) throw cause;
-    throw new EncodeError(`the codec could not write a "${message.type}" message: ${textOf(cause)}`, { cause });
+    if (isA(HaricotError, cause)) throw cause;
+    throw new EncodeError(`the codec cannot write a ${preview(message.type)} message: ${reasonOf(cause)}`, { cause });
   }
-  if (body instanceof Uint8Array) return body;
-  throw new EncodeError(`the codec wrote a "${message.type}" message as ${typeof body}, not as bytes (Uint8Array)`);
+  if (isUint8Array(body)) return body;
+  throw new EncodeError(
+    `what the codec writes must be bytes (Uint8Array), got ${kindOf(body)} for a ${preview(message.type)} message`,
+  );
 }
 
 /** Reads a body, whatever the codec throws or answers. @throws DecodeError that tells whose body it is */
@@ -49,12 +54,29 @@ export function read(codec: Codec, body: Buffer, context: CodecContext): Message
     if (typeof message?.type === 'string') return message;
     // Its rejection would end the process.
     if (message instanceof Promise) message.catch(() => {});
-    throw new DecodeError('the codec answered with something that is no message');
+    throw new DecodeError(`what the codec reads must be a message, got ${kindOf(message)}`);
   } catch (cause) {
     const { queue, jobId } = context;
-    const error =
-      cause instanceof DecodeError ? cause : new DecodeError(`the codec failed: ${textOf(cause)}`, { cause });
-    throw error.locate({ queue, jobId, body });
+    throw (isA(DecodeError, cause) ? cause : codecFailed(cause)).locate({ queue, jobId, body });
+  }
+}
+
+function codecFailed(cause: unknown): DecodeError {
+  // JSON.parse quotes the body in its message, and errors end up in logs with their causes.
+  if (isA(SyntaxError, cause)) return new DecodeError('the codec failed: a SyntaxError');
+  return new DecodeError(`the codec failed: ${reasonOf(cause)}`, { cause });
+}
+
+function reasonOf(cause: unknown): string {
+  return truncate(escapeText(messageOfError(cause)), 200);
+}
+
+/** As `instanceof`, for whatever was thrown: of some objects one cannot even ask. */
+function isA<E extends Error>(type: abstract new (...args: never[]) => E, value: unknown): value is E {
+  try {
+    return value instanceof type;
+  } catch {
+    return false;
   }
 }
 
@@ -67,10 +89,6 @@ export function messageOf(data: unknown, { queue, jobId, type }: CodecContext): 
 /** Who publishes to a queue, where nothing else is said. */
 export function defaultSource(queue: string): string {
   return `/haricot/${queue}`;
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 /** @throws InvalidOptionError */

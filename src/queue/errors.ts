@@ -1,3 +1,5 @@
+import { escapeText, preview, truncate } from '../shared/text.js';
+
 /** Every code a {@link HaricotError} can carry. */
 export type HaricotErrorCode =
   | 'INVALID_OPTION'
@@ -39,14 +41,24 @@ export class SchemaError extends HaricotError {
   readonly issues: readonly SchemaIssue[];
 
   constructor(type: string, issues: readonly SchemaIssue[], options?: ErrorOptions) {
-    const found = issues.map(({ path, message }) => (path ? `${path}: ${message}` : message)).join('; ');
-    super(`the data of a "${type}" message does not fit its schema: ${found}`, options);
+    super(`the data of a ${preview(type)} message does not fit its schema: ${summaryOf(issues)}`, options);
     this.type = type;
     this.issues = issues;
   }
 }
 
-/** A message that the codec cannot write: data that JSON does not know, for example. Nothing was published. */
+const MAX_ISSUES = 10;
+const MAX_ISSUE = 300;
+
+function summaryOf(issues: readonly SchemaIssue[]): string {
+  const shown = issues
+    .slice(0, MAX_ISSUES)
+    .map(({ path, message }) => truncate(escapeText(path ? `${path}: ${message}` : message), MAX_ISSUE));
+  const more = issues.length - shown.length;
+  return `${shown.join('; ')}${more > 0 ? `; and ${more} more` : ''}`;
+}
+
+/** A message that the codec cannot write: data that JSON would lose, for example. Nothing was published. */
 export class EncodeError extends HaricotError {
   readonly code = 'ENCODE';
 }

@@ -1,5 +1,5 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { preview } from '../shared/text.js';
+import { preview, truncate } from '../shared/text.js';
 import { InvalidOptionError, SchemaError } from './errors.js';
 
 /** Half of a pair of code units: no character, and no UTF-8. */
@@ -29,8 +29,10 @@ export interface MessageType<Output = unknown, Input = Output> {
 /**
  * Declares a kind of message.
  * @param type its name on the wire
- * @param schema anything that implements Standard Schema (zod, valibot, arktype). What travels is the data as it was
- * given to `publish`; slots get what the schema makes of it
+ * @param schema anything that implements Standard Schema (zod, valibot, arktype). It checks the data as the codec carries
+ * it, when a message is published and when it is received: a date has become a string by then, so `z.iso.datetime()` or
+ * `z.coerce.date()` fits it, and `z.date()` does not. What travels is the data as it was given to `publish`; slots get what
+ * the schema makes of it
  */
 export function defineMessage<T = unknown>(type: string): MessageType<T>;
 export function defineMessage<S extends StandardSchemaV1>(
@@ -57,28 +59,25 @@ export function checkType(type: string): string {
 
 /**
  * What the schema makes of `data`: at once, unless the schema itself is asynchronous.
- * @throws SchemaError, or rejects with it
+ * @throws SchemaError for issues that the schema finds, and what the schema itself throws as it is; or rejects with it
  */
 export function validate<Output>(
   { type, schema }: MessageType<Output, unknown>,
   data: unknown,
 ): Output | Promise<Output> {
   if (schema === undefined) return data as Output;
-  try {
-    const result = schema['~standard'].validate(data);
-    if (!isPromise(result)) return accepted(type, result);
-    return Promise.resolve(result)
-      .then((later) => accepted(type, later))
-      .catch((cause: unknown) => {
-        throw asSchemaError(type, cause);
-      });
-  } catch (cause) {
-    throw asSchemaError(type, cause);
-  }
+  const result = schema['~standard'].validate(data);
+  if (!isPromise(result)) return accepted(type, result);
+  return Promise.resolve(result).then((later) => accepted(type, later));
 }
 
+/** Never throws: of some values, such as a revoked Proxy, one cannot even ask. */
 export function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
-  return value instanceof Promise || typeof (value as PromiseLike<T> | null | undefined)?.then === 'function';
+  try {
+    return value instanceof Promise || typeof (value as PromiseLike<T> | null | undefined)?.then === 'function';
+  } catch {
+    return false;
+  }
 }
 
 function accepted<Output>(type: string, result: StandardSchemaV1.Result<Output>): Output {
@@ -89,13 +88,6 @@ function accepted<Output>(type: string, result: StandardSchemaV1.Result<Output>)
   );
 }
 
-/** Where the schema itself throws, nobody knows whether the data fits: it is treated as data that does not. */
-function asSchemaError(type: string, cause: unknown): SchemaError {
-  if (cause instanceof SchemaError) return cause;
-  const why = cause instanceof Error ? cause.message : String(cause);
-  return new SchemaError(type, [{ path: '', message: `the schema itself failed: ${why}` }], { cause });
-}
-
 function segment(part: PropertyKey | StandardSchemaV1.PathSegment): string {
-  return String(typeof part === 'object' ? part.key : part);
+  return truncate(String(typeof part === 'object' ? part.key : part), 100);
 }

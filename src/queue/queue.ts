@@ -4,9 +4,10 @@ import { cloudEvents } from './cloudevents.js';
 import { type Codec, checkCodec, defaultSource, read, write } from './codec.js';
 import type { Consumer, Driver, PeekState, PutOptions, QueueStats, Reservation, StoredMessage } from './driver.js';
 import { type Duration, toMs, toTtrMs } from './duration.js';
-import { EncodeError, InvalidOptionError } from './errors.js';
+import { EncodeError, EngineError, InvalidOptionError } from './errors.js';
 import { toFailure } from './failure.js';
 import { checkHeaders } from './headers.js';
+import { asBuffer } from './json.js';
 import { checkType, isPromise, type Message, type MessageType, validate } from './message.js';
 import { checkQueueName } from './name.js';
 import { checkInteger, checkOneOf, checkOptions, checkSignal, type OptionNames } from './options.js';
@@ -85,11 +86,13 @@ export class Queue {
 
   /**
    * Stores a message for whoever connects slots to its type.
-   * @param data what the codec can write: for CloudEvents anything that JSON knows, bytes (`Uint8Array`), or `undefined`
-   * for a message without data
+   * @param data what the codec can write: for CloudEvents what JSON can hold, bytes (`Uint8Array`), or `undefined` for a
+   * message without data. What JSON would lose or change (a Map, NaN, a function) is refused; a Date, or another object
+   * with a `toJSON`, travels as what that returns
    * @returns the engine's id of it, by which it can be deleted; slots see it as `context.jobId`
-   * @throws SchemaError, EncodeError, InvalidOptionError, or the engine's error: then nothing was stored, unless the
-   * engine's error says that nobody can tell
+   * @throws SchemaError for data that does not fit once the codec has written it, EncodeError, InvalidOptionError: nothing
+   * was stored
+   * @throws EngineError whose `outcome` says whether the message is stored: `'nothing'`, or `'unknown'` where nobody can tell
    */
   async publish<Input>(
     type: MessageType<unknown, Input>,
@@ -98,18 +101,26 @@ export class Queue {
   ): Promise<string> {
     const putOptions = toPutOptions('publish', options);
     const headers = this.#check(type, options);
+    const message = this.#message(type.type, data, headers);
+    const body = write(this.codec, message);
     if (type.schema !== undefined) {
-      const checked = validate(type, data);
+      const checked = this.#checkWritten(type, body);
       // Nothing is waited for that need not be.
       if (checked instanceof Promise) await checked;
     }
-    const message = this.#message(type.type, data, headers);
-    const jobId = await this.driver.put(this.name, write(this.codec, message), putOptions);
+    const jobId = await this.driver.put(this.name, body, putOptions);
     this.#submitted(message, jobId);
     return jobId;
   }
 
-  /** Stores many messages of one type; all are checked before the first is stored. @returns their ids, in order */
+  /**
+   * Stores many messages of one type; all are checked before the first is stored.
+   * @returns their ids, in order
+   * @throws SchemaError, EncodeError, InvalidOptionError: nothing was stored
+   * @throws EngineError whose `outcome` says what is stored: `'nothing'`; `'partial'`, and `storedIds` has the ids, undefined
+   * at the places of those that are not; or `'unknown'` where nobody can tell. `messageSubmitted` is emitted for those
+   * that are known to be stored
+   */
   async publishMany<Input>(
     type: MessageType<unknown, Input>,
     data: readonly NoInfer<Input>[],
@@ -121,14 +132,18 @@ export class Queue {
       throw new InvalidOptionError(`the data of publishMany must be an array, got ${preview(data)}`);
     }
     if (data.length === 0) return [];
-    if (type.schema !== undefined) await Promise.all(data.map(async (item) => validate(type, item)));
-    const messages = data.map((item) => this.#message(type.type, item, headers));
+    // Not by data.map, which leaves gaps in the array as they are.
+    const messages = Array.from(data, (item) => this.#message(type.type, item, headers));
     const items = messages.map((message) => ({ body: write(this.codec, message), options: putOptions }));
-    const jobIds = await this.driver.putMany(this.name, items);
-    messages.forEach((message, index) => {
-      this.#submitted(message, jobIds[index] ?? '');
-    });
-    return jobIds;
+    if (type.schema !== undefined) await Promise.all(items.map(async ({ body }) => this.#checkWritten(type, body)));
+    try {
+      const jobIds = await this.driver.putMany(this.name, items);
+      this.#submittedAll(messages, jobIds);
+      return jobIds;
+    } catch (error) {
+      if (error instanceof EngineError && error.storedIds) this.#submittedAll(messages, error.storedIds);
+      throw error;
+    }
   }
 
   /**
@@ -254,7 +269,9 @@ export class Queue {
   #check(type: Pick<MessageType, 'type'>, options: PublishOptions): Message['headers'] {
     const name = checkType(type?.type);
     if (this.#type !== undefined && name !== this.#type) {
-      throw new InvalidOptionError(`queue "${this.name}" takes messages of type "${this.#type}" only, not "${name}"`);
+      throw new InvalidOptionError(
+        `the type of a message in queue "${this.name}" must be ${preview(this.#type)}, got ${preview(name)}`,
+      );
     }
     const headers = checkHeaders(options.headers);
     if (this.codec.dataOnly && Object.keys(headers).length > 0) {
@@ -265,8 +282,27 @@ export class Queue {
 
   #message(type: string, data: unknown, headers: Message['headers']): Message {
     // JSON would make an empty object of it.
-    if (isPromise(data)) throw new EncodeError(`the data of a "${type}" message is a promise: await it first`);
+    if (isPromise(data)) throw new EncodeError(`the data of a ${preview(type)} message is a promise: await it first`);
     return { id: crypto.randomUUID(), type, data, time: new Date(), headers, source: this.#source };
+  }
+
+  /** Checks what the codec has written as it will be checked when it is received. @throws SchemaError, EncodeError */
+  #checkWritten(type: MessageType<unknown, unknown>, body: Uint8Array): unknown {
+    let data: unknown;
+    try {
+      data = read(this.codec, asBuffer(body), { queue: this.name, jobId: '', type: this.#type }).data;
+    } catch (cause) {
+      throw new EncodeError(`the codec cannot read the ${preview(type.type)} message that it has written`, { cause });
+    }
+    return validate(type, data);
+  }
+
+  /** @param jobIds undefined at the places of those that are not stored */
+  #submittedAll(messages: readonly Message[], jobIds: readonly (string | undefined)[]): void {
+    messages.forEach((message, index) => {
+      const jobId = jobIds[index];
+      if (jobId !== undefined) this.#submitted(message, jobId);
+    });
   }
 
   #submitted(message: Message, jobId: string): void {

@@ -1,7 +1,9 @@
 import { isUint8Array } from 'node:util/types';
 import { copyBytes } from '../shared/bytes.js';
+import { preview } from '../shared/text.js';
 import { type Codec, type CodecContext, messageOf } from './codec.js';
 import { EncodeError } from './errors.js';
+import { kindOf } from './kind.js';
 import type { Message } from './message.js';
 
 /**
@@ -14,9 +16,8 @@ export const raw: Codec = {
   encode({ type, data }: Message): Uint8Array {
     // A copy: the caller may change or transfer its bytes as soon as `publish` has returned.
     if (isUint8Array(data)) return copyBytes(data);
-    const given = data === null ? 'null' : typeof data;
     throw new EncodeError(
-      `the data of a "${type}" message is not bytes (Uint8Array), which is all that \`raw\` writes: it is ${given}`,
+      `the data of a ${preview(type)} message must be bytes (Uint8Array) where the codec is raw, got ${kindOf(data)}`,
     );
   },
 

@@ -88,6 +88,18 @@ describe('An event that another program has published', () => {
     expect(data).to.deep.equal(Buffer.alloc(0));
   });
 
+  it('has its data where the bytes or the data are null, which is the same as none', () => {
+    expect(decode({ ...REQUIRED, data: { a: 1 }, data_base64: null }).data).to.deep.equal({ a: 1 });
+    expect(decode({ ...REQUIRED, data: null, data_base64: 'AA==' }).data).to.deep.equal(Buffer.alloc(1));
+    const nothing = { datacontenttype: 'application/json', data_base64: null };
+    expect(decode({ ...REQUIRED, ...nothing })).to.deep.include({ data: undefined, headers: {} });
+  });
+
+  it('has the last of members with the same name', () => {
+    const body = JSON.stringify(REQUIRED).replace('"id":"7"', '"id":"6","id":"7","data":1,"data":2');
+    expect(decode(body)).to.deep.include({ id: '7', data: 2 });
+  });
+
   it('is read from the bytes of a view', () => {
     const memory = new Uint8Array(Buffer.from(`xx${JSON.stringify(REQUIRED)}xx`));
     expect(cloudEvents.decode(memory.subarray(2, -2)).id).to.equal('7');
@@ -118,31 +130,66 @@ describe('A body that is no event', () => {
     }
   });
 
+  it('is refused when it begins with a byte order mark, which the error tells', () => {
+    const text = JSON.stringify(REQUIRED);
+    const [utf8, utf16] = [Buffer.from(`\ufeff${text}`), Buffer.from(`\ufeff${text}`, 'utf16le')];
+    for (const [body, encoding, what] of [
+      [utf8, 'UTF-8', 'JSON'],
+      [utf16, 'UTF-16', 'UTF-8'],
+      [Buffer.from(utf16).swap16(), 'UTF-16', 'UTF-8'],
+    ] as const) {
+      expect(thrown(() => cloudEvents.decode(body), DecodeError).message).to.equal(
+        `the body is not ${what}: it begins with a byte order mark (BOM) of ${encoding}; JSON is UTF-8 without one`,
+      );
+    }
+  });
+
+  it('is refused without a word of what it says', () => {
+    const bodies = [
+      'secret',
+      '"secret"',
+      ['secret'],
+      { secret: 5 },
+      ...['specversion', 'id', 'type', 'source', 'time', 'data_base64'].flatMap((name) => [
+        { ...REQUIRED, [name]: ['secret'] },
+        { ...REQUIRED, [name]: { secret: 5 } },
+      ]),
+      ...['specversion', 'time', 'data_base64'].map((name) => ({ ...REQUIRED, [name]: 'secret' })),
+    ];
+    for (const body of bodies) expect(refusal(body)).not.to.include('secret');
+  });
+
   it('is refused when it is JSON, but no object', () => {
     for (const body of ['5', 'null', '"text"', '[]', 'true']) {
-      expect(refusal(body)).to.equal('not a CloudEvents event: the body is not a JSON object');
+      expect(refusal(body)).to.match(
+        /^not a CloudEvents event: the body must be a JSON object, got (a number|null|a string|an empty array|a boolean)$/,
+      );
     }
   });
 
   it('is refused when its version is not 1.0', () => {
-    expect(refusal({})).to.equal('not a CloudEvents 1.0 event: its specversion is undefined');
-    expect(refusal({ ...REQUIRED, specversion: '0.3' })).to.equal(
-      'not a CloudEvents 1.0 event: its specversion is "0.3"',
-    );
-    expect(refusal({ ...REQUIRED, specversion: 1 })).to.match(/specversion is 1$/);
+    for (const [specversion, kind] of [
+      [undefined, 'undefined'],
+      ['0.3', 'a string'],
+      [1, 'a number'],
+    ] as const) {
+      expect(refusal({ ...REQUIRED, specversion })).to.equal(
+        `not a CloudEvents event: its specversion must be "1.0", got ${kind}`,
+      );
+    }
   });
 
   it('is refused when its id, source or type is missing, empty or no text', () => {
     for (const name of ['id', 'source', 'type']) {
       for (const [value, shown] of [
         [undefined, 'undefined'],
-        ['', '""'],
-        [5, '5'],
+        ['', 'an empty string'],
+        [5, 'a number'],
         [null, 'null'],
-        [['x'.repeat(200)], `["${'x'.repeat(98)}…`],
+        [['x'.repeat(200)], 'an array of 1'],
       ]) {
         expect(refusal({ ...REQUIRED, [name as string]: value })).to.equal(
-          `not a CloudEvents event: its ${name} is ${shown}, not a text`,
+          `not a CloudEvents event: its ${name} must be a string that is not empty, got ${shown}`,
         );
       }
     }
@@ -151,17 +198,18 @@ describe('A body that is no event', () => {
   it('is refused when its time is none, or one that RFC 3339 does not know', () => {
     const local = ['2026-01-02T03:04:05', '2026-01-02', '2026', 'Fri, 02 Jan 2026 03:04:05 GMT'];
     const impossible = ['2026-13-02T03:04:05Z', '2026-01-02T03:04:05+99:00', '+012026-01-02T03:04:05Z'];
-    for (const time of ['', 'yesterday', 5, true, {}, [], ...local, ...impossible]) {
-      expect(refusal({ ...REQUIRED, time })).to.equal(
-        `not a CloudEvents event: its time is ${JSON.stringify(time)}, not a time as in RFC 3339`,
+    const otherwiseRead = ['2024-02-30T00:00:00Z', '2024-01-01T24:00:00Z'];
+    for (const time of ['', 'yesterday', 5, true, {}, [], ...local, ...impossible, ...otherwiseRead]) {
+      expect(refusal({ ...REQUIRED, time })).to.match(
+        /^not a CloudEvents event: its time must be a date and time as in RFC 3339, got an? [a-z ]+$/,
       );
     }
   });
 
   it('is refused when its data_base64 is no text', () => {
-    for (const value of [5, null, {}, []]) {
-      expect(refusal({ ...REQUIRED, data_base64: value })).to.equal(
-        'not a CloudEvents event: its data_base64 is not a text',
+    for (const value of [5, true, {}, []]) {
+      expect(refusal({ ...REQUIRED, data_base64: value })).to.match(
+        /^not a CloudEvents event: its data_base64 must be base64 as in RFC 4648, with padding, got an? /,
       );
     }
   });
@@ -169,7 +217,7 @@ describe('A body that is no event', () => {
   it('is refused when its data_base64 is not base64: no byte of it is guessed', () => {
     for (const value of ['A', 'AA', 'AA=', 'AB==', 'A A=', 'AA==\n', '-_8=', 'AA==AA==', '%%%%', 'é']) {
       expect(refusal({ ...REQUIRED, data_base64: value }), value).to.equal(
-        'not a CloudEvents event: its data_base64 is not base64 as in RFC 4648, with padding',
+        'not a CloudEvents event: its data_base64 must be base64 as in RFC 4648, with padding, got a string',
       );
     }
   });

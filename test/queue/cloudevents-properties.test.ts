@@ -11,6 +11,9 @@ const name = fc.oneof(
   fc.constantFrom('id', 'data', 'datacontenttype', 'dataschema', 'subject', 'headers', '__proto__', 'constructor'),
 );
 
+/** Halves of surrogate pairs are refused in data; headers may have them. */
+const dataName = name.filter((text) => !/\p{Cs}/u.test(text));
+
 /** Whatever JSON can say, with keys that are a trap for whoever assigns them. */
 const jsonData = fc.letrec<{ value: unknown }>((tie) => ({
   value: fc.oneof(
@@ -18,9 +21,9 @@ const jsonData = fc.letrec<{ value: unknown }>((tie) => ({
     fc.constantFrom(null, true, false, '', 0, Number.MAX_VALUE, Number.MIN_VALUE, -1e-300, 2 ** 53 - 1, -(2 ** 63)),
     // JSON has no negative zero.
     fc.double({ noNaN: true, noDefaultInfinity: true }).map((number) => (number === 0 ? 0 : number)),
-    anyText,
+    fc.string({ unit: 'binary' }),
     fc.array(tie('value'), { maxLength: 4 }),
-    fc.array(fc.tuple(name, tie('value')), { maxLength: 4 }).map((entries) => Object.fromEntries(entries)),
+    fc.array(fc.tuple(dataName, tie('value')), { maxLength: 4 }).map((entries) => Object.fromEntries(entries)),
   ),
 })).value;
 
@@ -53,7 +56,7 @@ describe('A message that travels as a CloudEvents event', () => {
 
   it('has the same own properties in its data and headers, whatever they are called', () => {
     fc.assert(
-      fc.property(fc.dictionary(name, anyText, { noNullPrototype: true }), (texts) => {
+      fc.property(fc.dictionary(dataName, fc.string({ unit: 'binary' }), { noNullPrototype: true }), (texts) => {
         const received = thereAndBack({ ...fc.sample(message, 1)[0], data: texts, headers: texts } as Message);
         expect(Object.entries(received.data as object).sort()).to.deep.equal(Object.entries(texts).sort());
         expect(Object.entries(received.headers).sort()).to.deep.equal(Object.entries(texts).sort());
@@ -82,10 +85,10 @@ describe('A message that travels as a CloudEvents event', () => {
     expect(received).to.equal('bottom');
   });
 
-  it('has zero for a negative zero, null for what is no number, and no member for what is undefined', () => {
-    const data = [-0, Number.NaN, Number.POSITIVE_INFINITY, { a: undefined }, new Date(0)];
+  it('has zero for a negative zero, no member for what is undefined, and what toJSON returns', () => {
+    const data = [-0, { a: undefined }, new Date(0)];
     const { data: received } = thereAndBack({ ...(fc.sample(message, 1)[0] as Message), data });
-    expect(received).to.deep.equal([0, null, null, {}, '1970-01-01T00:00:00.000Z']);
+    expect(received).to.deep.equal([0, {}, '1970-01-01T00:00:00.000Z']);
     expect(Object.is((received as number[])[0], 0)).to.equal(true);
   });
 });

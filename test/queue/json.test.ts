@@ -8,6 +8,8 @@ import { thrown } from '../support/failures.js';
 
 const CONTEXT: CodecContext = { queue: 'orders', jobId: '7', type: 'order.placed' };
 
+const HELP = 'what travels must be strings, finite numbers, booleans, null, arrays and objects of these';
+
 function written(data: unknown): Buffer {
   const message: Message = { id: 'm', type: 'order.placed', data, time: new Date(), headers: {}, source: '/a' };
   return Buffer.from(json.encode(message));
@@ -41,15 +43,15 @@ describe('The codec json', () => {
 
   it('refuses data that JSON does not know', () => {
     for (const [data, why] of [
-      [undefined, 'JSON knows no undefined'],
-      [() => {}, 'JSON knows no function'],
-      [{ toJSON: () => undefined }, 'its toJSON made nothing of it'],
-      [5n, 'Do not know how to serialize a BigInt'],
-      [Buffer.from('a'), 'it is bytes, which the codecs `raw` and `cloudEvents` can write'],
-      [new Uint8Array(1), 'it is bytes, which the codecs `raw` and `cloudEvents` can write'],
+      [undefined, `it is undefined; ${HELP}`],
+      [() => {}, `it is a function; ${HELP}`],
+      [{ toJSON: () => undefined }, `it is an object whose toJSON returns undefined; ${HELP}`],
+      [5n, `it is a BigInt; ${HELP}`],
+      [Buffer.from('a'), 'it is bytes; the codecs raw and cloudEvents can write them'],
+      [new Uint8Array(1), 'it is bytes; the codecs raw and cloudEvents can write them'],
     ] as const) {
       expect(thrown(() => written(data), EncodeError).message).to.equal(
-        `the data of a "order.placed" message is not JSON: ${why}`,
+        `cannot write the data of a "order.placed" message as JSON: ${why}`,
       );
     }
   });

@@ -63,8 +63,8 @@ describe('the compiler', () => {
     await queue.publish(SendMail, { to: 5 });
     // @ts-expect-error: data that is missing
     await queue.publish(SendMail, {});
-    // @ts-expect-error: what the schema makes is not what it takes
-    await rejection(queue.publish(Remind, { at: new Date() }), SchemaError);
+    // @ts-expect-error: what the schema makes is not what it takes, though it fits once the codec has written it
+    await queue.publish(Remind, { at: new Date() });
     // @ts-expect-error: the whole message in place of its data
     await rejection(queue.publish(Remind, { data: { at: '2026-01-02' } }), SchemaError);
   });

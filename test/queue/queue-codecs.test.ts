@@ -58,7 +58,7 @@ describe('A queue whose codec writes nothing but the data', () => {
   });
 
   it('refuses messages of another type, and stores nothing', async () => {
-    const message = 'queue "orders" takes messages of type "order.placed" only, not "other"';
+    const message = 'the type of a message in queue "orders" must be "order.placed", got "other"';
     expect((await rejection(queue.publish(Other, 5), InvalidOptionError)).message).to.equal(message);
     expect((await rejection(queue.publishMany(Other, [5]), InvalidOptionError)).message).to.equal(message);
     expect(driver.puts).to.deep.equal([]);
@@ -140,6 +140,30 @@ describe('A codec of your own', () => {
     }
   });
 
+  it('may throw what nobody can look at', async () => {
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    const bare: unknown = Object.create(null);
+    for (const cause of [proxy, bare, undefined, Symbol('odd')]) {
+      const fail = (): never => {
+        throw cause;
+      };
+      const unreadable = thrown(() => queueWith({ decode: fail }).decode(STORED), DecodeError);
+      expect(unreadable.message).to.match(/^the codec failed: /);
+      expect(unreadable).to.include({ jobId: '7', queue: 'orders' });
+      const unwritable = await rejection(queueWith({ encode: fail }).publish(Other, 5), EncodeError);
+      expect(unwritable.message).to.match(/^the codec cannot write a "other" message: /);
+    }
+  });
+
+  it('may read JSON: the error does not quote the body as that of JSON.parse does', () => {
+    const decode = (body: Buffer): Message => JSON.parse(body.toString());
+    const error = thrown(() => queueWith({ decode }).decode({ ...STORED, body: Buffer.from('secret') }), DecodeError);
+    expect(error).to.include({ message: 'the codec failed: a SyntaxError', jobId: '7' });
+    expect(error.cause).to.equal(undefined);
+    expect(inspect(error)).not.to.include('secret');
+  });
+
   it('has its own DecodeError come through, told whose body it is about', () => {
     const own = new DecodeError('no such version', { cause: 5 });
     const decode = (): never => {
@@ -155,23 +179,22 @@ describe('A codec of your own', () => {
     const promises = [Promise.resolve(MESSAGE), Promise.reject(new Error('nobody waits for this'))];
     for (const answer of [undefined, null, {}, { type: 5 }, ...promises]) {
       const error = thrown(() => queueWith({ decode: () => answer as unknown as Message }).decode(STORED), DecodeError);
-      expect(error).to.include({
-        message: 'the codec answered with something that is no message',
-        jobId: '7',
-        queue: 'orders',
-      });
+      expect(error).to.include({ jobId: '7', queue: 'orders' });
+      expect(error.message).to.match(
+        /^what the codec reads must be a message, got (undefined|null|an object|a Promise)$/,
+      );
     }
   });
 
   it('must write bytes', async () => {
     for (const [answer, given] of [
-      ['text', 'string'],
+      ['text', 'a string'],
       [undefined, 'undefined'],
-      [Promise.resolve(Buffer.alloc(0)), 'object'],
+      [Promise.resolve(Buffer.alloc(0)), 'a Promise'],
     ] as const) {
       const encode = () => answer as unknown as Uint8Array;
       expect((await rejection(queueWith({ encode }).publish(Other, 5), EncodeError)).message).to.equal(
-        `the codec wrote a "other" message as ${given}, not as bytes (Uint8Array)`,
+        `what the codec writes must be bytes (Uint8Array), got ${given} for a "other" message`,
       );
     }
   });
@@ -183,7 +206,7 @@ describe('A codec of your own', () => {
     };
     for (const published of [queueWith({ encode }).publish(Other, 5), queueWith({ encode }).publishMany(Other, [5])]) {
       expect(await rejection(published, EncodeError)).to.include({
-        message: 'the codec could not write a "other" message: odd',
+        message: 'the codec cannot write a "other" message: odd',
         cause,
       });
     }

@@ -1,10 +1,13 @@
 import { expect } from 'chai';
+import sinon from 'sinon';
 import { z } from 'zod';
 import { cloudEvents } from '../../src/queue/cloudevents.js';
 import type { Codec } from '../../src/queue/codec.js';
-import { EncodeError, InvalidOptionError, SchemaError } from '../../src/queue/errors.js';
+import { EncodeError, EngineError, InvalidOptionError, SchemaError } from '../../src/queue/errors.js';
+import { json } from '../../src/queue/json.js';
 import { defineMessage } from '../../src/queue/message.js';
 import { type PublishOptions, Queue } from '../../src/queue/queue.js';
+import { raw } from '../../src/queue/raw.js';
 import { preview } from '../../src/shared/text.js';
 import { SignalDispatcher } from '../../src/signals/dispatcher.js';
 import type { SignalEvents } from '../../src/signals/signals.js';
@@ -223,6 +226,55 @@ describe('Queue.publish', () => {
     expect(driver.puts).to.have.length(1);
   });
 
+  it('checks the data as it will be received, once the codec has written it', async () => {
+    const Dated = defineMessage('dated', z.object({ at: z.date() }));
+    const Coerced = defineMessage('coerced', z.object({ at: z.coerce.date() }));
+    const Bytes = defineMessage('bytes', z.instanceof(Buffer));
+    const at = new Date('2026-01-02T03:04:05Z');
+    const error = await rejection(queue.publish(Dated, { at }), SchemaError);
+    expect(error.issues.map(({ path }) => path)).to.deep.equal(['at']);
+    await rejection(queue.publishMany(Dated, [{ at }]), SchemaError);
+    expect(driver.puts).to.deep.equal([]);
+    await queue.publish(Coerced, { at });
+    await queue.publish(Bytes, Buffer.from('a'));
+    await new Queue(driver, 'mail', { codec: raw, type: 'bytes' }).publish(Bytes, Buffer.from('a'));
+    await new Queue(driver, 'mail', { codec: json, type: 'coerced' }).publishMany(Coerced, [{ at }]);
+    expect(driver.puts).to.have.length(4);
+  });
+
+  it('does not read what it has written where no schema checks it', async () => {
+    const decode = (): never => expect.fail('read for nothing');
+    await new Queue(driver, 'mail', { codec: { ...cloudEvents, decode } }).publish(SendMail, { to: 'a' });
+    expect(driver.puts).to.have.length(1);
+  });
+
+  it('refuses what its codec cannot read again, where a schema is to check it', async () => {
+    const cause = new Error('odd');
+    const decode = (): never => {
+      throw cause;
+    };
+    const blind = new Queue(driver, 'mail', { codec: { ...cloudEvents, decode } });
+    const error = await rejection(blind.publish(Remind, { at: '2026-01-02' }), EncodeError);
+    expect(error.message).to.equal('the codec cannot read the "remind" message that it has written');
+    expect((error.cause as Error).cause).to.equal(cause);
+    expect(driver.puts).to.deep.equal([]);
+  });
+
+  it('rejects with what a schema throws as it is: it says nothing of the data', async () => {
+    const broken = new Error('no database');
+    for (const validate of [
+      (): never => {
+        throw broken;
+      },
+      async (): Promise<never> => Promise.reject(broken),
+    ]) {
+      const Known = defineMessage('known', { '~standard': { version: 1, vendor: 'by hand', validate } } as const);
+      expect(await rejection(queue.publish(Known, 5), Error)).to.equal(broken);
+      expect(await rejection(queue.publishMany(Known, [5, 6]), Error)).to.equal(broken);
+    }
+    expect(driver.puts).to.deep.equal([]);
+  });
+
   it('stores nothing that the codec cannot write', async () => {
     await rejection(queue.publish(defineMessage('big'), 5n), EncodeError);
     expect(driver.puts).to.deep.equal([]);
@@ -299,6 +351,21 @@ describe('messageSubmitted', () => {
     driver.putError = new Error('full');
     expect(await rejection(queue.publish(SendMail, { to: 'a' }), Error)).to.equal(driver.putError);
     expect(await rejection(queue.publishMany(SendMail, [{ to: 'a' }]), Error)).to.equal(driver.putError);
+  });
+
+  it('is emitted for the part that is stored when an engine could store a part only', async () => {
+    const driver = new FakeDriver();
+    const signals = new SignalDispatcher();
+    const told: [jobId: string, data: unknown][] = [];
+    signals.connect('messageSubmitted', ({ jobId, message }) => told.push([jobId, message.data]));
+    const queue = new Queue(driver, 'mail', { signals });
+    const partial = new EngineError('too large', { outcome: 'partial', storedIds: ['7', undefined, '9'] });
+    sinon.stub(driver, 'putMany').rejects(partial);
+    expect(await rejection(queue.publishMany(defineMessage('a'), [1, 2, 3]), EngineError)).to.equal(partial);
+    expect(told).to.deep.equal([
+      ['7', 1],
+      ['9', 3],
+    ]);
   });
 
   it('cannot fail the publishing', async () => {

@@ -45,15 +45,15 @@ describe('The codec raw', () => {
 
   it('refuses everything else', () => {
     for (const [data, given] of [
-      ['text', 'string'],
+      ['text', 'a string'],
       [undefined, 'undefined'],
       [null, 'null'],
-      [[1, 2], 'object'],
-      [new ArrayBuffer(2), 'object'],
-      [new Uint16Array(2), 'object'],
+      [[1, 2], 'an array of 2'],
+      [new ArrayBuffer(2), 'an ArrayBuffer'],
+      [new Uint16Array(2), 'an Uint16Array'],
     ] as const) {
       expect(thrown(() => written(data), EncodeError).message).to.equal(
-        `the data of a "image" message is not bytes (Uint8Array), which is all that \`raw\` writes: it is ${given}`,
+        `the data of a "image" message must be bytes (Uint8Array) where the codec is raw, got ${given}`,
       );
     }
   });
