@@ -90,7 +90,7 @@ describe('The commands', () => {
       /** Takes so many messages and puts them aside. */
       async function bury(count: number): Promise<void> {
         for (let n = 0; n < count; n++) {
-          await (await queue.reserve({ timeout: '5s' }))?.bury(
+          await (await queue.reserve({ timeout: '1m' }))?.bury(
             failures === 'none' ? {} : { failure: toFailure('no route', { reason: 'attempts', attempt: 1 }) },
           );
         }
@@ -183,7 +183,7 @@ describe('The commands', () => {
         expect(await say('pause', queue.name, '1h')).to.equal(`"${queue.name}" is paused for 1h\n`);
         expect(await queue.take({ timeout: 0 })).to.equal(null);
         expect(await say('resume', queue.name)).to.equal(`"${queue.name}" is not paused\n`);
-        expect((await queue.take({ timeout: '5s' }))?.data).to.deep.equal({ to: 'a' });
+        expect((await queue.take({ timeout: '1m' }))?.data).to.deep.equal({ to: 'a' });
       });
 
       it('keep installations apart by their prefix', async () => {

@@ -270,7 +270,7 @@ describe('haricot work', () => {
 
   it('goes on while the engine cannot be reached, and says so', async () => {
     const url = `beanstalkd://127.0.0.1:${await freePort()}`;
-    const { code, stdout } = await haricot(['work', 'mail', '--url', url, '--slots', SLOTS, '--time-limit', '300ms']);
+    const { code, stdout } = await haricot(['work', 'mail', '--url', url, '--slots', SLOTS, '--time-limit', '2s']);
     expect(code).to.equal(0);
     expect(stdout).to.contain(`error: could not connect to ${url}`);
     expect(stdout).to.contain('stopped: 0 finished, 0 buried');

@@ -89,7 +89,7 @@ describe('reserve-with-timeout', () => {
     const client = await fixture.connectTo(fixture.tube());
     const start = performance.now();
     expect(await client.reserve({ timeout: 1 })).to.equal(null);
-    expect(performance.now() - start).to.be.within(990, 3000);
+    expect(performance.now() - start).to.be.at.least(990);
   });
 
   it('waits for ever with the largest timeout that is sent', async () => {

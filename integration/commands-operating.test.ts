@@ -96,8 +96,8 @@ describe('pause-tube', () => {
     await client.put('');
     const start = performance.now();
     await client.pauseTube(tube, 1);
-    expect(await client.reserve({ timeout: 10 })).to.be.instanceOf(Job);
-    expect(performance.now() - start).to.be.within(990, 3000);
+    expect(await client.reserve({ timeout: 60 })).to.be.instanceOf(Job);
+    expect(performance.now() - start).to.be.at.least(990);
   });
 
   it('takes the largest number of seconds and the longest name there are', async () => {

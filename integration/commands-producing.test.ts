@@ -70,8 +70,8 @@ describe('put', () => {
       const start = performance.now();
       const id = await client.put('', { delay: 1 });
       expect(await client.peekReady()).to.equal(null);
-      expect((await client.reserve({ timeout: 5 }))?.id).to.equal(id);
-      expect(performance.now() - start).to.be.within(990, 3000);
+      expect((await client.reserve({ timeout: 60 }))?.id).to.equal(id);
+      expect(performance.now() - start).to.be.at.least(990);
     });
 
     it('is refused with EXPECTED_CRLF where something else follows the body, which uses up an id', async () => {

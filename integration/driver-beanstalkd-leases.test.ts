@@ -8,7 +8,7 @@ import { onOwnQueues } from './support/queues.js';
 import { rejects } from './support/rejects.js';
 import { until } from './support/until.js';
 
-const OPTIONS: PutOptions = { priority: 55, delayMs: 0, ttrMs: 1000 };
+const OPTIONS: PutOptions = { priority: 55, delayMs: 0, ttrMs: 2000 };
 
 describe('The beanstalkd driver and leases', () => {
   const queues = onOwnQueues();
@@ -22,7 +22,7 @@ describe('The beanstalkd driver and leases', () => {
 
   async function reserve(): Promise<Reservation> {
     const consumer = await driver.consume([queue], 1);
-    const reservation = await consumer.reserve({ timeoutMs: 5000 });
+    const reservation = await consumer.reserve({ timeoutMs: 60_000 });
     if (reservation === null) throw new Error('no message');
     return reservation;
   }
@@ -30,7 +30,7 @@ describe('The beanstalkd driver and leases', () => {
   /** Lets leases end while the server is stopped: one that runs may miss the end of a TTR (protocol-notes). */
   async function passTtr(): Promise<void> {
     await queues.fixture.server.pause();
-    await sleep(1100);
+    await sleep(2100);
     await queues.fixture.server.resume();
   }
 
@@ -86,7 +86,7 @@ describe('The beanstalkd driver and leases', () => {
       id = await driver.put(queue, Buffer.from('after'), OPTIONS).catch(() => '');
       return id !== '';
     });
-    expect((await consumer.reserve({ timeoutMs: 5000 }))?.id).to.equal(id);
+    expect((await consumer.reserve({ timeoutMs: 60_000 }))?.id).to.equal(id);
     expect(await driver.queues()).to.include(queue);
   });
 

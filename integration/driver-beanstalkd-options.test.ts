@@ -158,7 +158,7 @@ describe('The options of a consumer of beanstalkd', () => {
         for (let turn = 0; turn < round % 20; turn++) await new Promise((resolve) => setImmediate(resolve));
         controller.abort();
         const delivered = await reserving.catch(() => undefined);
-        const reservation = delivered ?? (await consumer.reserve({ timeoutMs: 5000 }));
+        const reservation = delivered ?? (await consumer.reserve({ timeoutMs: 60_000 }));
         if (delivered === undefined) givenUp++;
         expect(reservation?.id, `message ${round}`).to.equal(id);
         await reservation?.ack();
@@ -178,7 +178,7 @@ describe('The options of a consumer of beanstalkd', () => {
         await reserving;
       }
       const heir = await driver.consume(names, 2);
-      const left = [await heir.reserve({ timeoutMs: 5000 }), await heir.reserve({ timeoutMs: 5000 })];
+      const left = [await heir.reserve({ timeoutMs: 60_000 }), await heir.reserve({ timeoutMs: 60_000 })];
       expect(left.map((reservation) => reservation?.id).sort()).to.deep.equal(ids.sort());
     });
   });

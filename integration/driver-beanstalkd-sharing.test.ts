@@ -106,7 +106,7 @@ describe('The slots of a consumer of beanstalkd with a backlog', () => {
     const renewing = setInterval(() => {
       for (const reservation of touched) void reservation.touch();
     }, 300);
-    const again = await heir.reserve({ timeoutMs: 10_000 }).finally(() => clearInterval(renewing));
+    const again = await heir.reserve({ timeoutMs: 60_000 }).finally(() => clearInterval(renewing));
     expect(again?.id).to.equal(late?.id);
     await rejects(late?.ack() ?? Promise.resolve(), LeaseLostError);
     for (const reservation of [again, ...others, ...touched]) await reservation?.ack();

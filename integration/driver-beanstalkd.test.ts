@@ -89,13 +89,13 @@ describe('The beanstalkd driver', () => {
     await put('later', { delayMs: 1 });
     expect(countsOf(await driver.stats(queue)).delayed).to.equal(1);
     expect((await consumer.reserve())?.body.toString()).to.equal('later');
-    expect(performance.now() - start).to.be.within(990, 5000);
+    expect(performance.now() - start).to.be.at.least(990);
   });
 
   it('waits for a message as long as it is told, rounded up to a second', async () => {
     const start = performance.now();
     expect(await consumer.reserve({ timeoutMs: 1 })).to.equal(null);
-    expect(performance.now() - start).to.be.within(990, 5000);
+    expect(performance.now() - start).to.be.at.least(990);
   });
 
   it('delivers to several reserves at once', async () => {
@@ -113,7 +113,7 @@ describe('The beanstalkd driver', () => {
     expect((await reserve()).attempt).to.equal(2);
     await consumer.close();
     const heir = await driver.consume([queue], 1);
-    expect(await heir.reserve({ timeoutMs: 5000 })).to.include({ attempt: 3 });
+    expect(await heir.reserve({ timeoutMs: 60_000 })).to.include({ attempt: 3 });
   });
 
   it('grants a message that is kicked a fresh budget, however often', async () => {
@@ -149,7 +149,7 @@ describe('The beanstalkd driver', () => {
     const start = performance.now();
     expect(countsOf(await driver.stats(queue))).to.include({ ready: 0, delayed: 1 });
     expect(await consumer.reserve()).to.include({ attempt: 2 });
-    expect(performance.now() - start).to.be.within(900, 5000);
+    expect(performance.now() - start).to.be.at.least(900);
   });
 
   it('puts a message aside that is buried, until it is kicked', async () => {
@@ -226,7 +226,7 @@ describe('The beanstalkd driver', () => {
     await driver.pause(queue, 1);
     await put('a');
     expect((await consumer.reserve())?.body.toString()).to.equal('a');
-    expect(performance.now() - start).to.be.within(900, 5000);
+    expect(performance.now() - start).to.be.at.least(900);
   });
 
   it('knows nothing of a queue that does not exist', async () => {
@@ -273,7 +273,7 @@ describe('The beanstalkd driver', () => {
       controller.abort(reason);
       expect(await given).to.equal(reason);
       await put('a');
-      expect((await consumer.reserve({ timeoutMs: 5000 }))?.body.toString()).to.equal('a');
+      expect((await consumer.reserve({ timeoutMs: 60_000 }))?.body.toString()).to.equal('a');
     });
 
     it('answers null when the consumer is closed', async () => {
@@ -301,7 +301,7 @@ describe('The beanstalkd driver', () => {
         if (outcome === 'delivered') delivered++;
         else {
           givenUp++;
-          const again = await consumer.reserve({ timeoutMs: 5000 });
+          const again = await consumer.reserve({ timeoutMs: 60_000 });
           expect(again?.id, `message ${round}`).to.equal(id);
           await again?.ack();
         }

@@ -3,7 +3,7 @@ import '../examples/custom-driver/array-driver.test.js';
 import { expect } from 'chai';
 import sinon from 'sinon';
 import { openArray } from '../examples/custom-driver/array-driver.js';
-import { within } from './support/until.js';
+import { completes } from './support/until.js';
 
 describe('array: a reserve that waits', () => {
   afterEach(() => sinon.restore());
@@ -17,7 +17,7 @@ describe('array: a reserve that waits', () => {
     for (let delayMs = 1; delayMs <= 20; delayMs++) {
       const reserving = consumer.reserve();
       await driver.put('delayed', Buffer.from('x'), { priority: 1, delayMs, ttrMs: 60_000 });
-      const reservation = await within(2000, `the message comes that is delayed by ${delayMs} ms`, reserving);
+      const reservation = await completes(`the message comes that is delayed by ${delayMs} ms`, reserving);
       expect(String(reservation?.body)).to.equal('x');
       await reservation?.ack();
     }

@@ -9,9 +9,9 @@ import { expect } from 'chai';
 import { Haricot, killLeftovers } from './support/haricot.js';
 import { onSharedQueues } from './support/queues.js';
 import { uniqueTube } from './support/tubes.js';
+import { HANG_MS } from './support/until.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const PATIENCE_MS = 30_000;
 
 const running = new Set<Program>();
 
@@ -29,7 +29,7 @@ class Program {
       cwd: ROOT,
       env: { ...process.env, NODE_OPTIONS: undefined, HARICOT_URL: undefined, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: PATIENCE_MS,
+      timeout: HANG_MS,
       killSignal: 'SIGKILL',
     });
     child.stderr.setEncoding('utf8').on('data', (text: string) => {

@@ -30,7 +30,6 @@ const MOST_UNHANDLED = 2000;
 const AT_ONCE = 250;
 /** Where only the end of its lease tells that the holder of a message is dead, the message comes back then. */
 const TTR = '5s';
-const PATIENCE_MS = 30_000;
 const NOTHING: MessageCounts = { ready: 0, delayed: 0, reserved: 0, buried: 0 };
 
 const Numbered = defineMessage<number>('numbered');
@@ -42,7 +41,7 @@ const engines: Readonly<Record<string, () => Engine>> = {
 };
 
 describe(`${PROCESSES} worker processes, of which one is killed ${KILLS} times while ${MESSAGES} messages flow`, function () {
-  this.timeout('4m');
+  this.timeout('15m');
   const build = onBuild();
 
   for (const [name, onEngine] of Object.entries(engines)) {
@@ -105,7 +104,7 @@ async function untilEmpty(queue: Queue): Promise<void> {
     stats = countsOf(await queue.stats());
     return Object.values(stats).every((count) => count === 0);
   };
-  await until('the queue is empty', isEmpty, PATIENCE_MS).catch((cause) => {
+  await until('the queue is empty', isEmpty).catch((cause) => {
     throw new Error(`${(cause as Error).message}, there are ${JSON.stringify(stats)}`, { cause });
   });
 }
@@ -153,7 +152,7 @@ class Workers {
   }
 
   async untilHandled(count: number): Promise<void> {
-    await until(`${count} messages are handled`, async () => this.handled >= count, PATIENCE_MS);
+    await until(`${count} messages are handled`, async () => this.handled >= count);
   }
 
   /** Kills one of those that are at work: one that is only starting would hold nothing. */

@@ -13,7 +13,7 @@ import {
 import { onOwnServer, onSharedServer } from './support/fixture.js';
 import { ProcessWatch } from './support/process-watch.js';
 import { rejects } from './support/rejects.js';
-import { until, within } from './support/until.js';
+import { completes, until } from './support/until.js';
 
 const pools: Pool[] = [];
 
@@ -34,7 +34,7 @@ describe('a pool', () => {
   afterEach(() => Promise.all(pools.splice(0).map((pool) => pool.drain())));
 
   it('serves 1,000 callers at once with ten connections, and each gets its own answers', async () => {
-    const pool = open(fixture.server.url, { max: 10, acquireTimeoutMs: 30_000 });
+    const pool = open(fixture.server.url, { max: 10, acquireTimeoutMs: 120_000 });
     const tubes = Array.from({ length: 7 }, () => fixture.tube());
     using watch = new ProcessWatch();
     const ids = await Promise.all(
@@ -87,7 +87,7 @@ describe('a pool', () => {
     });
     expect(job?.id).to.equal(id);
     await rejects(job?.delete() ?? Promise.resolve(), ClosedError);
-    const again = await witness.reserve({ timeout: 2 });
+    const again = await witness.reserve({ timeout: 60 });
     expect(again?.id).to.equal(id);
     await again?.delete();
     const waiting = await pool.use(async (client) => {
@@ -96,16 +96,16 @@ describe('a pool', () => {
     });
     expect(await waiting.reserved).to.be.instanceOf(ClosedError);
     await witness.put('y');
-    expect((await witness.reserve({ timeout: 2 }))?.text()).to.equal('y');
+    expect((await witness.reserve({ timeout: 60 }))?.text()).to.equal('y');
   });
 
   it('says of a borrower that leaks that all clients are borrowed', async () => {
-    const pool = open(fixture.server.url, { max: 2, acquireTimeoutMs: 100 });
+    const pool = open(fixture.server.url, { max: 2, acquireTimeoutMs: 1000 });
     await pool.acquire();
     await pool.acquire();
     const error = await rejects(pool.acquire(), ConnectTimeoutError);
     expect(error.message).to.equal(
-      'no client became free within 100 ms: 2 of 2 clients are borrowed; is one never released?',
+      'no client became free within 1000 ms: 2 of 2 clients are borrowed; is one never released?',
     );
   });
 
@@ -197,7 +197,7 @@ describe('a pool whose server', () => {
       const released = pool.release(returning);
       const waiting = rejects(pool.acquire(), ClosedError);
       const start = performance.now();
-      await within(2000, 'the end of the drain', pool.drain());
+      await completes('the end of the drain', pool.drain());
       expect(performance.now() - start).to.be.at.least(190);
       await Promise.all([released, waiting]);
       expect(await put).to.be.instanceOf(ClosedError);
@@ -222,8 +222,8 @@ describe('a pool whose server', () => {
       });
       try {
         const exit = once(child, 'exit');
-        await within(20_000, 'it is drained', once(child.stdout, 'data'));
-        expect(await within(2000, 'its end', exit)).to.deep.equal([0, null]);
+        await completes('it is drained', once(child.stdout, 'data'));
+        expect(await completes('its end', exit)).to.deep.equal([0, null]);
       } finally {
         child.kill('SIGKILL');
       }

@@ -164,7 +164,7 @@ describe('the proxy of these tests', () => {
   });
 
   it('coalesces: what comes within a while goes on as one', async () => {
-    proxy.flow = { toServer: { coalesceMs: 50 }, toClient: {} };
+    proxy.flow = { toServer: { coalesceMs: 500 }, toClient: {} };
     const { client, server } = await open();
     for (const text of ['a', 'b', 'c']) {
       client.socket.write(text);

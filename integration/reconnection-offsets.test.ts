@@ -44,10 +44,11 @@ describe('a conversation of all commands', () => {
       await atEveryOffset((lane, at) => cut(lane, converse, { direction, at, effect: 'half-close' }), 5);
     });
 
-    it(`gets REPLY_TIMEOUT where the line stalls ${direction}, here behind every 25th byte`, async () => {
+    it(`gets REPLY_TIMEOUT where the line stalls ${direction}, here behind every 50th byte`, async () => {
       await atEveryOffset(
-        (lane, at) => cut(lane, converseInTime, { direction, at, effect: 'stall' }, { ...QUICKLY, replyTimeoutMs: 60 }),
-        25,
+        (lane, at) =>
+          cut(lane, converseInTime, { direction, at, effect: 'stall' }, { ...QUICKLY, replyTimeoutMs: 1000 }),
+        50,
       );
     });
   }

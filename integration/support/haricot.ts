@@ -2,10 +2,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { HANG_MS } from './until.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const TSX = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
-const PATIENCE_MS = 30_000;
 
 /** Not those of whoever runs the tests: what they would change, the tests say themselves. */
 const UNSET = { HARICOT_URL: undefined, NODE_OPTIONS: undefined, FORCE_COLOR: undefined, NO_COLOR: undefined };
@@ -79,7 +79,7 @@ export class Haricot {
 
   /** Waits until a condition on the output holds. */
   async until(what: string, condition: () => boolean): Promise<void> {
-    const deadline = AbortSignal.timeout(PATIENCE_MS);
+    const deadline = AbortSignal.timeout(HANG_MS);
     deadline.addEventListener('abort', () => this.#wake());
     while (!condition()) {
       const ended = this.#child.exitCode !== null || this.#child.signalCode !== null;
@@ -97,7 +97,7 @@ export class Haricot {
 
   /** Waits for the end of the process. @returns its exit code, or the signal that killed it */
   async exit(): Promise<number | NodeJS.Signals> {
-    const timer = setTimeout(() => this.#child.kill('SIGABRT'), PATIENCE_MS);
+    const timer = setTimeout(() => this.#child.kill('SIGABRT'), HANG_MS);
     await this.#closed;
     clearTimeout(timer);
     return this.#child.exitCode ?? this.#child.signalCode ?? -1;

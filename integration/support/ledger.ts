@@ -1,8 +1,5 @@
 import { ConnectionLostError, ReplyTimeoutError } from '../../src/client/index.js';
-import { within } from './until.js';
-
-/** How long any call may take to settle. */
-const BOUND_MS = 3000;
+import { completes } from './until.js';
 
 /** What must be on the server, by the bodies of the jobs. */
 export class Ledger {
@@ -46,9 +43,9 @@ export class Ledger {
   }
 }
 
-/** The outcome of a call, which must come within the bound. */
+/** The outcome of a call, which must come. */
 export function settles<T>(call: Promise<T>): Promise<T> {
-  return within(BOUND_MS, 'a call settles', call);
+  return completes('a call settles', call);
 }
 
 /** Waits for all of them, and throws the first failure. */

@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { HANG_MS } from './until.js';
 
 /**
  * A free port below the range from which systems take the ports of outgoing connections. In that range a client that
@@ -29,7 +30,7 @@ async function isFree(port: number): Promise<boolean> {
 }
 
 /** Sends one line and collects what comes back until it matches. Rejects on refusal, on early end and on silence. */
-export async function ask(host: string, port: number, line: string, expected: RegExp, timeoutMs = 1000) {
+export async function ask(host: string, port: number, line: string, expected: RegExp, timeoutMs = 5000) {
   return new Promise<RegExpExecArray>((resolve, reject) => {
     let received = '';
     const socket = connect(port, host, () => socket.write(`${line}\r\n`));
@@ -60,14 +61,14 @@ export async function waitUntilAnswers(
   port: number,
   checkAlive: () => void | Promise<void>,
 ): Promise<number> {
-  const deadline = Date.now() + 15_000;
+  const deadline = performance.now() + HANG_MS;
   for (;;) {
     await checkAlive();
     try {
       const match = await ask(host, port, 'stats', /^pid: (\d+)\n/m);
       return Number(match[1]);
     } catch (error) {
-      if (Date.now() > deadline) throw error;
+      if (performance.now() > deadline) throw error;
     }
     await sleep(10);
   }
@@ -75,9 +76,9 @@ export async function waitUntilAnswers(
 
 /** Waits until nobody accepts connections there any more. */
 export async function waitUntilRefused(host: string, port: number): Promise<void> {
-  const deadline = Date.now() + 15_000;
+  const deadline = performance.now() + HANG_MS;
   while (await accepts(host, port)) {
-    if (Date.now() > deadline) throw new Error(`${host}:${port} still accepts connections`);
+    if (performance.now() > deadline) throw new Error(`${host}:${port} still accepts connections`);
     await sleep(10);
   }
 }

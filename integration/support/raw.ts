@@ -2,8 +2,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect } from 'chai';
-
-const PATIENCE_MS = 5000;
+import { HANG_MS } from './until.js';
 
 /** A plain socket to the server, for bytes that the client does not send. Text is latin1: a character is a byte. */
 export class RawConnection {
@@ -117,7 +116,7 @@ export class RawConnection {
       const fail = (why: string): void => {
         settle(() => reject(new Error(`${why} while waiting for ${what}; came: ${JSON.stringify(this.#unread)}`)));
       };
-      const timer = setTimeout(() => fail(`nothing more within ${PATIENCE_MS} ms`), PATIENCE_MS);
+      const timer = setTimeout(() => fail(`nothing more within ${HANG_MS} ms`), HANG_MS);
       this.#wake = () => {
         if (condition()) settle(resolve);
         else if (this.#end !== undefined) fail(this.#end);

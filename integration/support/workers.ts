@@ -4,8 +4,7 @@ import { type ObserverSignal, observerSignals, type SignalEvents } from '../../s
 import type { WorkerOptions } from '../../src/worker/options.js';
 import { Worker } from '../../src/worker/worker.js';
 import type { Engine } from './engines.js';
-
-const PATIENCE_MS = 20_000;
+import { HANG_MS } from './until.js';
 
 /** Workers in the test process on queues of their own, and everything that they emitted. */
 export class WorkerBench {
@@ -54,7 +53,7 @@ export class WorkerBench {
 
   /** Waits for the nth event of a signal, counted from 1. */
   async until<K extends ObserverSignal>(signal: K, count = 1): Promise<SignalEvents[K]> {
-    const deadline = AbortSignal.timeout(PATIENCE_MS);
+    const deadline = AbortSignal.timeout(HANG_MS);
     deadline.addEventListener('abort', () => this.#wake());
     for (;;) {
       const event = this.events(signal)[count - 1];
