@@ -84,6 +84,7 @@ export class Connection implements Sender {
     this.#replyTimer = new ReplyTimer(
       () => this.#allowance(),
       () => this.#replyOverdue(),
+      () => this.#parser.received,
     );
     this.#expiryWatch = new ExpiryWatch(this);
     this.#closed = new Promise((resolve) => socket.once('close', () => resolve()));
@@ -192,6 +193,8 @@ export class Connection implements Sender {
   }
 
   #read(bytes: Buffer): void {
+    const { answered } = this.#pending;
+    const { isInReply } = this.#parser;
     try {
       this.#parser.push(bytes);
     } catch (error) {
@@ -203,7 +206,7 @@ export class Connection implements Sender {
         throw error;
       }
     }
-    this.#replyTimer.restart();
+    if (this.#pending.answered !== answered || this.#parser.isInReply !== isInReply) this.#replyTimer.restart();
   }
 
   /** Whether the data of a reply is read. @throws ProtocolError */
@@ -302,18 +305,19 @@ export class Connection implements Sender {
     this.#writer.end();
   }
 
-  /** How long the oldest command may take. */
+  /** How long the oldest command may take; once its reply has begun, no longer than any command. */
   #allowance(): number | undefined {
     const pending = this.#pending.peek();
-    return pending && allowanceOf(pending.request, this.#replyTimeoutMs);
+    return pending && allowanceOf(pending.request, this.#replyTimeoutMs, this.#parser.isInReply);
   }
 
   #replyOverdue(): void {
     const ms = this.#allowance();
+    const what = this.#parser.isInReply ? 'whole reply' : 'reply';
     const pending = this.#pending.shiftFaulty();
     if (pending === undefined) return;
     const { command, jobId } = pending.request;
-    const error = new ReplyTimeoutError(`no reply from ${this.#name} within ${ms} ms`, { command, jobId });
+    const error = new ReplyTimeoutError(`no ${what} from ${this.#name} within ${ms} ms`, { command, jobId });
     pending.reject(error);
     // The reply may still come, and would be taken for the next command's.
     this.#lose('the server does not answer', error);

@@ -39,7 +39,7 @@ export class ConnectTimeoutError extends BeanstalkdError {
   readonly code = 'CONNECT_TIMEOUT';
 }
 
-/** The server accepted a command and did not answer it within `replyTimeoutMs`. Whether it executed it nobody can tell. */
+/** The server accepted a command and did not answer it within `replyTimeoutMs`, or sent its reply too slowly. Whether it executed it nobody can tell. */
 export class ReplyTimeoutError extends BeanstalkdError {
   readonly code = 'REPLY_TIMEOUT';
 }

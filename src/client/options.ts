@@ -14,7 +14,9 @@ export interface ClientOptions extends AddressOptions {
   readonly connectTimeoutMs?: number | undefined;
   /**
    * How long the server may take to answer a command, in milliseconds; a reserve gets its own timeout on top. A server
-   * that takes longer counts as lost; sending a large body counts too. 0: for ever. Default 30,000.
+   * that takes longer counts as lost; sending a large body counts too. Once a reply has begun, it must be whole within this
+   * time; while the data of a large one comes, the time starts anew as long as at least 1 KiB for each second of it has
+   * come. 0: for ever. Default 30,000.
    */
   readonly replyTimeoutMs?: number | undefined;
   /**

@@ -71,15 +71,50 @@ describe('A server that does not answer', () => {
   it('is not lost while a large reply is still coming', async () => {
     await connect(1000);
     const reserved = client.peek(1);
-    socket.reply('FOUND 1 20\r\n');
+    socket.reply(`FOUND 1 ${20 * 1024}\r\n`);
     await arrived();
     for (let i = 0; i < 20; i++) {
       await clock.tickAsync(900);
-      socket.reply('x');
+      socket.reply('x'.repeat(1024));
       await arrived();
     }
     socket.reply('\r\n');
-    expect((await reserved)?.text()).to.equal('x'.repeat(20));
+    expect((await reserved)?.text()).to.equal('x'.repeat(20 * 1024));
+  });
+
+  for (const [what, reply, asks] of [
+    ['the line of a reply', `USING ${'t'.repeat(50)}\r\n`, (c: Client) => c.use('t')],
+    ['the data of a reply', `${'x'.repeat(1100)}\r\n`, (c: Client) => c.peek(1)],
+    ['the reply to a reserve that may wait for ever', 'RESERVED 1234567890 1\r\nx\r\n', (c: Client) => c.reserve()],
+    ['a body that is skipped', `${'x'.repeat(1100)}\r\n`, (c: Client) => c.peek(1)],
+  ] as const) {
+    it(`is lost where ${what} comes too slowly, a byte now and then`, async () => {
+      ({ client, socket } = await connectFake({
+        replyTimeoutMs: 1000,
+        maxBodyBytes: what === 'a body that is skipped' ? 10 : undefined,
+      }));
+      const lost = rejection(asks(client) as Promise<unknown>, ReplyTimeoutError);
+      await clock.tickAsync(500);
+      if (reply.startsWith('x')) socket.reply('FOUND 1 1100\r\n');
+      await arrived();
+      let ticks = 0;
+      for (; !socket.destroyed && ticks < reply.length; ticks++) {
+        socket.reply(reply.charAt(ticks));
+        await arrived();
+        await clock.tickAsync(100);
+      }
+      expect(ticks).to.be.within(9, 11);
+      await lost;
+    });
+  }
+
+  it('is lost where it stops in a body of which much had come', async () => {
+    await connect(1000);
+    const lost = rejection(client.peek(1), ReplyTimeoutError);
+    socket.reply(`FOUND 1 1000000\r\n${'x'.repeat(500_000)}`);
+    await arrived();
+    await clock.tickAsync(2000);
+    expect((await lost).message).to.match(/^peek 1: no whole reply from .* within 1000 ms/);
   });
 
   it('is lost where it stops in the middle of a reply', async () => {

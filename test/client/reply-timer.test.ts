@@ -52,6 +52,26 @@ describe('ReplyTimer', () => {
     expect(overdue).to.equal(1);
   });
 
+  it('counts anew while enough of the data of a reply comes: 1 KiB for each second', async () => {
+    let received = 0;
+    timer = new ReplyTimer(
+      () => allowance,
+      () => overdue++,
+      () => received,
+    );
+    allowance = 1000;
+    timer.restart();
+    for (let i = 0; i < 5; i++) {
+      await clock.tickAsync(500);
+      received += 1024;
+      await clock.tickAsync(500);
+      expect(overdue).to.equal(0);
+    }
+    received += 1023;
+    await clock.tickAsync(1000);
+    expect(overdue).to.equal(1);
+  });
+
   it('comes sooner where the next command may take less', async () => {
     allowance = 10_000;
     timer.restart();
