@@ -9,6 +9,8 @@ import {
   ClosedError,
   ConnectionLostError,
   ExpectedCrlfError,
+  NotFoundError,
+  PendingLimitError,
   ProtocolError,
   UnknownCommandError,
 } from '../src/client/index.js';
@@ -95,6 +97,26 @@ describe('a server that stops for a while', () => {
     await fixture.server.resume();
     const [one, other, job, used] = await completes('the answers', answers);
     expect([one, other, job?.text(), used]).to.deep.equal(['1', '2', 'a', 'default']);
+  });
+
+  it('is given a bounded number of bytes: 64 MiB of 5,000 puts of 60 KB, the others are refused unsent', async () => {
+    const tube = fixture.tube();
+    const client = await fixture.connectTo(tube);
+    await fixture.server.pause();
+    const before = process.memoryUsage().arrayBuffers;
+    const body = Buffer.alloc(60_000, 'x');
+    const puts = Promise.allSettled(Array.from({ length: 5000 }, () => client.put(body)));
+    await sleep(50);
+    expect(process.memoryUsage().arrayBuffers - before).to.be.below(100 * 1024 * 1024);
+    const settling = rejects(client.delete('18446744073709551615'), NotFoundError);
+    await fixture.server.resume();
+    await settling;
+    const outcomes = await puts;
+    const stored = outcomes.filter(({ status }) => status === 'fulfilled').length;
+    expect(stored).to.be.within(1000, 1118);
+    const refused = outcomes.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []));
+    expect(refused.filter((error) => !(error instanceof PendingLimitError))).to.deep.equal([]);
+    expect((await client.statsTube(tube))?.currentJobsReady).to.equal(stored);
   });
 });
 

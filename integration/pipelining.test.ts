@@ -49,7 +49,8 @@ describe(`${JOBS} puts that are called at once`, () => {
   const fixture = onOwnServer();
 
   it('come back with ids in ascending order, and their bodies are reserved again byte for byte', async () => {
-    const client = await fixture.connect();
+    // Some 300 MB, of which the client would hold 64 MiB at once otherwise.
+    const client = await fixture.connect({ maxPendingBytes: 512 * 1024 * 1024 });
     const bodies = randomBodies();
     const hashes = bodies.map(hash);
 

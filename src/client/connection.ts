@@ -6,7 +6,7 @@ import { ReplyParser } from '../protocol/parser.js';
 import { isCutShort, type Reply, type ReplyForm } from '../protocol/replies.js';
 import { acceptsBody, checkReplyForm, skippedBody } from '../protocol/reply-policy.js';
 import { type Address, formatAddress } from './address.js';
-import { ClosedError, ConnectionLostError, ReplyTimeoutError } from './errors.js';
+import { ClosedError, ConnectionLostError, PendingLimitError, ReplyTimeoutError } from './errors.js';
 import { ExpiryWatch } from './expiry-watch.js';
 import { giveBackJob, statsJob } from './operations.js';
 import { allowanceOf, ReplyTimer } from './reply-timer.js';
@@ -22,6 +22,8 @@ export interface ConnectionOptions extends SocketOptions {
   readonly maxBodyBytes: number;
   /** How long the server may take to answer, in milliseconds; 0 for ever. A reserve gets its own timeout on top. */
   readonly replyTimeoutMs: number;
+  /** How much may be in flight, in bytes. */
+  readonly maxPendingBytes: number;
 }
 
 /**
@@ -36,6 +38,7 @@ export class Connection implements Sender {
   readonly #name: string;
   readonly #parser: ReplyParser;
   readonly #maxBodyBytes: number;
+  readonly #maxPendingBytes: number;
   readonly #writer: Writer;
   readonly #pending = new RequestQueue();
   readonly #replyTimer: ReplyTimer;
@@ -70,10 +73,11 @@ export class Connection implements Sender {
   }
 
   private constructor({ socket, readBuffer }: OpenSocket, name: string, options: ConnectionOptions) {
-    const { maxBodyBytes, replyTimeoutMs, connectTimeoutMs } = options;
+    const { maxBodyBytes, replyTimeoutMs, connectTimeoutMs, maxPendingBytes } = options;
     this.#socket = socket;
     this.#name = name;
     this.#maxBodyBytes = maxBodyBytes;
+    this.#maxPendingBytes = maxPendingBytes;
     this.#parser = new ReplyParser(
       (reply) => this.#take(reply),
       (form, size) => this.#readsBody(form, size),
@@ -141,6 +145,7 @@ export class Connection implements Sender {
     if (this.#state !== 'open' && !this.#takesWhileRetiring(jobId)) {
       return Promise.reject(this.#refusal({ command, jobId }));
     }
+    if (this.#pending.exceeds(request, this.#maxPendingBytes)) return Promise.reject(this.#tooMuch({ command, jobId }));
     if (debug.enabled) debug('%s > %s', this.#name, request.line.trimEnd());
     return new Promise<T>((resolve, reject) => {
       // First, because a body too large for the memory makes it throw: then there is no reply to wait for.
@@ -361,6 +366,11 @@ export class Connection implements Sender {
     this.#socket.destroy();
     for (const [pending, error] of rejected) pending.reject(error);
     this.onClose(this.#end);
+  }
+
+  #tooMuch(context: ErrorContext): PendingLimitError {
+    const what = `${this.#pending.size} commands are in flight, and more than ${this.#maxPendingBytes} bytes would be (maxPendingBytes)`;
+    return new PendingLimitError(`cannot send: ${what}; wait for earlier calls to settle`, context);
   }
 
   #refusal(context: ErrorContext): BeanstalkdError {

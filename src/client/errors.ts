@@ -19,6 +19,14 @@ export {
   UnknownCommandError,
 } from '../protocol/errors.js';
 
+/**
+ * So much is in flight already, with no answer, that one more command would exceed `maxPendingBytes`. Nothing was sent: wait for
+ * earlier calls before the next ones. Commands that settle jobs are never refused so.
+ */
+export class PendingLimitError extends BeanstalkdError {
+  readonly code = 'PENDING_LIMIT';
+}
+
 /** The connection could not be made, or ended before the reply came. */
 export class ConnectionLostError extends BeanstalkdError {
   readonly code = 'CONNECTION_LOST';

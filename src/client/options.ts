@@ -3,6 +3,7 @@ import { InvalidArgumentError, type JobTooBigError } from '../protocol/errors.js
 import { DEFAULT_MAX_BODY_BYTES, MAX_U32 } from '../protocol/limits.js';
 import { type Address, type AddressOptions, addressOf } from './address.js';
 import { Backoff, type ReconnectOptions } from './backoff.js';
+import type { PendingLimitError } from './errors.js';
 import { Session, type SessionOptions } from './session.js';
 import { LONGEST_TIMER_MS } from './timers.js';
 
@@ -26,6 +27,12 @@ export interface ClientOptions extends AddressOptions {
   readonly maxBodyBytes?: number | undefined;
   /** How to come back after the connection is lost; `false`: not at all. Default: for ever, within 0.1 to 10 s. */
   readonly reconnect?: boolean | ReconnectOptions | undefined;
+  /**
+   * How much may be in flight and not answered yet, in bytes: bodies, lines, and 400 bytes for each command. What would exceed
+   * it rejects with {@link PendingLimitError} and is not sent. A body passes where no other is in flight, however large it is,
+   * and commands that settle jobs always do. Default 64 MiB.
+   */
+  readonly maxPendingBytes?: number | undefined;
   /** How many commands may wait while there is no connection. Default 10,000. */
   readonly maxWaitingCommands?: number | undefined;
   /** How many bytes those may have. Default 16 MiB. */
@@ -53,6 +60,7 @@ export function settingsOf(options: ClientOptions): SessionOptions {
     connectTimeoutMs: integer('connectTimeoutMs', options.connectTimeoutMs, 5000, LONGEST_TIMER_MS),
     replyTimeoutMs: integer('replyTimeoutMs', options.replyTimeoutMs, 30_000, LONGEST_TIMER_MS),
     maxBodyBytes: integer('maxBodyBytes', options.maxBodyBytes, DEFAULT_MAX_BODY_BYTES, MAX_U32 - 2),
+    maxPendingBytes: integer('maxPendingBytes', options.maxPendingBytes, 64 * 1024 * 1024, Number.MAX_SAFE_INTEGER),
     maxWaitingCommands: integer('maxWaitingCommands', options.maxWaitingCommands, 10_000, Number.MAX_SAFE_INTEGER),
     maxWaitingBytes: integer('maxWaitingBytes', options.maxWaitingBytes, 16 * 1024 * 1024, Number.MAX_SAFE_INTEGER),
     maxWaitingMs: integer('maxWaitingMs', options.maxWaitingMs, 30_000, LONGEST_TIMER_MS),

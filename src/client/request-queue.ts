@@ -1,4 +1,4 @@
-import { isReserve } from '../protocol/commands.js';
+import { type CommandName, givesUpJob, isReserve } from '../protocol/commands.js';
 import { ConnectionLostError } from './errors.js';
 import { Fifo } from './fifo.js';
 import type { Request } from './request.js';
@@ -12,11 +12,24 @@ export interface Pending {
   abandoned: boolean;
 }
 
+/** What a command in flight takes besides its bytes: its promise, its closures and its place in the queue. */
+const BYTES_FOR_EACH = 400;
+
+/** Besides those that give a job up: renews it, or finds out how it was. */
+const SETTLING: ReadonlySet<CommandName> = new Set(['touch', 'stats-job']);
+
+/** What a command in flight takes, in bytes. */
+function costOf({ line, size = 0 }: Request<unknown>): number {
+  return line.length + size + BYTES_FOR_EACH;
+}
+
 /** The commands of one connection that are not answered yet. Replies come in the same order. */
 export class RequestQueue {
   readonly #pending = new Fifo<Pending>();
   #answered = 0;
   #waitingReserves = 0;
+  #bytes = 0;
+  #bodies = 0;
 
   get size(): number {
     return this.#pending.size;
@@ -36,8 +49,19 @@ export class RequestQueue {
     return this.#pending.find(({ abandoned }) => !abandoned) !== undefined;
   }
 
+  /**
+   * Whether the command would make more than `maxBytes` pending. One with a body passes where no other has one, however
+   * large it is; so do those that settle jobs, and what is sent for them.
+   */
+  exceeds(request: Request<unknown>, maxBytes: number): boolean {
+    if (this.#bytes + costOf(request) <= maxBytes || alwaysPasses(request)) return false;
+    return request.body === undefined || this.#bodies > 0;
+  }
+
   add(request: Request<unknown>, resolve: Pending['resolve'], reject: Pending['reject']): void {
     this.#pending.push({ request, resolve, reject, abandoned: false });
+    this.#bytes += costOf(request);
+    if (request.body !== undefined) this.#bodies++;
     if (isReserve(request.command)) this.#waitingReserves++;
   }
 
@@ -50,8 +74,11 @@ export class RequestQueue {
   shift(): Pending | undefined {
     const pending = this.#pending.shift();
     if (pending === undefined) return undefined;
+    const { request } = pending;
     this.#answered++;
-    if (isReserve(pending.request.command)) this.#waitingReserves--;
+    this.#bytes -= costOf(request);
+    if (request.body !== undefined) this.#bodies--;
+    if (isReserve(request.command)) this.#waitingReserves--;
     return pending;
   }
 
@@ -71,4 +98,8 @@ export class RequestQueue {
     pending.reject(reason);
     return true;
   }
+}
+
+function alwaysPasses({ command, isAhead }: Request<unknown>): boolean {
+  return isAhead === true || SETTLING.has(command) || givesUpJob(command);
 }

@@ -1,4 +1,5 @@
-import { ConnectionLostError } from './errors.js';
+import { copyBytes } from '../shared/bytes.js';
+import { ConnectionLostError, PendingLimitError } from './errors.js';
 import type { Request } from './request.js';
 import { LONGEST_TIMER_MS } from './timers.js';
 
@@ -10,6 +11,8 @@ export interface WaitingLimits {
   readonly maxWaitingBytes: number;
   /** Milliseconds. Default 30,000. */
   readonly maxWaitingMs: number;
+  /** Bytes while the next connection is only about to be opened. Default 64 MiB. */
+  readonly maxPendingBytes: number;
 }
 
 interface Entry {
@@ -41,13 +44,18 @@ export class WaitingCommands {
 
   /** @param limited false while nothing is wrong: the next connection is only about to be opened */
   add<T>(request: Request<T>, limited = true): Promise<T> {
-    const { maxWaitingCommands, maxWaitingBytes, maxWaitingMs } = this.#limits;
+    const { maxWaitingCommands, maxWaitingBytes, maxWaitingMs, maxPendingBytes } = this.#limits;
     const bytes = request.line.length + (request.size ?? 0);
     if (limited && this.#entries.size >= maxWaitingCommands) {
       return Promise.reject(this.#refusal(request, `${maxWaitingCommands} commands wait for the connection already`));
     }
     if (limited && this.#bytes + bytes > maxWaitingBytes) {
       return Promise.reject(this.#refusal(request, `more than ${maxWaitingBytes} bytes would wait for the connection`));
+    }
+    if (!limited && this.#bytes + bytes > maxPendingBytes && this.#entries.size > 0) {
+      const { command, jobId } = request;
+      const why = `more than ${maxPendingBytes} bytes would wait for the next connection (maxPendingBytes)`;
+      return Promise.reject(new PendingLimitError(`cannot send: ${why}; wait for earlier calls`, { command, jobId }));
     }
     return new Promise<T>((resolve, reject) => {
       this.#entries.add({
@@ -125,5 +133,5 @@ export class WaitingCommands {
 /** The caller may change its buffer as soon as the call has returned. */
 function withOwnBody<T>(request: Request<T>): Request<T> {
   const { body } = request;
-  return body === undefined || typeof body === 'string' ? request : { ...request, body: Uint8Array.from(body) };
+  return body === undefined || typeof body === 'string' ? request : { ...request, body: copyBytes(body) };
 }

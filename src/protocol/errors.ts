@@ -1,6 +1,7 @@
 /** Every code a {@link BeanstalkdError} can carry. */
 export type ErrorCode =
   | ServerErrorCode
+  | 'PENDING_LIMIT'
   | 'CONNECTION_LOST'
   | 'CONNECT_TIMEOUT'
   | 'REPLY_TIMEOUT'

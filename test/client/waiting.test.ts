@@ -1,12 +1,12 @@
 import { expect } from 'chai';
-import { ConnectionLostError } from '../../src/client/errors.js';
+import { ConnectionLostError, PendingLimitError } from '../../src/client/errors.js';
 import type { Request } from '../../src/client/request.js';
 import { WaitingCommands } from '../../src/client/waiting.js';
 import type { Reply } from '../../src/protocol/replies.js';
 import { useFakeClock } from '../support/clock.js';
 import { rejection } from '../support/failures.js';
 
-const LIMITS = { maxWaitingCommands: 3, maxWaitingBytes: 1000, maxWaitingMs: 100 };
+const LIMITS = { maxWaitingCommands: 3, maxWaitingBytes: 1000, maxWaitingMs: 100, maxPendingBytes: 3000 };
 
 function request(line: string, more: Partial<Request<string>> = {}): Request<string> {
   return { command: 'use', line, decode: (reply: Reply) => reply.value, ...more };
@@ -60,6 +60,19 @@ describe('WaitingCommands', () => {
     const again = put(995);
     waiting.flush(async ({ size }) => size);
     expect(await again).to.equal(995);
+  });
+
+  it('bounds by maxPendingBytes what waits while nothing is wrong, and takes one command whatever its size', async () => {
+    const waiting = new WaitingCommands(LIMITS);
+    const put = (size: number) =>
+      waiting.add(request('put\r\n', { command: 'put', body: 'x'.repeat(size), size }), false);
+    const calls = [put(5000)];
+    expect(await rejection(put(1), PendingLimitError)).to.include({ command: 'put', code: 'PENDING_LIMIT' });
+    waiting.flush(async ({ size }) => size);
+    calls.push(put(1000), put(1000));
+    await rejection(put(2000), PendingLimitError);
+    waiting.flush(async ({ size }) => size);
+    expect(await Promise.all(calls)).to.deep.equal([5000, 1000, 1000]);
   });
 
   it('keeps a body as it was when the command was called', async () => {

@@ -20,6 +20,7 @@ const ERRORS: Record<client.ErrorCode, client.BeanstalkdError> = {
   EXPECTED_CRLF: new client.ExpectedCrlfError('m', CONTEXT),
   NOT_IGNORED: new client.NotIgnoredError('m', CONTEXT),
   BURIED: new client.BuriedError('m', CONTEXT),
+  PENDING_LIMIT: new client.PendingLimitError('m', CONTEXT),
   CONNECTION_LOST: new ConnectionLostError('m', true, CONTEXT),
   CONNECT_TIMEOUT: new client.ConnectTimeoutError('m', CONTEXT),
   REPLY_TIMEOUT: new client.ReplyTimeoutError('m', CONTEXT),

@@ -60,7 +60,11 @@ class BeanstalkdDriver implements Driver {
 
   async putMany(queue: string, items: readonly PutItem[]): Promise<string[]> {
     const tube = await this.#tube(queue);
-    return Promise.all(items.map(({ body, options }) => tube.put(body, onWire(options))));
+    const ids: string[] = [];
+    for (const portion of portionsOf(items)) {
+      ids.push(...(await Promise.all(portion.map(({ body, options }) => tube.put(body, onWire(options))))));
+    }
+    return ids;
   }
 
   async consume(queues: readonly string[], slots: number, options?: ConsumeOptions): Promise<Consumer> {
@@ -156,6 +160,24 @@ class BeanstalkdDriver implements Driver {
 
 function closed(): DriverClosedError {
   return new DriverClosedError('the driver is closed');
+}
+
+/** What is in flight at once: the client refuses more than 64 MiB, and others publish as well. */
+const PORTION_BYTES = 16 * 1024 * 1024;
+const PORTION_ITEMS = 10_000;
+
+function* portionsOf(items: readonly PutItem[]): Iterable<readonly PutItem[]> {
+  let start = 0;
+  let bytes = 0;
+  for (const [index, { body }] of items.entries()) {
+    if (index > start && (bytes + body.length > PORTION_BYTES || index - start === PORTION_ITEMS)) {
+      yield items.slice(start, index);
+      start = index;
+      bytes = 0;
+    }
+    bytes += body.length;
+  }
+  yield items.slice(start);
 }
 
 function peek(tube: Tube, state: PeekState): Promise<StoredJob | null> {
