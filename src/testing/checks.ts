@@ -2,6 +2,12 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { HaricotErrorCode } from '../queue/errors.js';
 
+/**
+ * Something came too late, or a failure came after the time in which it would have told something. A busy machine may be to
+ * blame for either, so the test is run again: a driver that is slow is slow each time.
+ */
+export class TimingError extends assert.AssertionError {}
+
 /** The outcome of the promise, or a failure that says what did not happen in time. */
 export async function within<T>(limitMs: number, what: string, promise: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;

@@ -1,4 +1,5 @@
 import type { Capabilities } from '../queue/driver.js';
+import { TimingError } from './checks.js';
 import type { Engine, Pace } from './engine.js';
 import type { Runner, TestContext } from './runner.js';
 import { Trial } from './trial.js';
@@ -11,8 +12,8 @@ export interface Condition {
   readonly lacks?: keyof Capabilities;
 }
 
-/** Of a test as a whole. What may take long has a limit of its own, which tells more when it is exceeded. */
-const LIMIT_MS = 60_000;
+/** Of a test as a whole. What may hang has a limit of its own, which tells more when it is exceeded. */
+const LIMIT_MS = 600_000;
 
 /** How the tests of the suite are declared: each with a trial of its own. */
 export class Declaration {
@@ -60,7 +61,17 @@ export class Declaration {
   }
 
   /** @returns why it says nothing about this engine, where that is so */
-  async #run(body: TestBody, { needs, lacks }: Condition): Promise<string | undefined> {
+  async #run(body: TestBody, condition: Condition): Promise<string | undefined> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await this.#runOnce(body, condition);
+      } catch (error) {
+        if (!(error instanceof TimingError) || tries >= this.#pace.tries) throw error;
+      }
+    }
+  }
+
+  async #runOnce(body: TestBody, { needs, lacks }: Condition): Promise<string | undefined> {
     const trial = await Trial.begin(this.#engine, this.#pace);
     const { capabilities } = trial.driver;
     if (needs !== undefined && !has(capabilities, needs)) return trial.end(`the engine lacks ${needs}`);

@@ -9,11 +9,13 @@ export interface Engine {
 export interface Pace {
   /** The unit of all delays, leases and pauses: one that the engine's clock knows. */
   readonly secondMs: number;
-  /** How long an answer or a message may take before a test gives up. */
+  /** How long an answer or a message may take before a test gives up. Only what hangs takes so long. */
   readonly patienceMs: number;
+  /** How often a test is run before a `TimingError` counts. */
+  readonly tries: number;
   /** How many of the tests that mostly wait run together. Each has a driver or two, and those their connections. */
   readonly atOnce: number;
 }
 
 /** Seconds, because some engines know no shorter time. */
-export const PACE: Pace = { secondMs: 1000, patienceMs: 10_000, atOnce: 8 };
+export const PACE: Pace = { secondMs: 1000, patienceMs: 60_000, tries: 5, atOnce: 8 };

@@ -29,8 +29,10 @@ export function leases(declaration: Declaration): void {
         `refuses ${command} to the holder before, when another holds the message, and changes nothing`,
         async (trial) => {
           const { stale, current } = await loseLease(trial);
-          await refuses('LEASE_LOST', `${command}() of the holder before`, stale[command]());
-          await isHeld(trial, current);
+          await trial.whileHeld(current, async () => {
+            await refuses('LEASE_LOST', `${command}() of the holder before`, stale[command]());
+            await isHeld(trial, current);
+          });
         },
       );
     }
@@ -46,10 +48,12 @@ export function leases(declaration: Declaration): void {
         const stale = await trial.next(consumer);
         await trial.untilCounts({ ready: 1 }, 'the lease is over');
         const current = await trial.next(consumer, 'the message comes again');
-        for (const command of COMMANDS) {
-          await refuses('LEASE_LOST', `${command}() of the holder before`, stale[command]());
-        }
-        await isHeld(trial, current);
+        await trial.whileHeld(current, async () => {
+          for (const command of COMMANDS) {
+            await refuses('LEASE_LOST', `${command}() of the holder before`, stale[command]());
+          }
+          await isHeld(trial, current);
+        });
       },
     );
 
@@ -66,15 +70,21 @@ export function leases(declaration: Declaration): void {
     declaration.it('keeps a lease that is renewed, beyond its TTR', async (trial) => {
       const [holder, other] = [await trial.consume(), await trial.consume()];
       await trial.put('a', { ttrMs: 2 * trial.secondMs });
+      let renewedAt = performance.now();
       const reservation = await trial.next(holder);
       const stolen = trial.reserving(other, { timeoutMs: 4.6 * trial.secondMs });
       for (let n = 0; n < 9; n++) {
-        await trial.pass(0.5);
-        await reservation.touch();
+        await trial.while(renewedAt + 2 * trial.secondMs, async () => {
+          await trial.pass(0.5);
+          renewedAt = performance.now();
+          await reservation.touch();
+        });
       }
-      await trial.counts({ reserved: 1 }, 'while the lease is renewed');
-      assert.equal(await stolen, null, 'another consumer gets nothing');
-      await reservation.ack();
+      await trial.while(renewedAt + 2 * trial.secondMs, async () => {
+        await trial.counts({ reserved: 1 }, 'while the lease is renewed');
+        assert.equal(await stolen, null, 'another consumer gets nothing');
+        await reservation.ack();
+      });
     });
 
     declaration.it('tells when the lease ends at the latest, a TTR after it began or was renewed', async (trial) => {
@@ -87,7 +97,7 @@ export function leases(declaration: Declaration): void {
       assert.ok(known >= between[0] && known <= between[1], `leaseEndsAt ${known} is between ${between.join(' and ')}`);
       await trial.pass(0.5);
       const start = performance.now();
-      await reservation.touch();
+      await trial.while(before + ttrMs, () => reservation.touch());
       const renewed = reservation.leaseEndsAt;
       const range = [start + reservation.ttrMs, performance.now() + reservation.ttrMs] as const;
       assert.ok(renewed >= range[0] && renewed <= range[1], `renewed to ${renewed}, between ${range.join(' and ')}`);
@@ -97,10 +107,11 @@ export function leases(declaration: Declaration): void {
     declaration.it('ends a renewed lease a TTR after the last renewal', async (trial) => {
       const [holder, other] = [await trial.consume(), await trial.consume()];
       await trial.put('a', { ttrMs: 2 * trial.secondMs });
+      const before = performance.now();
       const reservation = await trial.next(holder);
-      await trial.pass(1);
+      await trial.pass(0.5);
       const start = performance.now();
-      await reservation.touch();
+      await trial.while(before + 2 * trial.secondMs, () => reservation.touch());
       const again = await trial.next(other);
       trial.tookAbout(2, start, 'the renewed lease of 2 s ended');
       assert.equal(again.attempt, 2);

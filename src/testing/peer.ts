@@ -20,8 +20,8 @@ export interface Answer {
   readonly handled?: readonly string[];
 }
 
-/** Starting a process and loading a driver takes longer than a message. */
-const START_MS = 20_000;
+/** Starting a process and loading a driver takes longer than a message, whatever the pace. */
+const START_MS = 60_000;
 
 /** Another process on the same engine. */
 export class Peer {

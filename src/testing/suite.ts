@@ -58,8 +58,8 @@ export interface DriverTestOptions {
  * own queues, with random names, and remove what they put there. What the driver's `capabilities` say no to is reported
  * as pending, under a title that says so; for the rest, asking for it must throw.
  *
- * Some tests wait for leases and delays to end, many of them at once; all take about half a minute, and set the timeouts
- * they need. The engine must take bodies of 1 MiB.
+ * Some tests wait for leases and delays to end, many of them at once; all take about half a minute. They set the timeouts
+ * they need: on a busy machine nothing fails for being slow, and what a driver never does fails after a minute. The engine must take bodies of 1 MiB.
  * @param name the engine's, for the report
  * @throws Error where there is no mocha
  */

@@ -11,7 +11,7 @@ import type {
   Reservation,
   ReserveOptions,
 } from '../queue/driver.js';
-import { until, within } from './checks.js';
+import { TimingError, until, within } from './checks.js';
 import type { Engine, Pace } from './engine.js';
 
 export const STATES = ['ready', 'delayed', 'buried'] as const;
@@ -21,7 +21,7 @@ const NOTHING: MessageCounts = { ready: 0, delayed: 0, reserved: 0, buried: 0 };
 /** How much earlier a clock may seem to strike: the engine's and ours are not read in the same moment, nor as finely. */
 const CLOCK_MS = 10;
 
-/** How late it may strike: the engine may know whole seconds only, and the machine may be busy. */
+/** How late it may strike: the engine may know whole seconds only. */
 const LATE_MS = 3000;
 
 interface Where {
@@ -180,7 +180,25 @@ export class Trial {
     const least = seconds * this.secondMs;
     const most = least + LATE_MS;
     assert.ok(ms >= least - CLOCK_MS, `${what} after ${ms.toFixed(0)} ms, which is before ${least} ms`);
-    assert.ok(ms <= most, `${what} after ${ms.toFixed(0)} ms, which is long after ${least} ms`);
+    if (ms > most) {
+      throw new TimingError({ message: `${what} after ${ms.toFixed(0)} ms, which is long after ${least} ms` });
+    }
+  }
+
+  /** Checks what is so only for a while. @param ends when that is over, by `performance.now()` */
+  async while(ends: number, check: () => Promise<void>): Promise<void> {
+    try {
+      await check();
+    } catch (error) {
+      if (performance.now() < ends) throw error;
+      throw new TimingError({ message: `${(error as Error).message} (but this was looked at too late)` });
+    }
+  }
+
+  /** Checks what is so while a lease lasts, which is renewed or settled at most once, at the end. */
+  whileHeld({ leaseEndsAt, ttrMs }: Reservation, check: () => Promise<void>): Promise<void> {
+    // The lease began earlier than its holder was told, nobody knows how much: half of it is left for that.
+    return this.while(leaseEndsAt - ttrMs / 2, check);
   }
 
   /** Has something done when the test is over, before its queues are emptied. */

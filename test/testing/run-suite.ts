@@ -18,7 +18,10 @@ interface DeclaredTest {
 }
 
 /** For an engine with a fine clock, and for failures that come soon; one test after another, and none that was not asked for. */
-const QUICK: Pace = { secondMs: 500, patienceMs: 1300, atOnce: 0 };
+const QUICK: Pace = { secondMs: 500, patienceMs: 1300, tries: 1, atOnce: 0 };
+
+/** Where a busy machine has made a test end too soon, at a step that is all right. */
+const PATIENT: Pace = { ...QUICK, patienceMs: 20_000 };
 
 class Skipped extends Error {}
 
@@ -37,6 +40,24 @@ export async function runSuite(
   }
   for (const hook of after) await hook();
   return outcomes;
+}
+
+/** Runs tests that a broken driver fails: quickly, and with more patience where they have not failed as expected. */
+export async function runFailing(
+  options: DriverTestOptions,
+  only: readonly string[],
+  areExpected: (outcomes: readonly Outcome[]) => boolean,
+): Promise<Outcome[]> {
+  const run = async (pace: Pace): Promise<Outcome[]> => {
+    return (await Promise.all(only.map((title) => runSuite(options, { only: [title], pace })))).flat();
+  };
+  const outcomes = await run(QUICK);
+  return areExpected(outcomes) ? outcomes : run(PATIENT);
+}
+
+/** Why a test has failed. */
+export function messageOf({ error }: Outcome): string {
+  return String((error as Error | undefined)?.message);
 }
 
 /** The titles of all tests, in order. */
