@@ -217,7 +217,7 @@ describe('closing a connection', () => {
     const id = await producer.put('');
     const reserve = client.reserve();
     await client.quit();
-    expect((await reserve)?.id).to.equal(id);
+    expect(await reserve).to.equal(null);
     await until('the job is ready', async () => (await producer.statsJob(id))?.state === 'ready');
   });
 

@@ -59,6 +59,14 @@ describe('a server that takes commands and does not answer', () => {
     expect(error).to.include({ code: 'REPLY_TIMEOUT', command: 'reserve-with-timeout' });
   });
 
+  it('is noticed within livenessMs by a reserve without a timeout, through a proxy that keeps the connection open', async () => {
+    const proxy = await fixture.proxy();
+    const client = await fixture.connect({ ...OPTIONS, url: proxy.url, livenessMs: 2000 });
+    const lost = rejects(client.reserve(), ReplyTimeoutError);
+    proxy.stall('toClient', 'toServer');
+    expect(await lost).to.include({ code: 'REPLY_TIMEOUT', command: 'reserve' });
+  });
+
   it('may take for ever for a reserve without a timeout', async () => {
     const client = await fixture.connect({ ...OPTIONS, replyTimeoutMs: 200 });
     const reserve = client.reserve();

@@ -135,17 +135,29 @@ describe('a TTR that has passed', () => {
     expect((await client.peekReady())?.id).to.equal(id);
   });
 
-  it('lets the former holder delete or reserve the job, as anybody may, while nobody has taken it', async () => {
+  it('lets the former holder delete the job, as anybody may, while nobody has taken it', async () => {
     const client = await fixture.connectTo(fixture.tube());
     const id = await client.put('', { ttr: 2 });
     const job = await client.reserve();
     await becomesReady(client, id);
     for (const call of [job?.touch(), job?.release(), job?.bury()])
       await rejects(call ?? Promise.resolve(), NotFoundError);
-    const again = await client.reserve({ timeout: 0 });
-    expect(again?.id).to.equal(id);
-    await again?.release();
     await job?.delete();
+    expect(await client.peek(id)).to.equal(null);
+  });
+
+  it('lets the former holder do nothing to the job once it has been delivered again, down the same connection even', async () => {
+    const client = await fixture.connectTo(fixture.tube());
+    const id = await client.put('', { ttr: 1 });
+    const job = (await client.reserve()) ?? expect.fail('no job');
+    await becomesReady(client, id);
+    const again = client.reserve({ timeout: 0 });
+    const early = rejects(job.delete(), NotFoundError);
+    expect((await again)?.id).to.equal(id);
+    await early;
+    for (const call of [job.delete(), job.release(), job.bury(), job.touch()]) await rejects(call, NotFoundError);
+    expect((await client.statsJob(id))?.state).to.equal('reserved');
+    await (await again)?.delete();
     expect(await client.peek(id)).to.equal(null);
   });
 });

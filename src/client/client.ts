@@ -1,16 +1,11 @@
 import { EventEmitter } from 'node:events';
 import { type BodyInput, checkTube, type JobId } from '../protocol/arguments.js';
-import {
-  type BuryOptions,
-  bareLine,
-  jobLine,
-  type PutOptions,
-  type ReleaseOptions,
-  reserveLine,
-} from '../protocol/commands.js';
+import { type BuryOptions, bareLine, jobLine, type PutOptions, type ReleaseOptions } from '../protocol/commands.js';
 import { InvalidArgumentError } from '../protocol/errors.js';
 import type { Reply } from '../protocol/replies.js';
 import { decodeList, decodeStats, type JobStats, type ServerStats, type TubeStats } from '../protocol/stats.js';
+import { isAbortSignal } from '../shared/abort.js';
+import { preview } from '../shared/text.js';
 import { ClosedError } from './errors.js';
 import { Job, type StoredJob } from './job.js';
 import {
@@ -26,7 +21,8 @@ import {
   value,
 } from './operations.js';
 import { type ClientOptions, DEFAULT_QUIT_TIMEOUT_MS, openSession } from './options.js';
-import type { Request, Sender } from './request.js';
+import type { JobConnection, Request, Sender } from './request.js';
+import { Reserver } from './reserver.js';
 import type { ClientEvents, Session } from './session.js';
 import { kick, pauseTube, peek, put, stored, Tube, type TubeOwner } from './tube.js';
 import { throwUncaught } from './uncaught.js';
@@ -38,6 +34,14 @@ export interface ReserveOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface QuitOptions {
+  /**
+   * Whether jobs that are held may still be deleted, released, buried and touched, by their methods or by their ids, before the
+   * connection closes. `false` gives them back at once. Default true.
+   */
+  readonly waitForJobs?: boolean | undefined;
+}
+
 /**
  * A connection to beanstalkd and every command of it.
  *
@@ -47,6 +51,7 @@ export interface ReserveOptions {
  */
 export class Client extends EventEmitter<ClientEvents> implements AsyncDisposable {
   readonly #session: Session;
+  readonly #reserver: Reserver;
   readonly #quitTimeoutMs: number;
   /** Commands of this client; none once it went back to its pool. */
   readonly #sender: TubeOwner & { maxJobSize: number | undefined };
@@ -65,6 +70,9 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
   constructor(session: Session, quitTimeoutMs: number = DEFAULT_QUIT_TIMEOUT_MS) {
     super();
     this.#session = session;
+    this.#reserver = new Reserver(session, (reply, connection) =>
+      reply.form === 'TIMED_OUT' ? null : this.#job(reply, connection),
+    );
     this.#quitTimeoutMs = quitTimeoutMs;
     this.#sender = { maxJobSize: undefined, send: (request) => this.#send(request) };
     session.emit = (event, ...args) => {
@@ -113,39 +121,23 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
   reserve(options: ReserveOptions = {}): Promise<Job | null> {
     return this.#checked(() => {
       const { timeout, signal } = options;
-      const request = this.#reserveRequest(timeout);
-      if (signal === undefined) return this.#session.send(request);
-      if (!(signal instanceof AbortSignal)) throw new InvalidArgumentError('signal is an AbortSignal', request);
-      return this.#session.holdsJobs
-        ? this.#reserveInTurns(timeout, signal)
-        : this.#session.sendCancellable(request, signal);
+      if (signal !== undefined && !isAbortSignal(signal)) {
+        throw new InvalidArgumentError(`signal must be an AbortSignal, got ${preview(signal)}`, { command: 'reserve' });
+      }
+      return this.#reserver.reserve(timeout, signal);
     });
   }
 
-  /**
-   * While jobs are held a reserve that may be given up asks second by second. Their connection outlives it then, and what
-   * is called for them has to wait a second at most, not until a job comes.
-   */
-  async #reserveInTurns(timeout: number | undefined, signal: AbortSignal): Promise<Job | null> {
-    for (let left = timeout ?? Number.POSITIVE_INFINITY; ; left--) {
-      const job = await this.#session.sendCancellable(this.#reserveRequest(Math.min(left, 1)), signal);
-      if (job !== null || left <= 1) return job;
-    }
-  }
-
-  #reserveRequest(timeout: number | undefined): Request<Job | null> {
-    return {
-      command: timeout === undefined ? 'reserve' : 'reserve-with-timeout',
-      line: reserveLine(timeout),
-      timeout,
-      decode: (reply, connection) => (reply.form === 'TIMED_OUT' ? null : this.#job(reply, connection)),
-    };
-  }
-
   /** Its commands go down the connection that has reserved it, as long as this client may use that. */
-  #job(reply: Reply, connection: Sender): Job {
+  #job(reply: Reply, connection: JobConnection): Job {
+    const delivery = connection.delivery(reply.value);
     const sender: Sender = {
-      send: (request) => (this.#returned ? Promise.reject(returned(request)) : connection.send(request)),
+      send: (request) => {
+        if (this.#returned) return Promise.reject(returned(request));
+        // Whoever asks may know: it changes nothing.
+        if (request.command === 'stats-job') return connection.send(request);
+        return connection.sendFor(delivery, request);
+      },
     };
     return new Job(reply.value, data(reply), sender);
   }
@@ -276,11 +268,12 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
   // Closing
 
   /**
-   * Takes no further commands, waits for the answers that are out (a waiting reserve is answered `null`) and closes.
-   * Jobs still held become ready again.
+   * Takes no further commands, waits until what is out is answered and the jobs that are held are settled, then closes. A
+   * reserve that waits is answered `null`, and no job is handed out any more. It takes `quitTimeoutMs` at most; jobs that are
+   * held then become ready again.
    */
-  quit(): Promise<void> {
-    return this.#returned ? Promise.resolve() : this.#session.quit(this.#quitTimeoutMs);
+  quit(options: QuitOptions = {}): Promise<void> {
+    return this.#returned ? Promise.resolve() : this.#session.quit(this.#quitTimeoutMs, options.waitForJobs);
   }
 
   /** Closes at once; what is pending rejects with CLOSED. */
@@ -290,6 +283,11 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.quit();
+  }
+
+  /** For the pool: no job is handed out any more, and a reserve that waits is answered `null`. */
+  stopReserving(): void {
+    this.#reserver.stop();
   }
 
   /** For the pool: the connection is somebody else's from now on. */

@@ -1,16 +1,23 @@
 import type { Socket } from 'node:net';
 import { createDebug } from '../debug.js';
-import { bareLine, COMMANDS, ENDS_RESERVE, errorCodeOf, givesUpJob, losesFraming } from '../protocol/commands.js';
+import {
+  bareLine,
+  COMMANDS,
+  ENDS_RESERVE,
+  errorCodeOf,
+  givesUpJob,
+  isReserve,
+  losesFraming,
+} from '../protocol/commands.js';
 import { type BeanstalkdError, type ErrorContext, ProtocolError, serverError } from '../protocol/errors.js';
 import { ReplyParser } from '../protocol/parser.js';
 import { isCutShort, type Reply, type ReplyForm } from '../protocol/replies.js';
 import { acceptsBody, checkReplyForm, skippedBody } from '../protocol/reply-policy.js';
 import { type Address, formatAddress } from './address.js';
 import { ClosedError, ConnectionLostError, PendingLimitError, ReplyTimeoutError } from './errors.js';
-import { ExpiryWatch } from './expiry-watch.js';
-import { giveBackJob, statsJob } from './operations.js';
+import { HeldJobs, type Holder } from './held-jobs.js';
 import { allowanceOf, ReplyTimer } from './reply-timer.js';
-import type { Request, Sender } from './request.js';
+import type { Delivery, JobConnection, Request } from './request.js';
 import { type Pending, RequestQueue } from './request-queue.js';
 import { describe, type OpenSocket, openSocket, type SocketOptions } from './socket.js';
 import { Writer } from './writer.js';
@@ -28,12 +35,13 @@ export interface ConnectionOptions extends SocketOptions {
 
 /**
  * open: takes commands. retiring: takes only those about jobs it still holds, and quits with the last of them.
- * quitting: waits for the answers that are out, then ends. closed: takes nothing, `#end` says why.
+ * quitting: the same, hands out no further job, waits for the answers that are out, then ends.
+ * closed: takes nothing, `#end` says why.
  */
 type State = 'open' | 'retiring' | 'quitting' | 'closed';
 
 /** One socket: commands go out as they are called, replies are matched in order. It never comes back. */
-export class Connection implements Sender {
+export class Connection implements JobConnection, Holder {
   readonly #socket: Socket;
   readonly #name: string;
   readonly #parser: ReplyParser;
@@ -43,9 +51,7 @@ export class Connection implements Sender {
   readonly #pending = new RequestQueue();
   readonly #replyTimer: ReplyTimer;
   readonly #replyTimeoutMs: number;
-  readonly #expiryWatch: ExpiryWatch;
-  /** Jobs it has reserved, and for which no command was sent that gives them up. */
-  readonly #held = new Set<string>();
+  readonly #held: HeldJobs;
   readonly #closed: Promise<void>;
   #state: State = 'open';
   /** Why the connection closed. */
@@ -90,7 +96,7 @@ export class Connection implements Sender {
       () => this.#replyOverdue(),
       () => this.#parser.received,
     );
-    this.#expiryWatch = new ExpiryWatch(this);
+    this.#held = new HeldJobs(this);
     this.#closed = new Promise((resolve) => socket.once('close', () => resolve()));
     readBuffer.onData = (bytes) => this.#read(bytes);
     readBuffer.nextTarget = () => this.#parser.nextTarget;
@@ -106,7 +112,7 @@ export class Connection implements Sender {
 
   /** Whether the server reads what is sent: not while a reserve waits. */
   get isListening(): boolean {
-    return this.#pending.waitingReserves === 0 && this.#state !== 'closed';
+    return !this.#pending.hasReserve && this.#state !== 'closed';
   }
 
   /** Whether nothing is out and no job is held. */
@@ -132,17 +138,29 @@ export class Connection implements Sender {
     return this.#held.has(jobId);
   }
 
-  askAbout(jobId: string): ReturnType<typeof statsJob> {
-    return statsJob(this, jobId);
+  /** Whether a reserve is out by which somebody may be given a job. */
+  get awaitsJobs(): boolean {
+    return this.#state === 'open'
+      ? this.#pending.hasReserve
+      : this.#state === 'retiring' && this.#pending.hasAwaitedReserve;
   }
 
-  forget(jobId: string): void {
-    this.#letGo(jobId);
+  delivery(jobId: string): Delivery | undefined {
+    return this.#held.get(jobId);
+  }
+
+  sendFor<T>(delivery: Delivery | undefined, request: Request<T>): Promise<T> {
+    return this.#held.sendFor(delivery, request);
+  }
+
+  onLetGo(): void {
+    if (this.#state === 'retiring') this.#quitWhenNothingIsHeld();
+    else if (this.#state === 'quitting') this.#endWhenAnswered();
   }
 
   send<T>(request: Request<T>): Promise<T> {
     const { command, jobId } = request;
-    if (this.#state !== 'open' && !this.#takesWhileRetiring(jobId)) {
+    if (this.#state !== 'open' && !this.#takesWhileEnding(jobId)) {
       return Promise.reject(this.#refusal({ command, jobId }));
     }
     if (this.#pending.exceeds(request, this.#maxPendingBytes)) return Promise.reject(this.#tooMuch({ command, jobId }));
@@ -152,17 +170,19 @@ export class Connection implements Sender {
       this.#writer.add(request.line, request.body, request.size);
       this.#pending.add(request, resolve as Pending['resolve'], reject);
       if (this.#pending.size === 1) this.#replyTimer.restart();
-      if (jobId !== undefined && givesUpJob(command)) this.#letGo(jobId);
+      if (jobId === undefined) return;
+      if (command === 'delete') this.#held.delete(jobId);
+      else if (givesUpJob(command)) this.#held.forget(jobId);
     });
   }
 
   /**
-   * The caller of a command no longer waits for it: rejects the call with `reason`. The reply is still consumed, and a job
-   * that comes with it goes back to its queue.
+   * The caller of a command no longer waits for it: `settle` settles the call. The reply is still consumed, and a job that
+   * comes with it goes back to its queue.
    * @returns false when the command is not out
    */
-  abandon(request: Request<unknown>, reason: unknown): boolean {
-    return this.#pending.abandon(request, reason);
+  abandon(request: Request<unknown>, settle: (call: Pick<Pending, 'resolve' | 'reject'>) => void): boolean {
+    return this.#pending.abandon(request, settle);
   }
 
   /**
@@ -179,16 +199,20 @@ export class Connection implements Sender {
   }
 
   /**
-   * Takes no further commands, lets the server answer those that are out, then closes. A reserve that waits is ended by
-   * closing the sending side: the server answers it `TIMED_OUT` at once and closes.
+   * Takes no further commands but those about jobs it holds and hands out no job any more. When none is held, it lets the server
+   * answer what is out, then closes. A reserve that waits is ended by closing the sending side: the server answers it
+   * `TIMED_OUT` at once and closes.
+   * @param waitForJobs false to give back at once what is held
    */
-  quit(): Promise<void> {
+  quit(waitForJobs = true): Promise<void> {
+    if (!waitForJobs) this.#held.clear();
     if (this.#state === 'open' || this.#state === 'retiring') {
       this.#state = 'quitting';
       this.#end ??= new ClosedError('the client was closed by quit()');
-      debug('%s quit, %d answers to come', this.#name, this.#pending.size);
-      this.#endWhenAnswered();
+      debug('%s quit, %d answers to come, %d jobs held', this.#name, this.#pending.size, this.#held.size);
+      this.#held.confirmAll();
     }
+    if (this.#state === 'quitting') this.#endWhenAnswered();
     return this.#closed;
   }
 
@@ -239,14 +263,15 @@ export class Connection implements Sender {
     }
     this.#pending.shift();
     if (COMMANDS[command].success.includes(form)) {
-      if (this.#givenUp && this.#state === 'quitting' && ENDS_RESERVE.includes(form)) {
-        pending.reject(new ConnectionLostError(this.#end?.message ?? '', true, { command, jobId }));
+      if (this.#state === 'quitting' && ENDS_RESERVE.includes(form)) {
+        this.#answerAtEnd(reply, pending);
       } else {
         if (form === 'RESERVED <id> <bytes>') this.#reserved(reply.value, pending);
         this.#resolve(pending, reply);
       }
     } else {
       const error = serverError(errorCodeOf(form), { command, jobId: jobId ?? (reply.value || undefined) });
+      if (form === 'NOT_FOUND' && command === 'touch' && jobId !== undefined) this.#held.forget(jobId);
       pending.reject(error);
       // The server may have read only a part of the body: what follows is out of step.
       if (command === 'put' && losesFraming(form)) this.#lose(`out of step after ${form} to a put`, error);
@@ -273,22 +298,29 @@ export class Connection implements Sender {
     return this.#writer.written > this.#pending.answered ? this.#pending.peek() : undefined;
   }
 
-  #reserved(jobId: string, { abandoned }: Pending): void {
-    this.#held.add(jobId);
-    this.#expiryWatch.add(jobId);
-    if (abandoned) {
-      giveBackJob(this, jobId).catch((error) => debug('%s could not give back %s: %o', this.#name, jobId, error));
+  #reserved(jobId: string, { abandoned, askedAt }: Pending): void {
+    this.#held.add(jobId, askedAt);
+    if (abandoned) this.#held.giveBack(jobId);
+  }
+
+  /**
+   * What a reserve is answered while the connection ends. A job that still comes is handed to nobody: it goes back with the
+   * connection, or at once where that stays for others.
+   */
+  #answerAtEnd({ form, value }: Reply, { request, resolve, reject, abandoned, askedAt }: Pending): void {
+    const { command, jobId } = request;
+    if (form === 'RESERVED <id> <bytes>' && !this.#writer.isEnding && this.#held.size > 0) {
+      this.#held.add(value, askedAt);
+      this.#held.giveBack(value);
     }
+    if (abandoned) return;
+    if (this.#givenUp) reject(new ConnectionLostError(this.#end?.message ?? '', true, { command, jobId }));
+    else if (isReserve(command)) resolve(null);
+    else reject(this.#refusal({ command, jobId }));
   }
 
-  #letGo(jobId: string): void {
-    if (!this.#held.delete(jobId)) return;
-    this.#expiryWatch.delete(jobId);
-    if (this.#state === 'retiring') this.#quitWhenNothingIsHeld();
-  }
-
-  #takesWhileRetiring(jobId: string | undefined): boolean {
-    return this.#state === 'retiring' && jobId !== undefined && this.#held.has(jobId);
+  #takesWhileEnding(jobId: string | undefined): boolean {
+    return this.#state !== 'closed' && !this.#writer.isEnding && jobId !== undefined && this.#held.has(jobId);
   }
 
   #quitWhenNothingIsHeld(): void {
@@ -298,7 +330,8 @@ export class Connection implements Sender {
   }
 
   #endWhenAnswered(): void {
-    if (this.#pending.size > 0 && this.#pending.waitingReserves === 0) return;
+    if (this.#held.size > 0) return;
+    if (this.#pending.size > 0 && !this.#pending.hasReserve) return;
     if (this.#pending.size === 0) {
       // The end was sent before, with a reserve that waited: nothing is left to come.
       if (this.#writer.isEnding) {
@@ -354,7 +387,6 @@ export class Connection implements Sender {
     this.#state = 'closed';
     clearTimeout(this.#givenUpTimer);
     this.#replyTimer.stop();
-    this.#expiryWatch.stop();
     this.#held.clear();
     const rejected: [Pending, BeanstalkdError][] = [];
     for (let pending = this.#pending.shift(); pending; pending = this.#pending.shift()) {

@@ -3,7 +3,7 @@ export type { BuryOptions, PutOptions, ReleaseOptions } from '../protocol/comman
 export type { JobStats, ServerStats, TubeStats } from '../protocol/stats.js';
 export type { AddressOptions, TlsOptions } from './address.js';
 export type { ReconnectOptions } from './backoff.js';
-export { Client, type ReserveOptions } from './client.js';
+export { Client, type QuitOptions, type ReserveOptions } from './client.js';
 export * from './errors.js';
 export { Job, StoredJob } from './job.js';
 export type { ClientOptions } from './options.js';

@@ -27,8 +27,9 @@ export class StoredJob {
 }
 
 /**
- * A job this connection has reserved. It is held until it is deleted, released or buried, its TTR ends or the connection
- * closes; then the methods reject with NOT_FOUND, or with the error of the connection. They always go down the
+ * One delivery of a job to this connection. It is held until it is deleted, released or buried, its TTR ends or the connection
+ * closes; then the methods reject with NOT_FOUND, or with the error of the connection. When the job was delivered again they
+ * reject and send nothing, whoever holds it now. They always go down the
  * connection that reserved it, which is the only one the server accepts them from.
  */
 export class Job extends StoredJob {

@@ -4,6 +4,7 @@ import { DEFAULT_MAX_BODY_BYTES, MAX_U32 } from '../protocol/limits.js';
 import { type Address, type AddressOptions, addressOf } from './address.js';
 import { Backoff, type ReconnectOptions } from './backoff.js';
 import type { PendingLimitError } from './errors.js';
+import { livenessOf } from './liveness.js';
 import { Session, type SessionOptions } from './session.js';
 import { LONGEST_TIMER_MS } from './timers.js';
 
@@ -20,6 +21,12 @@ export interface ClientOptions extends AddressOptions {
    * come. 0: for ever. Default 30,000.
    */
   readonly replyTimeoutMs?: number | undefined;
+  /**
+   * How long a reserve that waits may go without a sign of life from the server, in milliseconds; then the server counts as
+   * lost. For that a reserve that waits long is sent as several, of whole seconds: below 2000 it takes one second
+   * and half of this. 0: for ever. Default 60,000.
+   */
+  readonly livenessMs?: number | undefined;
   /**
    * The largest body that is received, in bytes. A larger one is skipped, and the call that would have got it rejects with
    * {@link JobTooBigError}, whose `jobId` names the job: a reserved one is held and must be settled by its id. Default 64 MiB.
@@ -56,9 +63,12 @@ export async function openSession(options: ClientOptions): Promise<Session> {
 export function settingsOf(options: ClientOptions): SessionOptions {
   const { reconnect = true, signal, openSocket } = options;
   integer('quitTimeoutMs', options.quitTimeoutMs, DEFAULT_QUIT_TIMEOUT_MS, LONGEST_TIMER_MS);
+  const replyTimeoutMs = integer('replyTimeoutMs', options.replyTimeoutMs, 30_000, LONGEST_TIMER_MS);
+  const livenessMs = integer('livenessMs', options.livenessMs, 60_000, LONGEST_TIMER_MS);
   return {
     connectTimeoutMs: integer('connectTimeoutMs', options.connectTimeoutMs, 5000, LONGEST_TIMER_MS),
-    replyTimeoutMs: integer('replyTimeoutMs', options.replyTimeoutMs, 30_000, LONGEST_TIMER_MS),
+    replyTimeoutMs,
+    liveness: livenessOf(livenessMs, replyTimeoutMs),
     maxBodyBytes: integer('maxBodyBytes', options.maxBodyBytes, DEFAULT_MAX_BODY_BYTES, MAX_U32 - 2),
     maxPendingBytes: integer('maxPendingBytes', options.maxPendingBytes, 64 * 1024 * 1024, Number.MAX_SAFE_INTEGER),
     maxWaitingCommands: integer('maxWaitingCommands', options.maxWaitingCommands, 10_000, Number.MAX_SAFE_INTEGER),

@@ -170,7 +170,10 @@ export class Pool implements AsyncDisposable {
     }
   }
 
-  /** Lends no more, waits for what is borrowed as long as `drainTimeoutMs` allows, and closes every connection. */
+  /**
+   * Lends no more, waits for what is borrowed as long as `drainTimeoutMs` allows, and closes every connection. Meanwhile
+   * borrowed clients are given no further jobs: their reserves are answered `null`.
+   */
   drain(): Promise<void> {
     this.#drained ??= this.#drain();
     return this.#drained;
@@ -184,6 +187,7 @@ export class Pool implements AsyncDisposable {
     const reason = new ClosedError('the pool is drained');
     this.#draining.abort(reason);
     for (const giveUp of this.#waiters) giveUp(reason);
+    for (const client of this.#borrowed.keys()) client.stopReserving();
     await this.#untilReturned();
     for (const session of this.#lent) session.destroy();
     await Promise.all([...this.#borrowed.keys()].map((client) => this.release(client)));

@@ -77,8 +77,9 @@ export class ReplyTimer {
 }
 
 /** Milliseconds that the server may take to answer: Infinity for ever, which `replyTimeoutMs` calls 0. */
-export function allowanceOf({ command, timeout }: Request<unknown>, replyTimeoutMs: number, hasBegun: boolean): number {
-  if (replyTimeoutMs === 0) return Number.POSITIVE_INFINITY;
-  if (hasBegun || !isReserve(command)) return replyTimeoutMs;
-  return timeout === undefined ? Number.POSITIVE_INFINITY : timeout * 1000 + replyTimeoutMs;
+export function allowanceOf(request: Request<unknown>, replyTimeoutMs: number, hasBegun: boolean): number {
+  const { command, timeout, answerMs } = request;
+  const replyMs = replyTimeoutMs === 0 ? Number.POSITIVE_INFINITY : replyTimeoutMs;
+  if (hasBegun || !isReserve(command)) return replyMs;
+  return timeout === undefined ? Number.POSITIVE_INFINITY : timeout * 1000 + (answerMs ?? replyMs);
 }

@@ -1,4 +1,4 @@
-import { type CommandName, givesUpJob, isReserve } from '../protocol/commands.js';
+import { type CommandName, givesUpJob, isReserve, mayBringJob } from '../protocol/commands.js';
 import { ConnectionLostError } from './errors.js';
 import { Fifo } from './fifo.js';
 import type { Request } from './request.js';
@@ -8,6 +8,8 @@ export interface Pending {
   readonly request: Request<unknown>;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
+  /** When a command that may bring a job was called, by `performance.now()`; 0 for others. */
+  readonly askedAt: number;
   /** Its caller has been told already that it is given up: a job that comes all the same goes back. */
   abandoned: boolean;
 }
@@ -27,7 +29,7 @@ function costOf({ line, size = 0 }: Request<unknown>): number {
 export class RequestQueue {
   readonly #pending = new Fifo<Pending>();
   #answered = 0;
-  #waitingReserves = 0;
+  #reserves = 0;
   #bytes = 0;
   #bodies = 0;
 
@@ -35,13 +37,20 @@ export class RequestQueue {
     return this.#pending.size;
   }
 
-  /** How many commands have left the queue. */
+  /** How many were answered, or told a fault. */
   get answered(): number {
     return this.#answered;
   }
 
-  get waitingReserves(): number {
-    return this.#waitingReserves;
+  /** Whether a reserve is out: the server reads nothing behind one that waits. */
+  get hasReserve(): boolean {
+    return this.#reserves > 0;
+  }
+
+  /** Whether somebody waits for the answer to a reserve. */
+  get hasAwaitedReserve(): boolean {
+    if (this.#reserves === 0) return false;
+    return this.#pending.find(({ request, abandoned }) => !abandoned && isReserve(request.command)) !== undefined;
   }
 
   /** Whether somebody waits for a reply. */
@@ -59,18 +68,18 @@ export class RequestQueue {
   }
 
   add(request: Request<unknown>, resolve: Pending['resolve'], reject: Pending['reject']): void {
-    this.#pending.push({ request, resolve, reject, abandoned: false });
+    const { command, body } = request;
+    const askedAt = mayBringJob(command) ? performance.now() : 0;
+    this.#pending.push({ request, resolve, reject, askedAt, abandoned: false });
     this.#bytes += costOf(request);
-    if (request.body !== undefined) this.#bodies++;
-    if (isReserve(request.command)) this.#waitingReserves++;
+    if (body !== undefined) this.#bodies++;
+    if (isReserve(command)) this.#reserves++;
   }
 
-  /** The command that is answered next. */
   peek(): Pending | undefined {
     return this.#pending.peek();
   }
 
-  /** Takes out the command that is answered next. */
   shift(): Pending | undefined {
     const pending = this.#pending.shift();
     if (pending === undefined) return undefined;
@@ -78,24 +87,24 @@ export class RequestQueue {
     this.#answered++;
     this.#bytes -= costOf(request);
     if (request.body !== undefined) this.#bodies--;
-    if (isReserve(request.command)) this.#waitingReserves--;
+    if (isReserve(request.command)) this.#reserves--;
     return pending;
   }
 
   /** Takes out the oldest command, which is told of a fault; a `use` that nobody called leaves that to what it was for. */
   shiftFaulty(): Pending | undefined {
     const oldest = this.shift();
-    if (oldest?.request.isAhead !== true || this.size === 0) return oldest;
+    if (oldest?.request.isAhead !== true || this.#pending.size === 0) return oldest;
     oldest.reject(new ConnectionLostError('told to the command behind it', true));
     return this.shift();
   }
 
-  /** Rejects a command with `reason`; its reply is still to come. @returns false when it is not pending */
-  abandon(request: Request<unknown>, reason: unknown): boolean {
+  /** The call is over, but its place is kept. @returns false when the command is not out */
+  abandon(request: Request<unknown>, settle: (pending: Pending) => void): boolean {
     const pending = this.#pending.find((candidate) => candidate.request === request);
     if (pending === undefined || pending.abandoned) return false;
     pending.abandoned = true;
-    pending.reject(reason);
+    settle(pending);
     return true;
   }
 }

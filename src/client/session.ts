@@ -1,12 +1,13 @@
-import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createDebug } from '../debug.js';
 import { tubeLine } from '../protocol/commands.js';
 import type { BeanstalkdError } from '../protocol/errors.js';
+import { onAbort } from '../shared/abort.js';
 import { type Address, formatAddress } from './address.js';
 import type { Backoff } from './backoff.js';
 import { Connection, type ConnectionOptions } from './connection.js';
 import { ClosedError, ConnectionLostError } from './errors.js';
+import type { Liveness } from './liveness.js';
 import { nothing } from './operations.js';
 import type { Request, Sender } from './request.js';
 import { follow, openRestored } from './restore.js';
@@ -27,6 +28,8 @@ export interface ClientEvents {
 }
 
 export interface SessionOptions extends ConnectionOptions, WaitingLimits {
+  /** How long a reserve may go unanswered. */
+  readonly liveness: Liveness;
   /** How to come back after a loss; undefined: not at all. */
   readonly backoff: Backoff | undefined;
 }
@@ -56,6 +59,7 @@ export class Session implements Sender {
   #connection: Connection | undefined;
   #state: State = 'up';
   #end: BeanstalkdError | undefined;
+  #isQuitting = false;
   /** The connection was lost or could not be opened, and is not back. */
   #isOutage = false;
   /** Until the connection that was given up has given its answers: what is called now must not overtake them. */
@@ -98,6 +102,20 @@ export class Session implements Sender {
     return this.#state === 'up' && this.#retired.size === 0 && this.#connection?.isIdle === true;
   }
 
+  /** Whether it was closed by `quit`. */
+  get isQuitting(): boolean {
+    return this.#isQuitting;
+  }
+
+  /** Aborts when it takes no commands any more. */
+  get closing(): AbortSignal {
+    return this.#closing.signal;
+  }
+
+  get liveness(): Liveness {
+    return this.#options.liveness;
+  }
+
   get holdsJobs(): boolean {
     return this.#connection?.holdsJobs === true;
   }
@@ -109,12 +127,13 @@ export class Session implements Sender {
 
   /** Down the connection there is; a command about a job that a given-up connection still holds, down that one. */
   send<T>(request: Request<T>): Promise<T> {
-    if (this.#end !== undefined) return Promise.reject(this.#refusal(request));
-    if (request.jobId !== undefined && this.#retired.size > 0) {
-      for (const connection of this.#retired) {
-        if (connection.holds(request.jobId)) return connection.send(request);
-      }
+    const { jobId } = request;
+    if (jobId !== undefined && (this.#retired.size > 0 || this.#end !== undefined)) {
+      const holder = this.#connections().find((connection) => connection.holds(jobId));
+      if (holder !== undefined && holder !== this.#connection) return holder.send(request);
+      if (holder !== undefined && this.#end !== undefined) return holder.send(request);
     }
+    if (this.#end !== undefined) return Promise.reject(this.#refusal(request));
     if (this.#connection !== undefined) return this.#transmit(this.#connection, request);
     const waiting = this.#waiting.add(request, this.#isOutage);
     if (this.#state === 'parked') void this.#reconnect();
@@ -129,13 +148,14 @@ export class Session implements Sender {
   sendCancellable<T>(request: Request<T>, signal: AbortSignal): Promise<T> {
     if (signal.aborted) return Promise.reject(signal.reason);
     const answer = this.send(request);
-    // Many may wait with one signal, and Node would warn of a leak.
-    setMaxListeners(0, signal);
-    const onAbort = (): void => this.#cancel(request, signal.reason);
-    const settle = (): void => signal.removeEventListener('abort', onAbort);
-    signal.addEventListener('abort', onAbort, { once: true });
-    answer.then(settle, settle);
+    const remove = onAbort(signal, () => this.#cancel(request, signal.reason));
+    answer.then(remove, remove);
     return answer;
+  }
+
+  /** Resolves a reserve that is out with null; a job that comes all the same is released. */
+  abandon(request: Request<unknown>): void {
+    for (const connection of this.#connections()) connection.abandon(request, ({ resolve }) => resolve(null));
   }
 
   /** Sends `use`, by which later commands that name no tube go. */
@@ -191,8 +211,9 @@ export class Session implements Sender {
   }
 
   /** Answers what is out, then closes; see `Connection.quit`. Bounded by `timeoutMs`: then it is destroyed. */
-  async quit(timeoutMs: number): Promise<void> {
-    this.#close(new ClosedError('the client was closed by quit()'), (connection) => void connection.quit());
+  async quit(timeoutMs: number, waitForJobs?: boolean): Promise<void> {
+    if (this.#end === undefined) this.#isQuitting = true;
+    this.#close(new ClosedError('the client was closed by quit()'), (connection) => void connection.quit(waitForJobs));
     const timer = setTimeout(() => this.destroy(), timeoutMs);
     await this.#whenClosed;
     clearTimeout(timer);
@@ -235,7 +256,9 @@ export class Session implements Sender {
 
   #cancel(request: Request<unknown>, reason: unknown): void {
     if (this.#waiting.abandon(request, reason)) return;
-    const connection = this.#connections().find((candidate) => candidate.abandon(request, reason));
+    const connection = this.#connections().find((candidate) =>
+      candidate.abandon(request, ({ reject }) => reject(reason)),
+    );
     // One that another cancellation has given up already goes on as it is.
     if (connection === undefined || connection !== this.#connection) return;
     this.#connection = undefined;

@@ -65,6 +65,11 @@ export function isReserve(command: CommandName): boolean {
   return command === 'reserve' || command === 'reserve-with-timeout';
 }
 
+/** Whether it may be answered with a job. */
+export function mayBringJob(command: CommandName): boolean {
+  return isReserve(command) || command === 'reserve-job';
+}
+
 /** What a reserve, or a reserve-job, is answered with. When the connection closes behind it the server takes the job back. */
 export const ENDS_RESERVE: readonly ReplyForm[] = ['RESERVED <id> <bytes>', 'TIMED_OUT'];
 

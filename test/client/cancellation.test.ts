@@ -325,7 +325,7 @@ describe('A reserve that is cancelled', () => {
     for (let i = 0; i < 20; i++) {
       const reserved = reserve();
       expect(listeners).to.equal(1);
-      socket.reply(i % 2 ? 'TIMED_OUT\r\n' : 'DEADLINE_SOON\r\n');
+      socket.reply(i % 2 ? 'TIMED_OUT\r\n' : 'OUT_OF_MEMORY\r\n');
       await reserved.catch(() => {});
     }
     await nextTurn();

@@ -66,20 +66,6 @@ describe('quit', () => {
     await quit;
   });
 
-  it('ends a reserve with a timeout likewise, and closes the job it may still bring', async () => {
-    const { client, peer } = await server.connect();
-    const reserved = client.reserve({ timeout: 600 });
-    await peer.takes('reserve-with-timeout 600\r\n');
-    const quit = client.quit();
-    await peer.takesEnd();
-    peer.sends('RESERVED 1 1\r\nx\r\n');
-    const job = await reserved;
-    expect(job?.text()).to.equal('x');
-    await rejection(job?.delete() ?? expect.fail('no job'), ClosedError);
-    peer.ends();
-    await quit;
-  });
-
   it('does not count a reserve that was answered as waiting', async () => {
     const { client, socket } = await connectFake();
     for (const call of [client.reserve(), client.reserve({ timeout: 0 })]) {

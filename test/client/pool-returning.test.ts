@@ -153,7 +153,7 @@ describe('A client that is given back to its pool', () => {
     await pool.release(client);
     expect(await reserved).to.include({ code: 'CLOSED' });
     expect(socket.destroyed).to.equal(true);
-    expect(socket.sent).to.equal('reserve\r\n');
+    expect(socket.sent).to.equal('reserve-with-timeout 30\r\n');
   });
 
   it('is closed after a cancelled reserve, and opens nothing for that', async () => {

@@ -57,7 +57,12 @@ export class FakeNetwork {
 
   /** A client with its first socket; it comes back at once unless `options` say otherwise. */
   async connect(options: ClientOptions = {}): Promise<{ client: Client; socket: FakeSocket }> {
-    const connecting = Client.connect({ reconnect: { initialDelayMs: 0 }, ...options, openSocket: this.openSocket });
+    const connecting = Client.connect({
+      reconnect: { initialDelayMs: 0 },
+      livenessMs: 0,
+      ...options,
+      openSocket: this.openSocket,
+    });
     const socket = await this.accept();
     return { client: await connecting, socket };
   }

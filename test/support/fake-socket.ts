@@ -83,6 +83,7 @@ export async function connectFake(options: ClientOptions = {}): Promise<{ client
   const connecting = Client.connect({
     reconnect: false,
     replyTimeoutMs: 0,
+    livenessMs: 0,
     ...options,
     openSocket: () => socket.asSocket,
   });

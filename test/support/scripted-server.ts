@@ -97,7 +97,7 @@ export class ScriptedServer {
   /** A client of one connection only, and the server's end of that. */
   async connect(options: ClientOptions = {}): Promise<{ client: Client; peer: Peer }> {
     const accepted = once(this.#server, 'connection');
-    const client = await Client.connect({ port: this.port, reconnect: false, ...options });
+    const client = await Client.connect({ port: this.port, reconnect: false, livenessMs: 0, ...options });
     this.#clients.push(client);
     await accepted;
     return { client, peer: this.#peers.at(-1) as Peer };

@@ -59,7 +59,7 @@ export class Lane implements Holder {
 
   /** Ends in order: what was sent is answered. */
   quit(): void {
-    this.#end((client) => void client.quit());
+    this.#end((client) => void client.quit({ waitForJobs: false }));
   }
 
   /** Ends at once. A reserve that waits is answered null, and a job that is held goes back to its queue. */

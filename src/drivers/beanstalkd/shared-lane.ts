@@ -93,7 +93,7 @@ export class SharedLane implements Holder {
   }
 
   #quitWhenNothingIsHeld(): void {
-    if (this.#held.length === 0) void this.#link?.client.quit();
+    if (this.#held.length === 0) void this.#link?.client.quit({ waitForJobs: false });
   }
 
   async #connect(): Promise<void> {

@@ -28,7 +28,7 @@ describe('BeanstalkdConsumer', () => {
   async function reserved(slots = 1): Promise<{ reservation: Reservation; peer: Peer }> {
     const reserving = consume('', ['mail'], { slots }).reserve();
     const peer = await server().peer();
-    await peer.takes('watch mail\r\nignore default\r\nreserve\r\n');
+    await peer.takes('watch mail\r\nignore default\r\nreserve-with-timeout 30\r\n');
     peer.sends('WATCHING 2\r\nWATCHING 1\r\nRESERVED 7 2\r\nhi\r\n');
     await peer.takes('stats-job 7\r\n');
     peer.sends(jobStats());
@@ -45,7 +45,7 @@ describe('BeanstalkdConsumer', () => {
 
   it('has nothing to change for the default queue', async () => {
     void consume('', ['default']).reserve();
-    await (await server().peer()).takes('reserve\r\n');
+    await (await server().peer()).takes('reserve-with-timeout 30\r\n');
   });
 
   it('connects only when it is to reserve', async () => {
@@ -56,7 +56,7 @@ describe('BeanstalkdConsumer', () => {
   it('asks for what RESERVED does not tell', async () => {
     const reserving = consume('p-', ['p-mail']).reserve();
     const peer = await server().peer();
-    await peer.takes('watch p-mail\r\nignore default\r\nreserve\r\n');
+    await peer.takes('watch p-mail\r\nignore default\r\nreserve-with-timeout 30\r\n');
     peer.sends('WATCHING 2\r\nWATCHING 1\r\nRESERVED 7 2\r\nhi\r\n');
     await peer.takes('stats-job 7\r\n');
     peer.sends(jobStats({ tube: 'p-mail', ttr: 90, reserves: 3 }));
@@ -86,7 +86,7 @@ describe('BeanstalkdConsumer', () => {
     const acked = reservation.ack();
     void consumer.reserve();
     await peer.takes('delete 7\r\n');
-    expect(peer.unread).to.equal('reserve\r\n');
+    expect(peer.unread).to.equal('reserve-with-timeout 30\r\n');
     peer.sends('DELETED\r\n');
     await acked;
     expect(server().connections).to.equal(1);
@@ -95,7 +95,7 @@ describe('BeanstalkdConsumer', () => {
   it('reserves on another connection while a message is held', async () => {
     await reserved();
     void consumer.reserve();
-    await (await server().peer()).takes('watch mail\r\nignore default\r\nreserve\r\n');
+    await (await server().peer()).takes('watch mail\r\nignore default\r\nreserve-with-timeout 30\r\n');
     expect(server().connections).to.equal(2);
   });
 
@@ -109,14 +109,14 @@ describe('BeanstalkdConsumer', () => {
     peer.ends();
     expect(await lost).to.include({ code: 'CONNECTION_LOST' });
     void consumer.reserve();
-    await (await server().peer()).takes('watch mail\r\nignore default\r\nreserve\r\n');
+    await (await server().peer()).takes('watch mail\r\nignore default\r\nreserve-with-timeout 30\r\n');
   });
 
   it('gives up waiting by closing the connection, with the reason of the signal', async () => {
     const controller = new AbortController();
     const given = rejection(consume().reserve({ signal: controller.signal }), Error);
     const peer = await server().peer();
-    await peer.takes('watch mail\r\nignore default\r\nreserve\r\n');
+    await peer.takes('watch mail\r\nignore default\r\nreserve-with-timeout 30\r\n');
     peer.sends('WATCHING 2\r\nWATCHING 1\r\n');
     const reason = new Error('enough');
     controller.abort(reason);
@@ -128,7 +128,7 @@ describe('BeanstalkdConsumer', () => {
     const controller = new AbortController();
     const given = rejection(consume().reserve({ signal: controller.signal }), Error);
     const peer = await server().peer();
-    await peer.takes('watch mail\r\nignore default\r\nreserve\r\n');
+    await peer.takes('watch mail\r\nignore default\r\nreserve-with-timeout 30\r\n');
     controller.abort();
     expect((await given).name).to.equal('AbortError');
     await peer.takesEnd();
@@ -138,7 +138,7 @@ describe('BeanstalkdConsumer', () => {
     const controller = new AbortController();
     const given = rejection(consume().reserve({ signal: controller.signal }), Error);
     const peer = await server().peer();
-    await peer.takes('watch mail\r\nignore default\r\nreserve\r\n');
+    await peer.takes('watch mail\r\nignore default\r\nreserve-with-timeout 30\r\n');
     peer.sends('WATCHING 2\r\nWATCHING 1\r\nRESERVED 7 2\r\nhi\r\n');
     await peer.takes('stats-job 7\r\n');
     controller.abort();
@@ -153,7 +153,7 @@ describe('BeanstalkdConsumer', () => {
     const controller = new AbortController();
     const acked = reservation.ack();
     const given = rejection(consumer.reserve({ signal: controller.signal }), Error);
-    await peer.takes('delete 7\r\nreserve\r\n');
+    await peer.takes('delete 7\r\nreserve-with-timeout 30\r\n');
     controller.abort();
     await given;
     await peer.takesEnd();
@@ -167,7 +167,7 @@ describe('BeanstalkdConsumer', () => {
     controller.abort();
     expect((await given).name).to.equal('AbortError');
     void consumer.reserve();
-    await (await server().peer()).takes('watch mail\r\nignore default\r\nreserve\r\n');
+    await (await server().peer()).takes('watch mail\r\nignore default\r\nreserve-with-timeout 30\r\n');
     expect(server().connections).to.equal(1);
   });
 
@@ -176,7 +176,7 @@ describe('BeanstalkdConsumer', () => {
     const listening = spy(signal, 'addEventListener');
     let reserving = consume().reserve({ signal });
     const peer = await server().peer();
-    await peer.takes('watch mail\r\nignore default\r\nreserve\r\n');
+    await peer.takes('watch mail\r\nignore default\r\nreserve-with-timeout 30\r\n');
     peer.sends('WATCHING 2\r\nWATCHING 1\r\n');
     for (let n = 0; n < 5; n++) {
       peer.sends('RESERVED 7 2\r\nhi\r\n');
@@ -184,7 +184,7 @@ describe('BeanstalkdConsumer', () => {
       peer.sends(jobStats());
       const acked = (await reserving)?.ack();
       reserving = consumer.reserve({ signal });
-      await peer.takes('delete 7\r\nreserve\r\n');
+      await peer.takes('delete 7\r\nreserve-with-timeout 30\r\n');
       peer.sends('DELETED\r\n');
       await acked;
     }
@@ -198,7 +198,7 @@ describe('BeanstalkdConsumer', () => {
     consume('', ['mail'], { slots: 12 });
     for (let slot = 0; slot < 12; slot++) void consumer.reserve({ signal });
     for (let slot = 0; slot < 12; slot++) {
-      await (await server().peer()).takes('watch mail\r\nignore default\r\nreserve\r\n');
+      await (await server().peer()).takes('watch mail\r\nignore default\r\nreserve-with-timeout 30\r\n');
     }
     process.off('warning', warned);
     expect(warned.called).to.equal(false);
@@ -214,7 +214,7 @@ describe('BeanstalkdConsumer', () => {
     expect(await first).to.equal(null);
     await acked;
     const given = rejection(consumer.reserve({ signal: now.signal }), Error);
-    await peer.takes('reserve\r\n');
+    await peer.takes('reserve-with-timeout 30\r\n');
     before.abort();
     const reason = new Error('now');
     now.abort(reason);
@@ -226,7 +226,7 @@ describe('BeanstalkdConsumer', () => {
     const controller = new AbortController();
     const reserving = consume().reserve({ signal: controller.signal });
     const peer = await server().peer();
-    await peer.takes('watch mail\r\nignore default\r\nreserve\r\n');
+    await peer.takes('watch mail\r\nignore default\r\nreserve-with-timeout 30\r\n');
     peer.sends('WATCHING 2\r\nWATCHING 1\r\nRESERVED 7 2\r\nhi\r\n');
     await peer.takes('stats-job 7\r\n');
     peer.sends(jobStats());
@@ -248,7 +248,7 @@ describe('BeanstalkdConsumer', () => {
   it('answers null to a reserve that waits when it is closed', async () => {
     const reserving = consume().reserve();
     const peer = await server().peer();
-    await peer.takes('watch mail\r\nignore default\r\nreserve\r\n');
+    await peer.takes('watch mail\r\nignore default\r\nreserve-with-timeout 30\r\n');
     await consumer.close();
     expect(await reserving).to.equal(null);
     await peer.takesEnd();
@@ -279,7 +279,7 @@ describe('BeanstalkdConsumer', () => {
   it('closes a connection that could not watch: its reserve would be for other queues', async () => {
     const reserving = rejection(consume().reserve(), OutOfMemoryError);
     const peer = await server().peer();
-    await peer.takes('watch mail\r\nignore default\r\nreserve\r\n');
+    await peer.takes('watch mail\r\nignore default\r\nreserve-with-timeout 30\r\n');
     peer.sends('OUT_OF_MEMORY\r\n');
     await reserving;
     await peer.takesEnd();
@@ -289,7 +289,7 @@ describe('BeanstalkdConsumer', () => {
     const { reservation, peer } = await reserved();
     const buried = rejection(reservation.bury(), Error);
     const failed = rejection(consumer.reserve(), DeadlineSoonError);
-    await peer.takes('bury 7 55\r\nreserve\r\n');
+    await peer.takes('bury 7 55\r\nreserve-with-timeout 30\r\n');
     peer.sends('INTERNAL_ERROR\r\nDEADLINE_SOON\r\n');
     await Promise.all([buried, failed]);
     await peer.takesEnd();
@@ -299,7 +299,7 @@ describe('BeanstalkdConsumer', () => {
   async function reservedToo(): Promise<{ reservation: Reservation; peer: Peer }> {
     const reserving = consumer.reserve();
     const peer = await server().peer();
-    await peer.takes('watch mail\r\nignore default\r\nreserve\r\n');
+    await peer.takes('watch mail\r\nignore default\r\nreserve-with-timeout 30\r\n');
     peer.sends('WATCHING 2\r\nWATCHING 1\r\nRESERVED 8 0\r\n\r\n');
     await peer.takes('stats-job 8\r\n');
     peer.sends(jobStats());
@@ -323,7 +323,7 @@ describe('BeanstalkdConsumer', () => {
     peer.sends('NOT_FOUND\r\n');
     await lost;
     void consumer.reserve();
-    await peer.takes('reserve\r\n');
+    await peer.takes('reserve-with-timeout 30\r\n');
   });
 
   it('keeps no more connections than it has slots', async () => {
@@ -343,13 +343,13 @@ describe('BeanstalkdConsumer', () => {
     it('asks for nothing: two commands for a message, in one write', async () => {
       const reserving = consume('p-', ['p-mail'], { trackAttempts: false }).reserve();
       const peer = await server().peer();
-      await peer.takes('watch p-mail\r\nignore default\r\nreserve\r\n');
+      await peer.takes('watch p-mail\r\nignore default\r\nreserve-with-timeout 30\r\n');
       peer.sends('WATCHING 2\r\nWATCHING 1\r\nRESERVED 7 2\r\nhi\r\n');
       const reservation = await reserving;
       expect(reservation).to.include({ id: '7', queue: 'mail', attempt: undefined });
       const acked = reservation?.ack();
       void consumer.reserve();
-      await peer.takes('delete 7\r\nreserve\r\n');
+      await peer.takes('delete 7\r\nreserve-with-timeout 30\r\n');
       peer.sends('DELETED\r\n');
       await acked;
       expect(server().connections).to.equal(1);
@@ -360,13 +360,13 @@ describe('BeanstalkdConsumer', () => {
       const reserving = consume('', ['mail'], { trackAttempts: false }).reserve({ signal: controller.signal });
       const given = rejection(reserving, Error);
       const peer = await server().peer();
-      await peer.takes('watch mail\r\nignore default\r\nreserve\r\n');
+      await peer.takes('watch mail\r\nignore default\r\nreserve-with-timeout 30\r\n');
       controller.abort();
       peer.sends('WATCHING 2\r\nWATCHING 1\r\nRESERVED 7 2\r\nhi\r\n');
       await given;
       await peer.takesEnd();
       void consumer.reserve();
-      await (await server().peer()).takes('watch mail\r\nignore default\r\nreserve\r\n');
+      await (await server().peer()).takes('watch mail\r\nignore default\r\nreserve-with-timeout 30\r\n');
     });
   });
 });

@@ -113,7 +113,7 @@ describe('The beanstalkd driver', () => {
   it('consumes a queue once, though it is named twice', async () => {
     const consumer = await driver.consume(['mail', 'mail'], 1);
     void consumer.reserve();
-    await (await server().peer()).takes('watch p-mail\r\nignore default\r\nreserve\r\n');
+    await (await server().peer()).takes('watch p-mail\r\nignore default\r\nreserve-with-timeout 30\r\n');
     await consumer.close();
   });
 
@@ -167,7 +167,7 @@ describe('The beanstalkd driver', () => {
     const peer = await ready();
     const consumer = await driver.consume(['mail'], 1);
     const reserving = consumer.reserve();
-    await (await server().peer()).takes('watch p-mail\r\nignore default\r\nreserve\r\n');
+    await (await server().peer()).takes('watch p-mail\r\nignore default\r\nreserve-with-timeout 30\r\n');
     const put = driver.put('mail', BODY, OPTIONS);
     const closed = driver.close();
     expect(await reserving).to.equal(null);

@@ -53,7 +53,7 @@ describe('Lane', () => {
     const each = lane();
     const reserving = rejection(each.reserve(undefined, undefined), Error);
     const peer = await server().peer();
-    await peer.takes('reserve\r\n');
+    await peer.takes('reserve-with-timeout 30\r\n');
     expect(each.isOpen).to.equal(true);
     peer.ends();
     await Promise.all([reserving, ended]);

@@ -24,7 +24,7 @@ describe('BeanstalkdReservation', () => {
     client = await Client.connect(server().url, { reconnect: false });
     peer = await server().peer();
     const reserving = client.reserve();
-    await peer.takes('reserve\r\n');
+    await peer.takes('reserve-with-timeout 30\r\n');
     peer.sends('RESERVED 7 2\r\nhi\r\n');
     job = (await reserving) as Job;
     letGo = 0;

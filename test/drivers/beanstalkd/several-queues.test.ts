@@ -39,7 +39,7 @@ describe('BeanstalkdConsumer with several queues', () => {
     peer.sends(`${WATCHING}TIMED_OUT\r\n`);
     await peer.takes(SECOND);
     peer.sends(`${WATCHING}TIMED_OUT\r\n`);
-    await peer.takes('watch p-a\r\nreserve\r\n');
+    await peer.takes('watch p-a\r\nreserve-with-timeout 30\r\n');
     peer.sends(`WATCHING 2\r\n${RESERVED}`);
     await peer.takes('stats-job 7\r\n');
     peer.sends(jobStats({ tube: 'p-a' }));
@@ -92,7 +92,7 @@ describe('BeanstalkdConsumer with several queues', () => {
     peer.sends(`${WATCHING}TIMED_OUT\r\n`);
     await peer.takes(SECOND);
     peer.sends(`${WATCHING}TIMED_OUT\r\n`);
-    await peer.takes('watch p-a\r\nreserve\r\n');
+    await peer.takes('watch p-a\r\nreserve-with-timeout 30\r\n');
     peer.sends(`WATCHING 2\r\n${RESERVED}`);
     // Nobody else can tell from which of them the job is.
     await peer.takes('stats-job 7\r\n');

@@ -23,13 +23,13 @@ describe('BeanstalkdConsumer with several slots', () => {
     consumer = new BeanstalkdConsumer(server().url, new Tubes(''), ['default'], 2, { trackAttempts: false });
     let reserving = consumer.reserve();
     first = await server().peer();
-    await first.takes('reserve\r\n');
+    await first.takes('reserve-with-timeout 30\r\n');
     first.sends('RESERVED 7 2\r\nhi\r\n');
     const seven = (await reserving) as Reservation;
     reserving = consumer.reserve();
     shared = await server().peer();
     second = await server().peer();
-    await second.takes('reserve\r\n');
+    await second.takes('reserve-with-timeout 30\r\n');
     second.sends('RESERVED 8 2\r\nhi\r\n');
     return { seven, eight: (await reserving) as Reservation };
   }
@@ -60,7 +60,7 @@ describe('BeanstalkdConsumer with several slots', () => {
     const reserving = consumer.reserve();
     await shared.takes(ASK);
     shared.sends('TIMED_OUT\r\n');
-    await first.takes('reserve\r\n');
+    await first.takes('reserve-with-timeout 30\r\n');
     first.sends('RESERVED 9 2\r\nhi\r\n');
     expect(await reserving).to.include({ id: '9' });
     void consumer.reserve();
@@ -82,7 +82,7 @@ describe('BeanstalkdConsumer with several slots', () => {
     consumer = new BeanstalkdConsumer(server().url, new Tubes(''), ['default'], 2, { trackAttempts: false });
     const reserving = consumer.reserve();
     first = await server().peer();
-    await first.takes('reserve\r\n');
+    await first.takes('reserve-with-timeout 30\r\n');
     first.sends('RESERVED 7 2\r\nhi\r\n');
     await reserving;
     const controller = new AbortController();
