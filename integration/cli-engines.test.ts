@@ -14,6 +14,7 @@ import { onSharedServer } from './support/fixture.js';
 import { haricot, killLeftovers } from './support/haricot.js';
 import { onBuild } from './support/haricot-build.js';
 
+const PUT = { priority: 0, delayMs: 0, ttrMs: 60_000 };
 const SendMail = defineMessage<{ to: string }>('mail.send');
 
 interface Engine {
@@ -87,6 +88,15 @@ describe('The commands', () => {
         return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
       }
 
+      /** The body of a message whose data is `"DEEP"`. */
+      async function storedEvent(): Promise<{ readonly body: string }> {
+        const other = new Queue(driver, queue.name);
+        const id = await other.publish(defineMessage('mail.send'), 'DEEP');
+        const [stored] = await other.peek('ready');
+        await other.delete(id);
+        return { body: String(stored?.body) };
+      }
+
       /** Takes so many messages and puts them aside. */
       async function bury(count: number): Promise<void> {
         for (let n = 0; n < count; n++) {
@@ -101,7 +111,7 @@ describe('The commands', () => {
         const id = (await say('publish', queue.name, 'mail.send', '{"to":"a@b.example"}')).trim();
         await say('publish', queue.name, 'mail.send', '5', '--delay', '1h');
         expect(countsOf(await queue.stats())).to.deep.equal({ ready: 1, delayed: 1, reserved: 0, buried: 0 });
-        expect(await records('queues')).to.deep.include({ queue: queue.name, messages: 2 });
+        expect(await records('queues')).to.deep.include({ queue: queue.name, messages: 2, pausedUntil: null });
         const counts = { ready: 1, delayed: 1, reserved: 0, buried: 0, pausedUntil: null };
         expect(await records('stats')).to.deep.include({ queue: queue.name, ...counts });
         expect(await records('stats', queue.name)).to.deep.equal([{ queue: queue.name, ...counts }]);
@@ -142,11 +152,17 @@ describe('The commands', () => {
         await bury(4);
         expect(await say('kick', queue.name)).to.equal('1 buried message is ready now\n');
         expect(countsOf(await queue.stats())).to.include({ ready: 1, buried: 3 });
-        expect(await records('kick', queue.name, 'all')).to.deep.equal([
-          { queue: queue.name, kicked: 3, state: 'buried' },
-        ]);
+        expect(await records('kick', queue.name, '--all')).to.deep.equal([{ queue: queue.name, kicked: 3 }]);
         expect(countsOf(await queue.stats())).to.include({ ready: 4, buried: 0 });
-        expect(await say('kick', queue.name, '5')).to.match(/^nothing to kick in /);
+      });
+
+      it('leave delayed messages to their time where none is buried', async () => {
+        const id = await queue.publish(SendMail, { to: 'a' }, { delay: '1d' });
+        for (const args of [[], ['--limit', '5'], ['--all']]) {
+          expect(await say('kick', queue.name, ...args)).to.match(/^nothing to kick in /);
+        }
+        expect((await run('kick', queue.name, id)).code).to.equal(2);
+        expect(countsOf(await queue.stats())).to.include({ ready: 0, delayed: 1 });
       });
 
       it('delete one message, and fail where there is none', async () => {
@@ -180,10 +196,79 @@ describe('The commands', () => {
 
       it('pause a queue and resume it', async () => {
         await queue.publish(SendMail, { to: 'a' });
-        expect(await say('pause', queue.name, '1h')).to.equal(`"${queue.name}" is paused for 1h\n`);
+        const time = String.raw`\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ`;
+        expect(await say('pause', queue.name, '1h')).to.match(
+          new RegExp(`^"${queue.name}" is paused for 1h, until ${time}\n$`),
+        );
         expect(await queue.take({ timeout: 0 })).to.equal(null);
-        expect(await say('resume', queue.name)).to.equal(`"${queue.name}" is not paused\n`);
+        for (const command of ['stats', 'queues']) {
+          expect(await say(command)).to.match(new RegExp(` PAUSED UNTIL\n[^]*${queue.name} .*  ${time}\n`));
+        }
+        const [{ pausedUntil } = {}] = await records('stats', queue.name);
+        expect(Date.parse(String(pausedUntil)) - Date.now()).to.be.within(3_500_000, 3_602_000);
+        expect((await run('peek', queue.name)).stderr).to.match(
+          new RegExp(`^haricot: "${queue.name}" is paused until ${time}\n$`),
+        );
+        expect(await say('resume', queue.name)).to.match(/ is resumed; it was paused until /);
+        expect(await say('resume', queue.name)).to.equal(`"${queue.name}" was not paused\n`);
         expect((await queue.take({ timeout: '1m' }))?.data).to.deep.equal({ to: 'a' });
+      });
+
+      it('fail where there is no such queue, and make none', async () => {
+        await queue.publish(SendMail, { to: 'a' });
+        const nosuch = `${queue.name}-nosuch`;
+        for (const args of [
+          ['stats', nosuch],
+          ['peek', nosuch],
+          ['kick', nosuch, '--all'],
+          ['delete', nosuch, '999999'],
+          ['flush', nosuch],
+          ['flush', nosuch, '--force'],
+          ['pause', nosuch, '5m'],
+          ['resume', nosuch],
+        ]) {
+          const { code, stdout, stderr } = await run(...args);
+          expect([code, stdout], args.join(' ')).to.deep.equal([1, '']);
+          expect(stderr).to.match(
+            new RegExp(`^haricot: there is no queue "${nosuch}"; the engine has .*${queue.name}`),
+          );
+        }
+        expect(await driver.stats(nosuch)).to.equal(null);
+      });
+
+      it('show the other messages where one is nested too deeply', async () => {
+        const nested = (depth: number): string => '['.repeat(depth) + ']'.repeat(depth);
+        const refused = await haricot(['publish', queue.name, 'deep'], {
+          build: build(),
+          cwd: folder,
+          env: { HARICOT_URL: url },
+          input: nested(200_000),
+        });
+        expect([refused.code, refused.stdout]).to.deep.equal([1, '']);
+        expect(refused.stderr)
+          .to.match(/^haricot: .*\n$/)
+          .and.have.length.below(500);
+        const { body } = await storedEvent();
+        await driver.put(queue.name, Buffer.from(body.replace('"DEEP"', nested(30_000))), PUT);
+        if (peekMany) {
+          await queue.publish(SendMail, { to: 'a' });
+          expect(await say('peek', queue.name)).to.match(/\(nested too deeply to be shown\)\n.*{"to":"a"}\n$/);
+        } else expect(await say('peek', queue.name)).to.match(/\(nested too deeply to be shown\)\n$/);
+        const [record] = await records('peek', queue.name);
+        expect(record).to.include({ dataError: '(nested too deeply to be shown)', type: 'mail.send' });
+      });
+
+      it('show a type of many blanks and tricks cut and escaped, at once', async () => {
+        const hidden = '\u061c\u200b\ufeff\u00ad\u{e0041}\u007f\u009b\u202e';
+        await queue.publish(defineMessage(`x${hidden}${' '.repeat(60_000)}y`), hidden);
+        for (const args of [
+          ['peek', queue.name],
+          ['peek', queue.name, '--json'],
+        ]) {
+          expect(await say(...args)).to.match(/^[ -~\n…]+$/);
+        }
+        const [record] = await records('peek', queue.name);
+        expect(record).to.include({ data: hidden });
       });
 
       it('keep installations apart by their prefix', async () => {
@@ -191,7 +276,11 @@ describe('The commands', () => {
         await say('publish', queue.name, 'mail.send', '5', '--url', other);
         const { code, stderr } = await run('stats', queue.name);
         expect([code, stderr.split(';')[0]]).to.deep.equal([1, `haricot: there is no queue "${queue.name}"`]);
-        expect(await records('queues', '--url', other)).to.deep.include({ queue: queue.name, messages: 1 });
+        expect(await records('queues', '--url', other)).to.deep.include({
+          queue: queue.name,
+          messages: 1,
+          pausedUntil: null,
+        });
         await say('flush', queue.name, '--force', '--url', other);
       });
     });

@@ -138,7 +138,7 @@ describe('haricot work', () => {
     return stdout
       .trimEnd()
       .split('\n')
-      .map((line) => line.replace(/^[\d:]{8} /, ''));
+      .map((line) => line.replace(/^[\d:]{8}Z /, ''));
   }
 
   it('hands messages to the slots until --max-messages is reached, and ends with --limit-exit-code', async () => {
@@ -149,7 +149,7 @@ describe('haricot work', () => {
       `working on ${queue.name}, 1 at once`,
       'handled 1',
       'handled 2',
-      'stopping (maxMessages): running slots may finish',
+      'stopping (maxMessages): running slots have 10s to finish',
       'stopped: 2 finished, 0 buried',
     ]);
     expect(countsOf(await queue.stats())).to.include({ ready: 1, reserved: 0 });
@@ -160,14 +160,14 @@ describe('haricot work', () => {
     expect([code, stderr]).to.deep.equal([0, '']);
     expect(withoutTimes(stdout)).to.deep.equal([
       `working on ${queue.name}, 1 at once`,
-      'stopping (timeLimit): running slots may finish',
+      'stopping (timeLimit): running slots have 10s to finish',
       'stopped: 0 finished, 0 buried',
     ]);
   });
 
   it('stops when the process is larger than --memory-limit', async () => {
     await queue.publishMany(Count, [1, 2, 3]);
-    const { code, stdout } = await work('--memory-limit', '1M', '--limit-exit-code', '3');
+    const { code, stdout } = await work('--memory-limit', '1MB', '--limit-exit-code', '3');
     expect(code).to.equal(3);
     expect(stdout).to.contain('stopping (memoryLimit)').and.contain('handled 1\n');
     expect(countsOf(await queue.stats()).ready).to.be.above(0);
@@ -311,7 +311,7 @@ describe('haricot work', () => {
     [
       'a concurrency of 0',
       ['work', 'mail', '--slots', SLOTS, '--url', NOWHERE, '--concurrency', '0'],
-      /^haricot: concurrency is an integer of at least 1, got 0\n$/,
+      /^haricot: --concurrency is an integer of at least 1, got 0\n$/,
     ],
     [
       'a choice that is none',
@@ -321,8 +321,21 @@ describe('haricot work', () => {
     [
       'a size that is none',
       ['work', 'mail', '--slots', SLOTS, '--memory-limit', 'much'],
-      /argument 'much' is invalid\. Allowed are 268435456, 256M, 1G/,
+      /argument 'much' is invalid\. Allowed are 256MB, 1GB and the like\. \(see /,
     ],
+    [
+      'a size without a unit',
+      ['work', 'mail', '--slots', SLOTS, '--memory-limit', '256'],
+      /argument '256' is invalid\. .* A number needs its unit, such as 256MB\./,
+    ],
+    ...['--time-limit', '--grace', '--slot-timeout', '--backoff'].map(
+      (option) =>
+        [
+          `a bare number for ${option}`,
+          ['work', 'mail', '--slots', SLOTS, option, '60'],
+          /argument '60' is invalid\. .* A number needs its unit\./,
+        ] as const,
+    ),
   ] as const) {
     it(`refuses ${what} with exit code 2 and says what is wrong`, async () => {
       const { code, stdout, stderr } = await haricot(args);

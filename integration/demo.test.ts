@@ -66,7 +66,7 @@ describe('haricot demo', () => {
       expect(await demo.exit()).to.equal(1);
       expect(demo.stderr).to.equal(`haricot: the demo was interrupted by ${name}\n`);
       // At once, not when all was done.
-      expect(demo.stdout).to.match(/ worker \| [\d:]+ stopped: 2 finished, 0 buried\n$/);
+      expect(demo.stdout).to.match(/ worker \| [\d:]+Z stopped: 2 finished, 0 buried\n$/);
       expect([await readdir(folder), await processes()]).to.deep.equal([[], []]);
     });
   }
@@ -160,7 +160,7 @@ function normalised(transcript: string): string[] {
     .split('\n')
     .map((line) =>
       line
-        .replace(/\d\d:\d\d:\d\d/, 'hh:mm:ss')
+        .replace(/\d\d:\d\d:\d\dZ/, 'hh:mm:ssZ')
         .replace(/\d+ µs/, 'N µs')
         .replace(/is kept .*:$/, 'is kept there:')
         .replace(/demo-mail (\d+) |message (\d+) /, (text, one?: string, other?: string) => {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import { Queue } from '../src/queue/queue.js';
 import { countsOf } from '../test/support/counts.js';
@@ -73,7 +74,7 @@ for (const [name, onEngine] of Object.entries(ENGINES)) {
         one.signal('SIGTERM');
         expect(await one.exit(), String(one)).to.equal(0);
         expect(one.lines.at(-1)).to.equal(
-          `${one.lines.at(-1)?.slice(0, 8)} stopped: ${handled(one).length} finished, 0 buried`,
+          `${one.lines.at(-1)?.slice(0, 9)} stopped: ${handled(one).length} finished, 0 buried`,
         );
         await untilHandled(MESSAGES - handled(one).length, other);
         await finish(other);
@@ -92,17 +93,17 @@ for (const [name, onEngine] of Object.entries(ENGINES)) {
       });
     });
 
-    it('let what runs finish at the first SIGTERM or SIGINT, and take nothing more', async () => {
-      for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    it('let what runs finish at the first signal, and take nothing more', async () => {
+      for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const) {
         const worker = await work();
         const ids = await queue.publishMany(Linger, [null, null]);
         await worker.line(/^begun /);
         worker.signal(signal);
         expect(await worker.exit(), String(worker)).to.equal(0);
-        expect(worker.lines.map((line) => line.replace(/^[\d:]{8} /, ''))).to.deep.equal([
+        expect(worker.lines.map((line) => line.replace(/^[\d:]{8}Z /, ''))).to.deep.equal([
           `working on ${queue.name}, 1 at once`,
           `begun ${ids[0]}`,
-          'stopping (stop): running slots may finish',
+          'stopping (stop): running slots have 10s to finish; a second Ctrl+C stops them at once',
           `ended ${ids[0]}`,
           'stopped: 1 finished, 0 buried',
         ]);
@@ -118,11 +119,22 @@ for (const [name, onEngine] of Object.entries(ENGINES)) {
       worker.signal('SIGTERM');
       await worker.line(/ stopping /);
       expect(countsOf(await queue.stats())).to.deep.equal({ ...NOTHING, reserved: 1 });
+      // What comes within a second is one request.
+      await sleep(1100);
       worker.signal('SIGTERM');
       expect(await worker.exit(), String(worker)).to.equal(0);
       expect(worker.lines).to.include(`aborted ${id}`);
       expect(worker.lines.at(-1)).to.match(/ stopped: 0 finished, 0 buried$/);
       expect(countsOf(await queue.stats())).to.deep.equal({ ...NOTHING, ready: 1 });
+    });
+
+    it('take several signals that come together for one', async () => {
+      const worker = await work();
+      const id = await queue.publish(Linger, null);
+      await worker.line(/^begun /);
+      for (const signal of ['SIGTERM', 'SIGTERM', 'SIGINT', 'SIGTERM', 'SIGHUP'] as const) worker.signal(signal);
+      expect(await worker.exit(), String(worker)).to.equal(0);
+      expect(worker.lines).to.include(`ended ${id}`);
     });
 
     it('stop when the grace is over, though a slot does not heed that', async () => {

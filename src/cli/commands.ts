@@ -66,15 +66,15 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: 'kick',
-    usage: '<queue> [n]',
-    summary: 'give buried messages another chance',
+    usage: '<queue>',
+    summary: 'make buried messages ready again',
     group: 'Act',
     load: async () => (await import('./kick.js')).defineKick,
   },
   {
     name: 'delete',
-    usage: '<queue> <id>',
-    summary: 'remove one message',
+    usage: '<queue> <id...>',
+    summary: 'remove messages by their ids',
     group: 'Act',
     load: async () => (await import('./delete.js')).defineDelete,
   },
@@ -88,7 +88,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   {
     name: 'pause',
     usage: '<queue> <for>',
-    summary: 'deliver nothing for a while',
+    summary: 'pause delivery for a while',
     group: 'Act',
     load: async () => (await import('./pause.js')).definePause,
   },

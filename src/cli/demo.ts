@@ -2,13 +2,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import { maskUrl } from '../shared/text.js';
 import { Show } from './demo/show.js';
 import { onDriver } from './engine.js';
 import { CommandFailedError } from './errors.js';
-import { type GlobalOptions, shownUrl } from './global-options.js';
+import type { GlobalOptions } from './global-options.js';
 import type { Output } from './output.js';
 
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
 
 interface Place {
   readonly url: string;
@@ -31,7 +32,7 @@ export function defineDemo(command: Command, output: Output): void {
           return onDriver(url, (driver) => new Show(output, { url, place, json, signal }).run(driver));
         };
         if (url === undefined) await inTemporaryDatabase(show);
-        else await show({ url, place: `on ${shownUrl(url)}` });
+        else await show({ url, place: `on ${maskUrl(url)}` });
       });
     });
 }

@@ -6,8 +6,9 @@ import type { Driver, QueueStats } from '../queue/driver.js';
 import { InvalidOptionError } from '../queue/errors.js';
 import { checkQueueName } from '../queue/name.js';
 import { Queue } from '../queue/queue.js';
+import { maskUrl } from '../shared/text.js';
 import { CommandFailedError } from './errors.js';
-import { DEFAULT_URL, type GlobalOptions, shownUrl, urlOf } from './global-options.js';
+import { DEFAULT_URL, type GlobalOptions, urlOf } from './global-options.js';
 import { note, type Output } from './output.js';
 
 /** How many queues an error names. */
@@ -83,7 +84,7 @@ export async function onDriver<T>(url: string, use: (driver: Driver) => Promise<
   try {
     if (driver.capabilities.shared) return await use(driver);
     throw new InvalidOptionError(
-      `${shownUrl(url)} keeps messages within one process, and this one ends with the command: name another engine`,
+      `${maskUrl(url)} keeps messages within one process, and this one ends with the command: name another engine`,
     );
   } finally {
     await driver.close();

@@ -1,3 +1,4 @@
+import { toJsonLine } from '../shared/text.js';
 import { describeError } from './text.js';
 
 /** Something that the command was asked for cannot be done. What the user typed wrong is an InvalidOptionError instead. */
@@ -37,16 +38,23 @@ const WRONG_USAGE: ReadonlySet<string> = new Set([
 ]);
 
 export function codeOf(error: unknown): string {
-  const { code } = (typeof error === 'object' && error !== null ? error : {}) as { code?: unknown };
-  return typeof code === 'string' ? code : 'FAILED';
+  try {
+    const { code } = (typeof error === 'object' && error !== null ? error : {}) as { code?: unknown };
+    return typeof code === 'string' ? code : 'FAILED';
+  } catch {
+    return 'FAILED';
+  }
 }
 
 export function exitCodeOf(error: unknown): number {
   return WRONG_USAGE.has(codeOf(error)) ? EXIT.wrongUsage : EXIT.failed;
 }
 
-/** The line on standard error about a command that failed. */
-export function errorLine(error: unknown, json: boolean): string {
-  const message = describeError(error);
-  return json ? JSON.stringify({ error: { code: codeOf(error), message } }) : `haricot: ${message}`;
+/**
+ * The line on standard error about a command that failed.
+ * @param reword puts the message in the words of the command line
+ */
+export function errorLine(error: unknown, json: boolean, reword = (message: string): string => message): string {
+  const message = reword(describeError(error));
+  return json ? toJsonLine({ error: { code: codeOf(error), message } }) : `haricot: ${message}`;
 }

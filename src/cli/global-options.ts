@@ -15,8 +15,3 @@ export function urlOf({ url = process.env['HARICOT_URL'] || DEFAULT_URL }: Globa
   // A variable that is not set, most likely: the default would surprise.
   throw new InvalidOptionError('--url is empty: name an engine, such as beanstalkd://127.0.0.1:11300');
 }
-
-/** An engine's URL as it may be shown: without the password. */
-export function shownUrl(url: string): string {
-  return url.replace(/^([a-z][a-z0-9+.-]*:\/\/[^/?#@:]*):[^/]*@/i, '$1:***@');
-}

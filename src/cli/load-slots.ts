@@ -1,12 +1,12 @@
-import { spawnSync } from 'node:child_process';
 import { existsSync, statSync } from 'node:fs';
 import Module from 'node:module';
-import { join, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { basename, join, resolve } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { createDebug } from '../debug.js';
 import { InvalidOptionError } from '../queue/errors.js';
 import type { SignalDispatcher } from '../signals/dispatcher.js';
 import { CommandFailedError } from './errors.js';
+import { placeIn, placeOfSyntaxError } from './syntax-error-place.js';
 import { describeError } from './text.js';
 
 /** Tells the stack of what a module threw. */
@@ -19,9 +19,6 @@ const EXTENSIONS = ['.js', '.mjs', '.cjs', '.ts', '.mts', '.cts'];
 
 /** `my-app/slots`, `@my/app`; not `./slots` or `/slots`. */
 const PACKAGE_NAME = /^(?:@[\w.-]+\/)?\w[\w.-]*(?:\/|$)/;
-
-/** The first line of what Node says of a syntax error: `file:///app/slots.js:3`. */
-const PLACE = /^(?:file:\/\/)?((?:[a-zA-Z]:)?[\\/].*:\d+)\r?\n/;
 
 /**
  * Loads a module of slots.
@@ -119,27 +116,32 @@ function whyNotLoaded(specifier: string, target: string, error: unknown): string
   return `the slots module ${specifier} cannot be loaded: ${reason}`;
 }
 
-/** Where a syntax error is: Node writes that in front of the stack, but for an ES module only when nobody catches it. */
+/** Where a syntax error is: Node writes that in front of the stack, but not for an ES module that cannot be parsed. */
 function placeOf(error: unknown, target: string): string {
   if (!(error instanceof Error) || error.name !== 'SyntaxError') return '';
   const { stack = '' } = error;
   // One of JSON.parse, for example, came up when the module ran, and its stack tells where.
   const parsing = /^SyntaxError: .*\n\s+at .*node:internal/.test(stack);
-  const [, place] = PLACE.exec(parsing ? uncaught(target) : stack) ?? [];
+  const place = parsing ? placeOfSyntaxError(target, error.message) : placeIn(stack);
   return place === undefined ? '' : `, at ${place}`;
 }
 
-/** What Node says of a module that it cannot parse. Nothing of it runs: parsing comes first. */
-function uncaught(target: string): string {
-  const code = `await import(${JSON.stringify(target)})`;
-  const args = [...process.execArgv, '--no-warnings', '--input-type=module', '--eval', code];
-  return spawnSync(process.execPath, args, { encoding: 'utf8', timeout: 10_000 }).stderr;
-}
+const WITH_LOADER = 'use a loader: NODE_OPTIONS="--import tsx" haricot work …';
 
 function typeScriptHint(error: unknown): string {
-  if (
-    !/Unknown file extension "\.[cm]?ts"|ERR_UNSUPPORTED_TYPESCRIPT/.test(String((error as Error | undefined)?.stack))
-  )
-    return '';
-  return ' (compile TypeScript first, or use a loader: NODE_OPTIONS="--import tsx" haricot work …)';
+  if (!(error instanceof Error)) return '';
+  if (/Unknown file extension "\.[cm]?ts"|ERR_UNSUPPORTED_TYPESCRIPT/.test(String(error.stack))) {
+    return ` (compile TypeScript first, or ${WITH_LOADER})`;
+  }
+  const source = typeScriptFor(error);
+  if (source === undefined) return '';
+  return ` (there is ${source}: Node itself takes a name as it is written, so import that, or ${WITH_LOADER})`;
+}
+
+/** The file that an import of `./messages.js` means in TypeScript, where Node has not found `messages.js`. */
+function typeScriptFor(error: Error & { readonly code?: unknown; readonly url?: unknown }): string | undefined {
+  if (error.code !== 'ERR_MODULE_NOT_FOUND' || typeof error.url !== 'string' || !error.url.startsWith('file:')) return;
+  const path = fileURLToPath(error.url);
+  const source = path.replace(/\.([cm]?)js$/, '.$1ts');
+  return source !== path && existsSync(source) ? basename(source) : undefined;
 }

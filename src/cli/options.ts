@@ -1,12 +1,15 @@
 import { InvalidArgumentError } from 'commander';
 import { type Duration, toMs } from '../queue/duration.js';
 
-/** As in the API, a bare number is milliseconds. */
+/**
+ * A duration with its unit: a bare number is milliseconds in the API, and seconds to most who type one. 0 needs no unit.
+ */
 export function parseDuration(text: string): number {
   try {
-    return toMs(/^[0-9.]+$/.test(text) ? Number(text) : text, 'it');
+    return toMs(/^0+$/.test(text) ? 0 : text, 'it');
   } catch {
-    throw new InvalidArgumentError('Allowed are 500ms, 30s, 5m, 2h, 1d, or a number of milliseconds.');
+    const unit = /^[0-9.]+$/.test(text) ? ' A number needs its unit.' : '';
+    throw new InvalidArgumentError(`Allowed are 500ms, 30s, 5m, 2h, 1d and the like.${unit}`);
   }
 }
 
@@ -20,7 +23,9 @@ export function parseBackoff(text: string): Duration | { readonly initial: Durat
   } catch {
     // Said below, with what else is allowed.
   }
-  throw new InvalidArgumentError('Allowed are 30s, or 1s..5m for delays that grow from the one to the other.');
+  throw new InvalidArgumentError(
+    'Allowed are 30s, or 1s..5m for delays that grow from the one to the other. A number needs its unit.',
+  );
 }
 
 export function parseCount(text: string): number {
@@ -35,12 +40,14 @@ export function parseExitCode(text: string): number {
   throw new InvalidArgumentError('Allowed is a whole number from 0 to 255.');
 }
 
-const BYTE_UNITS: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 };
+const BYTE_UNITS: Readonly<Record<string, number>> = { K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 };
 
+/** A size with its unit: of a bare number nobody can tell whether bytes or megabytes are meant. */
 export function parseBytes(text: string): number {
-  const [, amount, unit = ''] = /^([0-9]+)([KMG]?)(?:i?B)?$/i.exec(text) ?? [];
+  const [, amount, unit = ''] = /^([0-9]+)([KMG])(?:i?B)?$/i.exec(text) ?? [];
   if (amount !== undefined) return Number(amount) * (BYTE_UNITS[unit.toUpperCase()] ?? 1);
-  throw new InvalidArgumentError('Allowed are 268435456, 256M, 1G and the like.');
+  const needed = /^[0-9]+$/.test(text) ? ` A number needs its unit, such as ${text}MB.` : '';
+  throw new InvalidArgumentError(`Allowed are 256MB, 1GB and the like.${needed}`);
 }
 
 /** Gathers `--header k=v` given several times. */

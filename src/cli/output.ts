@@ -1,3 +1,5 @@
+import { escapeText, toJsonLine } from '../shared/text.js';
+
 /** Something that text is written to. */
 export interface Sink {
   write(text: string): unknown;
@@ -13,12 +15,17 @@ export interface Output {
   readonly stderr: Sink;
 }
 
-/** One line on standard output: text for people, or the record as JSON with `--json`. */
+/** One line on standard output: text for people, or the record as JSON with `--json`. What does not show is escaped in both. */
 export function print(output: Output, json: boolean, text: string, record: object): void {
-  output.stdout.write(`${json ? JSON.stringify(record) : text}\n`);
+  printStyled(output, json, json ? '' : escapeText(text), record);
+}
+
+/** As `print`, for a text with styles: what it quotes must be escaped already. */
+export function printStyled(output: Output, json: boolean, text: string, record: object): void {
+  output.stdout.write(`${json ? toJsonLine(record) : text}\n`);
 }
 
 /** A line on standard error for people, which no program reads: nothing with `--json`. */
 export function note(output: Output, json: boolean, text: string): void {
-  if (!json) output.stderr.write(`haricot: ${text}\n`);
+  if (!json) output.stderr.write(`haricot: ${escapeText(text)}\n`);
 }

@@ -1,20 +1,28 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import { onQueue } from './engine.js';
+import { onQueue, statsOf } from './engine.js';
 import type { GlobalOptions } from './global-options.js';
 import { parseDuration } from './options.js';
 import { type Output, print } from './output.js';
-import { spoken } from './text.js';
+import { formatDate, formatDuration } from './text.js';
 
 export function definePause(command: Command, output: Output): void {
   command
-    .description('Delivers nothing from a queue for so long. Messages can still be published, and what runs goes on.')
+    .description(
+      'Pauses delivery from a queue for the given duration. Messages can still be published, and running slots go on.',
+    )
     .argument('<queue>', 'the queue')
     .argument('<for>', 'how long: 30s, 5m, 2h', parsePause)
     .addHelpText('after', '\nExample:\n  haricot pause mail 10m')
     .action(async (name: string, ms: number) => {
       const { json = false, ...global } = command.optsWithGlobals<GlobalOptions>();
-      await onQueue(global, name, (queue) => queue.pause(ms));
-      print(output, json, `"${name}" is paused for ${spoken(ms)}`, { queue: name, pausedMs: ms });
+      const pausedUntil = await onQueue(global, name, async (queue) => {
+        // An engine would make the queue, and forget it and its pause soon after.
+        await statsOf(queue);
+        await queue.pause(ms);
+        return (await queue.stats())?.pausedUntil ?? new Date(Date.now() + ms);
+      });
+      const text = `"${name}" is paused for ${formatDuration(ms)}, until ${formatDate(pausedUntil)}`;
+      print(output, json, text, { queue: name, pausedMs: ms, pausedUntil });
     });
 }
 

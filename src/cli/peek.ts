@@ -4,20 +4,22 @@ import type { Driver, PeekState, StoredMessage } from '../queue/driver.js';
 import { InvalidOptionError } from '../queue/errors.js';
 import type { Message } from '../queue/message.js';
 import type { Queue } from '../queue/queue.js';
+import { escapeText, preview, truncate } from '../shared/text.js';
+import { countIn, refuseMoreArguments } from './arguments.js';
 import { painter } from './colour.js';
-import { onQueue } from './engine.js';
+import { onQueue, statsOf } from './engine.js';
 import type { GlobalOptions } from './global-options.js';
 import { parseCount } from './options.js';
-import { type Output, print } from './output.js';
+import { note, type Output, print } from './output.js';
 import { type Column, table } from './table.js';
-import { printable, shorten, spoken } from './text.js';
+import { formatDate, formatDuration, oneLine } from './text.js';
 
 const STATES: readonly PeekState[] = ['ready', 'delayed', 'buried'];
 const DEFAULT_LIMIT = 10;
 /** Of data, where nothing tells how wide the terminal is. */
 const DATA_WIDTH = 60;
 const TYPE_WIDTH = 40;
-/** Nobody has a wider terminal: of longer data the rest need not be made printable. */
+/** No terminal is wider: of longer data the rest is not looked at. */
 const ENOUGH = 2000;
 
 interface PeekCommandOptions extends GlobalOptions {
@@ -41,16 +43,24 @@ export function definePeek(command: Command, output: Output): void {
       `how many at most (default: ${DEFAULT_LIMIT}, or 1 where the engine shows only the first, as beanstalkd does)`,
       parseCount,
     )
+    .allowExcessArguments()
     .addHelpText('after', '\nExample:\n  haricot peek mail --state buried --limit 5')
     .action(async (name: string) => {
+      refuseMoreArguments(command, (extra) => {
+        const usage = `haricot peek <queue> --limit ${countIn(extra)}`;
+        return `peek takes no count as an argument, got ${preview(extra)}: ${usage}`;
+      });
       const { json = false, state, limit, ...global } = command.optsWithGlobals<PeekCommandOptions>();
-      const found = await onQueue(global, name, async (queue) => {
+      const { found, pausedUntil } = await onQueue(global, name, async (queue) => {
+        // Before anything else: for beanstalkd, a queue that one looks into is there.
+        const { pausedUntil } = await statsOf(queue);
         const stored = await queue.peek(state, limitOn(queue.driver, limit));
-        return stored.map((one) => ({ stored: one, message: read(queue, one) }));
+        return { pausedUntil, found: stored.map((one) => ({ stored: one, message: read(queue, one) })) };
       });
       if (json) for (const peeked of found) print(output, true, '', recordOf(name, peeked));
       else if (found.length === 0) print(output, false, `no ${state} messages in "${name}"`, {});
       else show(output, found);
+      if (pausedUntil !== null) note(output, json, `"${name}" is paused until ${formatDate(pausedUntil)}`);
     });
 }
 
@@ -74,31 +84,47 @@ function show({ stdout }: Output, found: readonly Peeked[]): void {
   const width = stdout.isTTY ? (stdout.columns ?? DATA_WIDTH) : undefined;
   const columns: readonly Column<Peeked>[] = [
     { title: 'ID', cell: ({ stored }) => stored.id },
-    { title: 'TYPE', cell: ({ message }) => shorten(printable(message?.type ?? '(unreadable)'), TYPE_WIDTH) },
+    { title: 'TYPE', cell: ({ message }) => oneLine(message?.type ?? '(unreadable)', TYPE_WIDTH) },
     { title: 'AGE', cell: ({ message }) => ageOf(message), right: true },
-    { title: 'DATA', cell: (peeked) => shorten(dataOf(peeked), width ?? DATA_WIDTH) },
+    { title: 'DATA', cell: (peeked) => truncate(dataOf(peeked), width ?? DATA_WIDTH) },
   ];
   const paint = painter(stdout);
   const [titles = '', ...lines] = table(columns, found, paint);
   stdout.write(`${titles}\n`);
   found.forEach(({ stored: { failure } }, index) => {
     const line = lines[index] ?? '';
-    stdout.write(`${width === undefined ? line : shorten(line, width)}\n`);
-    if (failure !== undefined) stdout.write(`${paint('red', `  buried: ${printable(failure.message)}`)}\n`);
+    stdout.write(`${width === undefined ? line : truncate(line, width)}\n`);
+    if (failure !== undefined) stdout.write(`${paint('red', `  buried: ${oneLine(failure.message, ENOUGH)}`)}\n`);
   });
 }
 
 /** Since it was published, where it tells when that was. */
 function ageOf(message: Message | undefined): string {
   const time = message?.time.getTime() ?? 0;
-  return time === 0 ? '-' : spoken(Math.max(0, Date.now() - time));
+  return time === 0 ? '-' : formatDuration(Math.max(0, Date.now() - time));
 }
 
 function dataOf({ stored: { body }, message }: Peeked): string {
-  if (message === undefined) return isUtf8(body) ? printable(body.toString('utf8', 0, ENOUGH)) : bytes(body);
-  return message.data instanceof Uint8Array
-    ? bytes(message.data)
-    : printable(JSON.stringify(message.data)?.slice(0, ENOUGH) ?? '');
+  if (message === undefined) return isUtf8(body) ? oneLine(body.toString('utf8', 0, ENOUGH), ENOUGH) : bytes(body);
+  if (message.data instanceof Uint8Array) return bytes(message.data);
+  const written = jsonOf(message.data);
+  return written === undefined ? TOO_DEEP : escapeText(truncate(written, ENOUGH));
+}
+
+const TOO_DEEP = '(nested too deeply to be shown)';
+
+/** The data as JSON, where it can be written. Data of much nesting can be read but not written: that overflows the stack. */
+function jsonOf(data: unknown): string | undefined {
+  try {
+    return JSON.stringify(data) ?? '';
+  } catch {
+    return undefined;
+  }
+}
+
+function dataRecord(data: unknown): object {
+  if (data instanceof Uint8Array) return {};
+  return jsonOf(data) === undefined ? { dataError: TOO_DEEP } : { data };
 }
 
 function bytes({ length }: Uint8Array): string {
@@ -118,7 +144,7 @@ function recordOf(queue: string, { stored: { id, state, body, failure }, message
       source: message.source,
       headers: message.headers,
       ...(message.time.getTime() !== 0 && { time: message.time }),
-      ...(!(message.data instanceof Uint8Array) && { data: message.data }),
+      ...dataRecord(message.data),
     }),
     ...(isUtf8(body) ? { body: body.toString() } : { bodyBase64: body.toString('base64') }),
   };

@@ -6,6 +6,7 @@ import { EXIT, errorLine, exitCodeOf, UsageError } from './errors.js';
 import { DEFAULT_URL } from './global-options.js';
 import { ABOUT, MORE } from './help.js';
 import type { Output, Sink } from './output.js';
+import { reword } from './wording.js';
 
 /** Lines of help are not longer, however wide the terminal is. */
 const HELP_WIDTH = 100;
@@ -15,15 +16,24 @@ export async function run(args: readonly string[], output: Output): Promise<numb
   // Not from the parsed options: the error may be one of parsing them.
   const json = args.includes('--json');
   const program = programFor(output, json);
+  let called: Command | undefined;
+  program.hook('preAction', (_, command) => {
+    called = command;
+  });
+  const fail = (error: unknown): number => {
+    const inWords = (message: string): string => reword(message, called, urlsIn(args));
+    output.stderr.write(`${errorLine(error, json, inWords)}\n`);
+    return exitCodeOf(error);
+  };
   try {
     await program.parseAsync(asOption(args), { from: 'user' });
     return EXIT.ok;
   } catch (error) {
-    if (!(error instanceof CommanderError)) return fail(error, output, json);
+    if (!(error instanceof CommanderError)) return fail(error);
     if (error.exitCode === 0) return EXIT.ok;
     // Told nothing at all, it has shown its help.
     if (error.code === 'commander.help' && !json) return EXIT.wrongUsage;
-    return fail(usageError(error, args), output, json);
+    return fail(usageError(error, args));
   }
 }
 
@@ -35,9 +45,10 @@ function asOption(args: readonly string[]): readonly string[] {
   return COMMANDS.some((entry) => entry.name === name) ? [name, '--help'] : [name];
 }
 
-function fail(error: unknown, { stderr }: Output, json: boolean): number {
-  stderr.write(`${errorLine(error, json)}\n`);
-  return exitCodeOf(error);
+/** The engine's URL, which may have a password in it, however it was given. */
+function urlsIn(args: readonly string[]): string[] {
+  const given = args.filter((arg, index) => args[index - 1] === '--url' || arg.startsWith('--url='));
+  return [...given.map((arg) => arg.replace(/^--url=/, '')), process.env['HARICOT_URL'] ?? ''].filter(Boolean);
 }
 
 function usageError({ code, message }: CommanderError, args: readonly string[]): UsageError {

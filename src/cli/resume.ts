@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
-import { onQueue } from './engine.js';
+import { onQueue, statsOf } from './engine.js';
 import type { GlobalOptions } from './global-options.js';
 import { type Output, print } from './output.js';
+import { formatDate } from './text.js';
 
 export function defineResume(command: Command, output: Output): void {
   command
@@ -10,7 +11,15 @@ export function defineResume(command: Command, output: Output): void {
     .addHelpText('after', '\nExample:\n  haricot resume mail')
     .action(async (name: string) => {
       const { json = false, ...global } = command.optsWithGlobals<GlobalOptions>();
-      await onQueue(global, name, (queue) => queue.resume());
-      print(output, json, `"${name}" is not paused`, { queue: name, pausedMs: 0 });
+      const wasPausedUntil = await onQueue(global, name, async (queue) => {
+        const { pausedUntil } = await statsOf(queue);
+        if (pausedUntil !== null) await queue.resume();
+        return pausedUntil;
+      });
+      const text =
+        wasPausedUntil === null
+          ? `"${name}" was not paused`
+          : `"${name}" is resumed; it was paused until ${formatDate(wasPausedUntil)}`;
+      print(output, json, text, { queue: name, resumed: wasPausedUntil !== null, wasPausedUntil });
     });
 }

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
+import { maskUrl } from '../shared/text.js';
 import { onNewQueue } from './engine.js';
-import { type GlobalOptions, shownUrl, urlOf } from './global-options.js';
+import { type GlobalOptions, urlOf } from './global-options.js';
 import { type Output, print } from './output.js';
 
 export function defineSetup(command: Command, output: Output): void {
@@ -14,7 +15,7 @@ export function defineSetup(command: Command, output: Output): void {
     .action(async (name: string) => {
       const { json = false, ...global } = command.optsWithGlobals<GlobalOptions>();
       await onNewQueue({ json, ...global }, output, name, (queue) => queue.setUp());
-      const url = shownUrl(urlOf(global));
+      const url = maskUrl(urlOf(global));
       print(output, json, `"${name}" is set up on ${url}`, { queue: name, url });
     });
 }

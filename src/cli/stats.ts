@@ -4,7 +4,7 @@ import { onEngine, onQueue, statsOf } from './engine.js';
 import type { GlobalOptions } from './global-options.js';
 import { type Output, print } from './output.js';
 import { type Column, printTable } from './table.js';
-import { counted } from './text.js';
+import { formatDate, pluralize } from './text.js';
 
 export interface NamedStats extends QueueStats {
   readonly queue: string;
@@ -22,7 +22,7 @@ export function defineStats(command: Command, output: Output): void {
   command
     .description(
       'Counts the messages of one queue, or of all: ready for a worker, delayed until later, reserved by a worker ' +
-        'now, and buried because nobody could handle them.',
+        'now, and buried because nobody could handle them. Tells until when a queue is paused.',
     )
     .argument('[queue]', 'the queue; without it, all of them')
     .addHelpText('after', '\nExample:\n  haricot stats mail')
@@ -32,9 +32,10 @@ export function defineStats(command: Command, output: Output): void {
         name === undefined
           ? await onEngine(global, statsOfAll)
           : [{ queue: name, ...(await onQueue(global, name, statsOf)) }];
-      if (json || rows.length === 1) printTable(output, json, COLUMNS, rows);
+      const columns = [...COLUMNS, ...pauseColumn(rows)];
+      if (json || rows.length === 1) printTable(output, json, columns, rows);
       else if (rows.length === 0) print(output, false, 'no queues', {});
-      else printTable(output, false, COLUMNS, [...rows, total(rows)]);
+      else printTable(output, false, columns, [...rows, total(rows)]);
     });
 }
 
@@ -49,6 +50,14 @@ export async function statsOfAll(driver: Driver): Promise<NamedStats[]> {
   });
 }
 
+type Pausable = Pick<QueueStats, 'pausedUntil'>;
+
+/** Until when queues are paused: a column only where one is. */
+export function pauseColumn(rows: readonly Pausable[]): readonly Column<Pausable>[] {
+  if (rows.every(({ pausedUntil }) => pausedUntil === null)) return [];
+  return [{ title: 'PAUSED UNTIL', cell: ({ pausedUntil }) => (pausedUntil === null ? '' : formatDate(pausedUntil)) }];
+}
+
 export function sum({ ready, delayed, reserved, buried }: MessageCounts): number {
   return ready + delayed + reserved + buried;
 }
@@ -57,7 +66,7 @@ function total(rows: readonly NamedStats[]): NamedStats {
   const count = (state: keyof MessageCounts): number => rows.reduce((sum, row) => sum + row[state], 0);
   return {
     // With its space, no queue's name.
-    queue: counted(rows.length, 'queue'),
+    queue: pluralize(rows.length, 'queue'),
     ready: count('ready'),
     delayed: count('delayed'),
     reserved: count('reserved'),

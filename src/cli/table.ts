@@ -1,3 +1,4 @@
+import { escapeText, toJsonLine } from '../shared/text.js';
 import { type Paint, painter } from './colour.js';
 import type { Output } from './output.js';
 
@@ -8,10 +9,10 @@ export interface Column<Row> {
   readonly right?: boolean;
 }
 
-/** Lines of cells below their titles. */
+/** Lines of cells below their titles; what does not show in a cell is escaped. */
 export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[], paint: Paint): string[] {
   const titles = columns.map(({ title }) => title);
-  const cells = rows.map((row) => columns.map(({ cell }) => cell(row)));
+  const cells = rows.map((row) => columns.map(({ cell }) => escapeText(cell(row))));
   const widths = columns.map((_, index) => Math.max(...[titles, ...cells].map((line) => line[index]?.length ?? 0)));
   const aligned = (line: readonly string[]): string =>
     line
@@ -30,6 +31,6 @@ export function printTable<Row extends object>(
   columns: readonly Column<Row>[],
   rows: readonly Row[],
 ): void {
-  const lines = json ? rows.map((row) => JSON.stringify(row)) : table(columns, rows, painter(stdout));
+  const lines = json ? rows.map(toJsonLine) : table(columns, rows, painter(stdout));
   for (const line of lines) stdout.write(`${line}\n`);
 }

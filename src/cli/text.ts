@@ -1,32 +1,39 @@
-// Text of others, such as data and error messages, as it may appear on a terminal.
+// How the command line says things.
+import { toFailure } from '../queue/failure.js';
+import { escapeText, maskUrl, truncate } from '../shared/text.js';
 
-/** What moves the cursor, colours, or hides text: C0 and C1 control characters, and those that turn its direction. */
-const UNPRINTABLE = /[\p{Cc}\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
+/** Longest message of an error that a line shows, and longest text in general. */
+const MAX_LENGTH = 1000;
 
-/** On one line, with what could play tricks on the terminal made visible. */
-export function printable(text: string): string {
-  return text
-    .replace(/\s*[\r\n]+\s*/g, ' ')
-    .replace(UNPRINTABLE, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+/** A string from elsewhere on one line: cut, and with what does not show escaped. Takes time linear in the length. */
+export function oneLine(text: string, length: number = MAX_LENGTH): string {
+  // Cut before anything else is done with it, so that a long string costs no more than a short one.
+  const line = truncate(text, length).replace(/[ \t\r\n]+/g, (blanks) => (/[\r\n]/.test(blanks) ? ' ' : blanks));
+  return truncate(escapeText(line), length);
 }
 
-/** At most `length` characters, the last of which says that there was more. */
-export function shorten(text: string, length: number): string {
-  // A character has two code units at most: of a text of megabytes no more need be looked at.
-  const characters = [...text.slice(0, 2 * length + 1)];
-  return characters.length <= length ? text : `${characters.slice(0, Math.max(0, length - 1)).join('')}…`;
-}
-
-/** What went wrong, with its causes, on one line. */
+/** What went wrong, with its causes, on one line, and without the credentials of a URL. Never throws. */
 export function describeError(error: unknown): string {
-  if (!(error instanceof Error)) return printable(String(error));
-  const message = printable(error.message);
-  const cause = error.cause === undefined ? '' : describeError(error.cause);
-  return cause && !message.includes(cause) ? `${message} (${cause})` : message;
+  const { message, name, causes } = toFailure(error, { reason: '', attempt: undefined });
+  const [first = '', ...others] = [{ message, name }, ...causes].map((one) => oneLine(one.message || one.name));
+  return maskUrls(withCauses(first, others));
+}
+
+/** Wherever a text has a URL with credentials in it. */
+function maskUrls(text: string): string {
+  return text.replace(/\/\/[^\s/@]*@/g, maskUrl);
+}
+
+/** Each cause in the parentheses of what it caused; none that was said already. */
+function withCauses(text: string, causes: readonly string[]): string {
+  const [next, ...others] = causes;
+  if (next === undefined) return text;
+  const why = withCauses(next, others);
+  return text.includes(why) ? text : `${text} (${why})`;
 }
 
 /** `1 message`, `2 messages`. */
-export function counted(count: number, noun: string): string {
+export function pluralize(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
@@ -37,8 +44,8 @@ const UNITS: readonly (readonly [unit: string, ms: number])[] = [
   ['s', 1000],
 ];
 
-/** A duration as one would say it: `2h 5m`, `12s`; less than a second is `0.3s`. */
-export function spoken(ms: number): string {
+/** A duration with its two largest units: `2h 5m`, `12s`; less than a second is `0.3s`. */
+export function formatDuration(ms: number): string {
   if (ms < 1000) return `${ms === 0 ? 0 : Math.max(0.1, Math.round(ms / 100) / 10)}s`;
   let rest = Math.round(ms / 1000) * 1000;
   const parts: string[] = [];
@@ -48,4 +55,18 @@ export function spoken(ms: number): string {
     if (amount > 0) parts.push(`${amount}${unit}`);
   }
   return parts.slice(0, 2).join(' ');
+}
+
+/** A time of day in UTC, such as `02:03:04Z`. */
+export function formatTime(time: Date): string {
+  return `${time.toISOString().slice(11, 19)}Z`;
+}
+
+/** A date and time in UTC, such as `2026-01-31 02:03:04Z`. */
+export function formatDate(time: Date): string {
+  // A pause may last longer than four digits can tell of a year.
+  return `${time
+    .toISOString()
+    .replace('T', ' ')
+    .replace(/\.\d+Z$/, '')}Z`;
 }

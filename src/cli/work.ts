@@ -1,16 +1,20 @@
 import { type Command, Option } from 'commander';
 import { checkQueueName } from '../queue/name.js';
 import { Queue } from '../queue/queue.js';
+import { onAbort } from '../shared/abort.js';
 import type { SignalDispatcher } from '../signals/dispatcher.js';
-import type { WorkerOptions } from '../worker/options.js';
+import { settingsOf, type WorkerOptions } from '../worker/options.js';
 import { Worker } from '../worker/worker.js';
 import { onNewEngine } from './engine.js';
+import { EXIT } from './errors.js';
 import type { GlobalOptions } from './global-options.js';
 import { connectSlots, loadSlots } from './load-slots.js';
 import { parseBackoff, parseBytes, parseCount, parseDuration, parseExitCode } from './options.js';
 import type { Output } from './output.js';
+import { PauseWatch } from './pause-watch.js';
 import { reportSignals } from './report.js';
 import { statusOf } from './status.js';
+import { StoppedError, StopSignals, unlessStopped } from './stop-signals.js';
 
 interface WorkCommandOptions extends GlobalOptions {
   readonly slots: string;
@@ -22,7 +26,8 @@ export function defineWork(command: Command, output: Output): void {
   command
     .description(
       'Takes messages from the queues and hands them to the slots that the module connects. ' +
-        'SIGTERM or SIGINT (Ctrl+C) lets running slots finish; a second one stops them at once and releases their messages.',
+        'SIGINT (Ctrl+C), SIGTERM, SIGHUP or SIGQUIT lets running slots finish; a second one, a second or more later, ' +
+        'stops them at once and releases their messages.',
     )
     .argument('<queue...>', 'one queue, or several')
     .requiredOption(
@@ -44,16 +49,22 @@ export function defineWork(command: Command, output: Output): void {
         ...workerOptions
       } = command.optsWithGlobals<WorkCommandOptions & WorkerOptions>();
       for (const name of names) checkQueueName(name);
-      const connect = await loadSlots(slots);
-      await onNewEngine({ json, ...(url !== undefined && { url }) }, output, async (driver) => {
-        const { signals, show } = statusOf(output, json);
-        const queues = names.map((name) => new Queue(driver, name));
-        reportSignals(signals, output, { json, verbose });
-        await connectSlots(connect, slots, signals);
-        const worker = new Worker(queues, signals, workerOptions);
-        const endStatus = show();
-        const reason = await runUntilStopped(worker, signals).finally(endStatus);
-        if (reason.endsWith('Limit') || reason === 'maxMessages') process.exitCode = limitExitCode;
+      const { graceMs } = settingsOf(workerOptions);
+      await untilStopped(async (stop) => {
+        const connect = await unlessStopped(stop.graceful, loadSlots(slots));
+        await onNewEngine({ json, ...(url !== undefined && { url }) }, output, async (driver) => {
+          const { signals, show, pauseLookMs } = statusOf(output, json);
+          const queues = names.map((name) => new Queue(driver, name));
+          const reportPause = reportSignals(signals, output, { json, verbose, graceMs });
+          await unlessStopped(stop.graceful, connectSlots(connect, slots, signals));
+          const worker = new Worker(queues, signals, workerOptions);
+          const watch = new PauseWatch(queues, reportPause);
+          const ends = [show(() => watch.pauses), watch.start(pauseLookMs)];
+          const reason = await run(worker, signals, stop).finally(() => {
+            for (const end of ends) end();
+          });
+          if (reason.endsWith('Limit') || reason === 'maxMessages') process.exitCode = limitExitCode;
+        });
       });
     });
 }
@@ -99,28 +110,40 @@ function addLimits(command: Command): void {
   command
     .option('--max-messages <n>', 'stop after so many messages', parseCount)
     .option('--time-limit <time>', 'stop after so long: 1h', parseDuration)
-    .option('--memory-limit <bytes>', 'stop when the process is larger: 256M', parseBytes)
+    .option('--memory-limit <size>', 'stop when the process is larger: 256MB', parseBytes)
     .option('--failure-limit <n>', 'stop after so many messages that were buried', parseCount)
     .option('--limit-exit-code <n>', 'exit code when a limit has stopped the worker', parseExitCode, 0);
 }
 
+/** Runs `action`, which a signal may end before its worker runs: then there is nothing to stop. */
+async function untilStopped(action: (stop: StopSignals) => Promise<void>): Promise<void> {
+  const stop = new StopSignals(() => process.exit(EXIT.failed));
+  try {
+    await action(stop);
+  } catch (error) {
+    if (!(error instanceof StoppedError)) throw error;
+  } finally {
+    stop.close();
+  }
+}
+
 /** @returns why the worker stopped */
-async function runUntilStopped(worker: Worker, signals: SignalDispatcher): Promise<string> {
+async function run(worker: Worker, signals: SignalDispatcher, { graceful, immediate }: StopSignals): Promise<string> {
+  // Between two steps of the preparation.
+  if (graceful.aborted) throw new StoppedError('stopped before the worker ran');
   let reason = '';
   signals.connect('workerStopping', (event) => {
     reason = event.reason;
   });
-  let asked = false;
-  const onSignal = (): void => {
-    // Where it fails, so does `run`.
-    worker.stop(asked ? { grace: 0 } : {}).catch(() => {});
-    asked = true;
-  };
-  process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
+  // Where stopping fails, so does `run`.
+  const removes = [
+    onAbort(graceful, () => void worker.stop().catch(() => {})),
+    onAbort(immediate, () => void worker.stop({ grace: 0 }).catch(() => {})),
+  ];
   try {
     await worker.run();
   } finally {
-    process.off('SIGTERM', onSignal).off('SIGINT', onSignal);
+    for (const remove of removes) remove();
   }
   return reason;
 }

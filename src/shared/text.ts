@@ -12,6 +12,20 @@ export function escapeText(text: string): string {
   return text.replace(UNPRINTABLE, escapeCharacter);
 }
 
+/**
+ * A record as JSON on one line, with the characters that do not show as JSON's own escapes: a terminal shows what is there,
+ * and a program reads the same value.
+ */
+export function toJsonLine(record: object): string {
+  return JSON.stringify(record).replace(UNPRINTABLE, escapeUnits);
+}
+
+/** JSON knows no `\\u{…}`: each code unit is escaped. */
+function escapeUnits(character: string): string {
+  const units = Array.from({ length: character.length }, (_, index) => character.charCodeAt(index));
+  return units.map((unit) => `\\u${unit.toString(16).padStart(4, '0')}`).join('');
+}
+
 function escapeCharacter(character: string): string {
   if (character === '\n') return '\\n';
   if (character === '\r') return '\\r';

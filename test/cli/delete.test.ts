@@ -22,6 +22,21 @@ describe('haricot delete', () => {
     harness().driver.delete = async () => false;
     const { code, message } = await rejection(harness().run('mail', '7'), CommandFailedError);
     expect([code, message]).to.deep.equal(['NOT_FOUND', 'no message 7 in "mail", or a worker holds it now']);
-    expect([harness().output.out, harness().calls]).to.deep.equal(['', [['close']]]);
+    expect([harness().output.out, harness().calls]).to.deep.equal(['', [['stats', 'mail'], ['close']]]);
+  });
+
+  it('removes several messages, and fails with those that are not there', async () => {
+    const { driver, output } = harness();
+    driver.delete = async (_, id) => id === '8';
+    const { message } = await rejection(harness().run('mail', '7', '8', '9'), CommandFailedError);
+    expect(message).to.equal('no message 7, 9 in "mail", or a worker holds it now');
+    expect(output.out).to.equal('message 8 is deleted\n');
+  });
+
+  it('fails where there is no such queue', async () => {
+    const { driver } = harness();
+    driver.delete = async () => false;
+    driver.stats = async () => null;
+    expect((await rejection(harness().run('nosuch', '7'), CommandFailedError)).code).to.equal('NO_QUEUE');
   });
 });

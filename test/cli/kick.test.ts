@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { CommanderError } from 'commander';
+import { CommandFailedError, UsageError } from '../../src/cli/errors.js';
 import { defineKick } from '../../src/cli/kick.js';
 import { useFakeClock } from '../support/clock.js';
 import { rejection } from '../support/failures.js';
@@ -34,26 +35,35 @@ describe('haricot kick', () => {
   it('kicks as many as are asked for, or as there are', async () => {
     const { output } = harness();
     fill(harness(), { buried: 5, delayed: 0 });
-    await harness().run('mail', '3');
-    await harness().run('mail', '3');
+    await harness().run('mail', '--limit', '3');
+    await harness().run('mail', '--limit', '3');
     expect(output.lines).to.deep.equal(['3 buried messages are ready now', '2 buried messages are ready now']);
   });
 
   it('kicks all of many in chunks, and leaves the delayed ones alone', async () => {
     fill(harness(), { buried: 2500, delayed: 9000 });
-    await harness().run('mail', 'all');
+    await harness().run('mail', '--all');
     expect(kicks(harness())).to.deep.equal([1000, 1000, 500]);
     expect(harness().output.out).to.equal('2500 buried messages are ready now\n');
   });
 
-  it('goes on to delayed messages only when nothing was buried at first', async () => {
+  it('leaves delayed messages alone where somebody else kicks the buried ones meanwhile', async () => {
     const held = { buried: 1500, delayed: 50 };
-    // Somebody else kicks the rest between two chunks.
     fill(harness(), held, async () => {
       held.buried = 1000;
     });
-    await harness().run('mail', 'all');
+    await harness().run('mail', '--all');
     expect(kicks(harness())).to.deep.equal([1000]);
+    expect(held.delayed).to.equal(50);
+  });
+
+  it('asks for no more than are buried', async () => {
+    const held = { buried: 2500, delayed: 50 };
+    fill(harness(), held, async () => {
+      if (held.buried === 2500) held.buried = 1100;
+    });
+    await harness().run('mail', '--all');
+    expect(kicks(harness())).to.deep.equal([1000, 100]);
     expect(held.delayed).to.equal(50);
   });
 
@@ -62,7 +72,7 @@ describe('haricot kick', () => {
     fill(harness(), held, async () => {
       held.buried = 10;
     });
-    await harness().run('mail', 'all');
+    await harness().run('mail', '--all');
     expect(harness().output.out).to.equal('10 buried messages are ready now\n');
     expect(kicks(harness())).to.deep.equal([1000]);
   });
@@ -70,20 +80,47 @@ describe('haricot kick', () => {
   it('does not try for ever where the engine counts messages that it does not kick', async () => {
     fill(harness(), { buried: 5, delayed: 0 });
     harness().driver.kick = async () => 0;
-    await harness().run('mail', 'all');
+    await harness().run('mail', '--all');
     expect(harness().output.out).to.match(/^nothing to kick in "mail"/);
   });
 
-  it('makes delayed messages ready where none is buried, and says so', async () => {
-    fill(harness(), { buried: 0, delayed: 3 });
-    await harness().run('mail', '2');
-    expect(harness().output.out).to.equal('2 delayed messages are ready now; none was buried\n');
+  it('leaves delayed messages to their time where none is buried', async () => {
+    for (const args of [[], ['--limit', '2'], ['--all']]) {
+      fill(harness(), { buried: 0, delayed: 3 });
+      await harness().run('mail', ...args);
+      expect(kicks(harness()), args.join(' ')).to.deep.equal([]);
+    }
+  });
+
+  it('refuses a number or an id as an argument, and shows how to say it', async () => {
+    for (const [extra, usage] of [
+      ['8', '--limit 8, or --all'],
+      ['all', '--limit <n>, or --all'],
+    ] as const) {
+      const { code, message } = await rejection(harness().run('mail', extra), UsageError);
+      expect([code, message]).to.deep.equal([
+        'USAGE',
+        `kick takes no ids and no count as an argument, got "${extra}": haricot kick <queue> ${usage}`,
+      ]);
+    }
+    expect(harness().calls).to.deep.equal([]);
+  });
+
+  it('takes a limit or all of them, not both', async () => {
+    const { message } = await rejection(harness().run('mail', '--all', '--limit', '3'), CommanderError);
+    expect(message).to.contain("'--all' cannot be used with option '--limit <n>'");
+  });
+
+  it('fails where there is no such queue', async () => {
+    harness().driver.stats = async () => null;
+    const { code, message } = await rejection(harness().run('nosuch', '--all'), CommandFailedError);
+    expect([code, message]).to.deep.equal(['NO_QUEUE', 'there is no queue "nosuch"; the engine has mail']);
   });
 
   it('says that there is nothing to kick', async () => {
     fill(harness(), { buried: 0, delayed: 0 });
-    await harness().run('mail', 'all');
-    expect(harness().output.out).to.equal('nothing to kick in "mail": no message is buried or delayed\n');
+    await harness().run('mail', '--all');
+    expect(harness().output.out).to.equal('nothing to kick in "mail": no message is buried\n');
     expect(kicks(harness())).to.deep.equal([]);
   });
 
@@ -92,7 +129,7 @@ describe('haricot kick', () => {
     await harness().run('mail', '--json');
     await harness().run('mail', '--json');
     expect(harness().records).to.deep.equal([
-      { queue: 'mail', kicked: 1, state: 'buried' },
+      { queue: 'mail', kicked: 1 },
       { queue: 'mail', kicked: 0 },
     ]);
   });
@@ -101,14 +138,14 @@ describe('haricot kick', () => {
     const screen = terminal();
     const long = new CommandHarness((command) => defineKick(command, screen));
     fill(long, { buried: 2500, delayed: 0 }, async () => void clock.tick(300));
-    await long.run('mail', 'all');
+    await long.run('mail', '--all');
     expect(screen.err.split('\r\u001b[2K')).to.deep.equal(['', 'kicked 2000 of 2500', 'kicked 2500 of 2500', '']);
   });
 
   it('refuses what is no number', async () => {
     for (const limit of ['every', '-1', '1.5', '']) {
-      expect((await rejection(harness().run('mail', '--', limit), CommanderError)).message).to.contain(
-        'Allowed is a whole number that is not negative, or "all".',
+      expect((await rejection(harness().run('mail', `--limit=${limit}`), CommanderError)).message).to.contain(
+        'Allowed is a whole number that is not negative.',
       );
     }
   });

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { CommanderError } from 'commander';
+import { CommandFailedError, UsageError } from '../../src/cli/errors.js';
 import { definePeek } from '../../src/cli/peek.js';
 import type { StoredMessage } from '../../src/queue/driver.js';
 import { InvalidOptionError } from '../../src/queue/errors.js';
@@ -42,7 +43,7 @@ describe('haricot peek', () => {
       stored('12', { time: new Date(80_000), type: 'sms', data: 'hello' }),
     );
     await harness().run('mail');
-    expect(calls).to.deep.equal([['peek', 'mail', 'ready', 10], ['close']]);
+    expect(calls).to.deep.equal([['stats', 'mail'], ['peek', 'mail', 'ready', 10], ['close']]);
     expect(output.lines).to.deep.equal([
       'ID  TYPE          AGE  DATA',
       '7   mail.send  1m 30s  {"to":"a@b.example"}',
@@ -53,7 +54,7 @@ describe('haricot peek', () => {
   it('shows others, and fewer, when asked to', async () => {
     const { calls, output } = holding();
     await harness().run('mail', '--state', 'buried', '--limit', '2');
-    expect(calls[0]).to.deep.equal(['peek', 'mail', 'buried', 2]);
+    expect(calls[1]).to.deep.equal(['peek', 'mail', 'buried', 2]);
     expect(output.out).to.equal('no buried messages in "mail"\n');
   });
 
@@ -145,6 +146,70 @@ describe('haricot peek', () => {
       { queue: 'mail', state: 'ready', id: '8', body: 'text' },
       { queue: 'mail', state: 'ready', id: '9', bodyBase64: '/w==' },
     ]);
+  });
+
+  describe('where a message is nested too deeply', () => {
+    const deep = `${'['.repeat(200_000)}${']'.repeat(200_000)}`;
+    const event = Buffer.from(encoded({ data: 'DEEP' }))
+      .toString()
+      .replace('"DEEP"', deep);
+
+    it('says so, and shows the others as ever', async () => {
+      holding(stored('7', event), stored('8', { data: 5 }));
+      await harness().run('mail');
+      expect(harness().output.lines[1]).to.match(/^7 +mail\.send +- +\(nested too deeply to be shown\)$/);
+      expect(harness().output.lines[2]).to.match(/^8 .* 5$/);
+    });
+
+    it('says so with --json, and gives the body as it is', async () => {
+      holding(stored('7', event), stored('8', { data: 5 }));
+      await harness().run('mail', '--json');
+      const [first, second] = harness().records as Record<string, unknown>[];
+      expect(first).to.include({ id: '7', dataError: '(nested too deeply to be shown)', body: event });
+      expect(second).to.include({ id: '8', data: 5 });
+    });
+  });
+
+  it('takes no longer for a type of many blanks', async () => {
+    holding(stored('7', { type: `x${' '.repeat(60_000)}y` }), stored('8', ' '.repeat(100_000)));
+    const began = process.hrtime.bigint();
+    await harness().run('mail');
+    expect(Number(process.hrtime.bigint() - began) / 1e9).to.be.below(2);
+    expect(
+      harness()
+        .output.lines.map(({ length }) => length)
+        .every((length) => length < 200),
+    ).to.equal(true);
+  });
+
+  it('shows whatever a message has in it without its tricks', async () => {
+    const hidden = '\u007f\u0085\u009b\u00ad\u061c\u200b\u202e\ufeff\u{e0041}';
+    holding(
+      stored('7', { type: `t${hidden}`, data: hidden }, { state: 'buried', failure: { ...FAILURE, message: hidden } }),
+      stored('8', hidden),
+    );
+    await harness().run('mail', '--state', 'buried');
+    await harness().run('mail', '--state', 'buried', '--json');
+    expect(harness().output.out).to.match(/^[ -~\n…]+$/);
+    const record = JSON.parse(harness().output.lines.at(-2) ?? '') as Record<string, unknown>;
+    expect(record).to.include({ type: `t${hidden}`, data: hidden });
+    expect(record).to.have.nested.property('failure.message', hidden);
+  });
+
+  it('says until when the queue is paused, and fails where there is none', async () => {
+    const { driver, output } = holding();
+    const counts = { ready: 0, delayed: 0, reserved: 0, buried: 0 };
+    driver.stats = async () => ({ ...counts, pausedUntil: new Date('2026-01-01T00:01:30Z') });
+    await harness().run('mail');
+    expect(output.err).to.equal('haricot: "mail" is paused until 2026-01-01 00:01:30Z\n');
+    driver.stats = async () => null;
+    expect((await rejection(harness().run('nosuch'), CommandFailedError)).code).to.equal('NO_QUEUE');
+  });
+
+  it('refuses a number as an argument, and shows how to say it', async () => {
+    expect((await rejection(harness().run('mail', '8'), UsageError)).message).to.equal(
+      'peek takes no count as an argument, got "8": haricot peek <queue> --limit 8',
+    );
   });
 
   it('refuses a state there is not, and a limit that is none', async () => {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { COMMANDS } from '../../src/cli/commands.js';
 import { run } from '../../src/cli/program.js';
+import { registerDriver } from '../../src/drivers/open.js';
 import { FakeOutput } from '../support/fake-output.js';
 import { setVariable, terminal, useEnvironment } from './harness.js';
 
@@ -123,4 +124,54 @@ describe('The command line', () => {
     const { out } = await haricot(['work', '--help'], terminal(300));
     expect(Math.max(...out.split('\n').map(({ length }) => length))).to.be.at.most(100);
   });
+});
+
+describe('The password of a URL', () => {
+  const PASSWORD = 'hun%21ter2';
+  useEnvironment({ HARICOT_URL: undefined, FORCE_COLOR: undefined, NO_COLOR: undefined, TERM: 'xterm' });
+
+  before(() => {
+    registerDriver('secretive', async (url) => {
+      throw new Error(`cannot reach ${url}`, { cause: new Error(`wrong password ${decodeURIComponent(PASSWORD)}`) });
+    });
+  });
+
+  const ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
+    publish: ['mail', 't', '5'],
+    work: ['mail', '--slots', 'integration/fixtures/slots.ts'],
+    delete: ['mail', '1'],
+    flush: ['mail', '--force'],
+    pause: ['mail', '5s'],
+    stats: [],
+    queues: [],
+    demo: [],
+  };
+
+  for (const { name } of COMMANDS) {
+    it(`is in no line of ${name}`, async () => {
+      for (const scheme of [
+        'secretive',
+        'beanstalkd',
+        'beanstalkds',
+        'beanstalkd+unix',
+        'nosuch',
+        'sqlite',
+        'memory',
+      ]) {
+        const url = `${scheme}://me:${PASSWORD}@127.0.0.1:70000/a?prefix=p-&password=${PASSWORD}`;
+        for (const args of [['--url', url], [`--url=${url}`], ['--json', '--url', url], ['--url', url, '--fast']]) {
+          const { code, out, err } = await haricot([name, ...(ARGUMENTS[name] ?? ['mail']), ...args]);
+          expect(code, `${scheme}: ${out}`).to.be.above(0);
+          expect(out + err).not.to.match(/hun(?:%21|!)ter2/);
+        }
+        // The demo takes no engine from there.
+        if (name === 'demo') continue;
+        setVariable('HARICOT_URL', url);
+        const { code, out, err } = await haricot([name, ...(ARGUMENTS[name] ?? ['mail'])]);
+        setVariable('HARICOT_URL', undefined);
+        expect(code).to.be.above(0);
+        expect(out + err).not.to.match(/hun(?:%21|!)ter2/);
+      }
+    });
+  }
 });

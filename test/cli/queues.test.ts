@@ -19,7 +19,22 @@ describe('haricot queues', () => {
 
   it('is a record a line with --json', async () => {
     await harness().run('--json');
-    expect(harness().records).to.deep.equal([{ queue: 'mail', messages: 10 }]);
+    expect(harness().records).to.deep.equal([{ queue: 'mail', messages: 10, pausedUntil: null }]);
+  });
+
+  it('says until when a queue is paused', async () => {
+    const { driver, output } = harness();
+    const pausedUntil = new Date('2026-01-01T00:01:30Z');
+    driver.stats = async () => ({ ready: 1, delayed: 0, reserved: 0, buried: 0, pausedUntil });
+    await harness().run();
+    expect(output.lines).to.deep.equal(['QUEUE  MESSAGES  PAUSED UNTIL', 'mail          1  2026-01-01 00:01:30Z']);
+  });
+
+  it('shows what a name of the engine may not do to the terminal', async () => {
+    const { driver, output } = harness();
+    driver.queues = async () => ['a\u001b[2J\u200b'];
+    await harness().run();
+    expect(output.lines[1]).to.match(/^a\\u001b\[2J\\u200b +10$/);
   });
 
   it('says that there are none, or nothing with --json', async () => {

@@ -53,36 +53,98 @@ describe('The report of a worker', () => {
   });
 
   it('is a line for each thing that happened', () => {
-    reportSignals(signals, output, { json: false, verbose: false });
+    reportSignals(signals, output, { json: false, verbose: false, graceMs: 10_000 });
     emitAll(signals);
     expect(output.lines).to.deep.equal([
-      '02:03:04 working on mail, sms, 5 at once',
-      '02:03:04 mail 7 mail.send attempt 2 failed: no route; next try after 1.5 s',
-      '02:03:04 mail 7 mail.send attempt 2 failed: stopped; next try at once',
-      '02:03:04 mail 7 mail.send attempt 2 BURIED (attempts): no',
-      '02:03:04 mail 7 (unreadable) attempt 2 BURIED (undecodable): not JSON',
-      '02:03:04 mail 7 mail.send attempt 2 lost its lease; it will be delivered again',
-      '02:03:04 error: lost (reset)',
-      '02:03:04 stopping (maxMessages): running slots may finish',
-      '02:03:04 stopped: 3 finished, 1 buried',
+      '02:03:04Z working on mail, sms, 5 at once',
+      '02:03:04Z mail 7 mail.send attempt 2 failed: no route; next try after 1.5 s',
+      '02:03:04Z mail 7 mail.send attempt 2 failed: stopped; next try at once',
+      '02:03:04Z mail 7 mail.send attempt 2 BURIED (attempts): no',
+      '02:03:04Z mail 7 (unreadable) attempt 2 BURIED (undecodable): not JSON',
+      '02:03:04Z mail 7 mail.send attempt 2 lost its lease; it will be delivered again',
+      '02:03:04Z error: lost (reset)',
+      '02:03:04Z stopping (maxMessages): running slots have 10s to finish',
+      '02:03:04Z stopped: 3 finished, 1 buried',
     ]);
     expect(output.err).to.equal('');
   });
 
   it('has a line for each message that is finished too, if that is wanted', () => {
-    reportSignals(signals, output, { json: false, verbose: true });
+    reportSignals(signals, output, { json: false, verbose: true, graceMs: 10_000 });
     signals.emit('messageFinished', { ...ABOUT, durationMs: 12.345 });
-    expect(output.lines).to.deep.equal(['02:03:04 mail 7 mail.send attempt 2 finished in 12.3 ms']);
+    expect(output.lines).to.deep.equal(['02:03:04Z mail 7 mail.send attempt 2 finished in 12.3 ms']);
+  });
+
+  it('tells of an engine that is gone and comes back, without a line for each try', () => {
+    reportSignals(signals, output, { json: false, verbose: false, graceMs: 10_000 });
+    for (let n = 0; n < 30; n++) signals.emit('workerError', { error: new Error('lost') });
+    signals.emit('workerRecovered', { queues: ['mail'], downMs: 83_000 });
+    signals.emit('workerError', { error: new Error('lost') });
+    signals.emit('workerStopped', { queues: ['mail'], finished: 0, failed: 0 });
+    expect(output.lines).to.deep.equal([
+      '02:03:04Z error: lost',
+      '02:03:04Z error: lost (29 more times)',
+      '02:03:04Z the engine answers again, after 1m 23s',
+      '02:03:04Z error: lost',
+      '02:03:04Z stopped: 0 finished, 0 buried',
+    ]);
+  });
+
+  it('tells with --json how often an error came again', () => {
+    reportSignals(signals, output, { json: true, verbose: false, graceMs: 10_000 });
+    for (let n = 0; n < 3; n++) signals.emit('workerError', { error: new Error('lost') });
+    signals.emit('workerRecovered', { queues: ['mail'], downMs: 1000 });
+    const time = '1970-01-01T02:03:04.005Z';
+    expect(output.lines.map((line) => JSON.parse(line) as unknown)).to.deep.equal([
+      { time, signal: 'workerError', error: 'lost' },
+      { time, signal: 'workerError', error: 'lost', repeats: 2 },
+      { time, signal: 'workerRecovered', queues: ['mail'], downMs: 1000 },
+    ]);
+  });
+
+  it('says how long slots may go on when a signal stops it, and what a second one does', () => {
+    reportSignals(signals, output, { json: false, verbose: false, graceMs: 30_000 });
+    signals.emit('workerStopping', { queues: ['mail'], reason: 'stop' });
+    expect(output.lines).to.deep.equal([
+      '02:03:04Z stopping (stop): running slots have 30s to finish; a second Ctrl+C stops them at once',
+    ]);
+  });
+
+  it('tells of pauses', () => {
+    const until = new Date('2026-01-01T00:01:30Z');
+    const reportPause = reportSignals(signals, output, { json: false, verbose: false, graceMs: 0 });
+    const recordPause = reportSignals(signals, output, { json: true, verbose: false, graceMs: 0 });
+    for (const tell of [reportPause, recordPause]) {
+      tell('mail', until);
+      tell('mail', null);
+    }
+    const time = '1970-01-01T02:03:04.005Z';
+    expect(output.lines).to.deep.equal([
+      '02:03:04Z mail is paused until 2026-01-01 00:01:30Z',
+      '02:03:04Z mail is not paused any more',
+      JSON.stringify({ time, paused: { queue: 'mail', until } }),
+      JSON.stringify({ time, paused: { queue: 'mail', until: null } }),
+    ]);
+  });
+
+  it('cuts a type that is longer than a line, in no time', () => {
+    reportSignals(signals, output, { json: false, verbose: true, graceMs: 0 });
+    reportSignals(signals, output, { json: true, verbose: true, graceMs: 0 });
+    const message = { ...MESSAGE, type: `x${' '.repeat(60_000)}y` };
+    const began = process.hrtime.bigint();
+    signals.emit('messageFinished', { ...ABOUT, message, durationMs: 1 });
+    expect(Number(process.hrtime.bigint() - began) / 1e9).to.be.below(1);
+    expect(output.out.length).to.be.below(1500);
   });
 
   it('does not count attempts where the worker does not track them', () => {
-    reportSignals(signals, output, { json: false, verbose: true });
+    reportSignals(signals, output, { json: false, verbose: true, graceMs: 10_000 });
     signals.emit('messageFinished', { ...ABOUT, attempt: undefined, durationMs: 1 });
-    expect(output.lines).to.deep.equal(['02:03:04 mail 7 mail.send finished in 1.0 ms']);
+    expect(output.lines).to.deep.equal(['02:03:04Z mail 7 mail.send finished in 1.0 ms']);
   });
 
   it('is a JSON object a line, if that is wanted', () => {
-    reportSignals(signals, output, { json: true, verbose: true });
+    reportSignals(signals, output, { json: true, verbose: true, graceMs: 10_000 });
     emitAll(signals);
     const time = '1970-01-01T02:03:04.005Z';
     const about = { queue: 'mail', jobId: '7', attempt: 2 };
@@ -103,9 +165,9 @@ describe('The report of a worker', () => {
 
   it('has colours on a terminal: what went wrong stands out', () => {
     const screen = terminal();
-    reportSignals(signals, screen, { json: false, verbose: true });
+    reportSignals(signals, screen, { json: false, verbose: true, graceMs: 10_000 });
     emitAll(signals);
-    const dim = '\u001b[2m02:03:04\u001b[22m';
+    const dim = '\u001b[2m02:03:04Z\u001b[22m';
     const about = 'mail 7 mail.send attempt 2';
     expect(screen.lines.slice(0, 4)).to.deep.equal([
       `${dim} working on mail, sms, 5 at once`,
@@ -119,25 +181,25 @@ describe('The report of a worker', () => {
 
   it('has no colours with --json, nor where NO_COLOR forbids them', () => {
     const screen = terminal();
-    reportSignals(signals, screen, { json: true, verbose: true });
+    reportSignals(signals, screen, { json: true, verbose: true, graceMs: 10_000 });
     setVariable('NO_COLOR', '1');
-    reportSignals(signals, screen, { json: false, verbose: true });
+    reportSignals(signals, screen, { json: false, verbose: true, graceMs: 10_000 });
     emitAll(signals);
     expect(screen.lines).to.have.length(20);
     expect(screen.out).not.to.contain('\u001b');
   });
 
   it('lets nothing of a message play tricks on the terminal', () => {
-    reportSignals(signals, output, { json: false, verbose: false });
+    reportSignals(signals, output, { json: false, verbose: false, graceMs: 10_000 });
     const message = { ...MESSAGE, type: 'a\u001b[2Jb' };
     signals.emit('messageReleased', { ...ABOUT, message, delayMs: 0, error: new Error('c\u001b[2Jd') });
     expect(output.lines).to.deep.equal([
-      '02:03:04 mail 7 a\\u001b[2Jb attempt 2 failed: c\\u001b[2Jd; next try at once',
+      '02:03:04Z mail 7 a\\u001b[2Jb attempt 2 failed: c\\u001b[2Jd; next try at once',
     ]);
   });
 
   it('never has the data, the headers or the body of a message in it', () => {
-    for (const json of [false, true]) reportSignals(signals, output, { json, verbose: true });
+    for (const json of [false, true]) reportSignals(signals, output, { json, verbose: true, graceMs: 10_000 });
     emitAll(signals);
     expect(output.lines).to.have.length(20);
     expect(output.out).not.to.contain('hunter2');
@@ -149,7 +211,8 @@ describe('The report of a worker that works', () => {
 
   it('has no data in it either, whatever is wrong with the messages', async () => {
     const output = new FakeOutput();
-    for (const json of [false, true]) reportSignals(harness().signals, output, { json, verbose: true });
+    for (const json of [false, true])
+      reportSignals(harness().signals, output, { json, verbose: true, graceMs: 10_000 });
     const Strict = defineMessage('strict', z.object({ to: z.email() }));
     harness().signals.connect(Strict, () => {});
     harness().signals.connect(defineMessage('fine'), () => {});

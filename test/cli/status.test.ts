@@ -35,7 +35,7 @@ describe('The status of a worker', () => {
   it('is a line on the terminal that tells every second how far it is', async () => {
     const output = terminal();
     const { signals, show } = statusOf(output, false);
-    const end = show();
+    const end = show(() => []);
     finish(signals, 12);
     fail(signals);
     clock.tick(1000);
@@ -47,10 +47,23 @@ describe('The status of a worker', () => {
     expect([output.out, shown(output), clock.countTimers()]).to.deep.equal(['', '', 0]);
   });
 
+  it('says which queues are paused', () => {
+    const output = terminal();
+    const until = new Date('2026-01-01T00:01:30Z');
+    const pauses = [{ queue: 'mail', until }];
+    const end = statusOf(output, false).show(() => pauses);
+    clock.tick(1000);
+    expect(shown(output)).to.match(/^mail is paused until 2026-01-01 00:01:30Z; 0 finished/);
+    pauses.push({ queue: 'sms', until });
+    clock.tick(1000);
+    expect(shown(output)).to.match(/^2 queues are paused; 0 finished/);
+    end();
+  });
+
   it('counts messages that are with their slots', async () => {
     const output = terminal();
     const { signals, show } = statusOf(output, false);
-    const end = show();
+    const end = show(() => []);
     const answers: (() => void)[] = [];
     signals.connect('messageReceived', ({ data }) => {
       if (data === 'fails') throw new Error('no');
@@ -79,7 +92,7 @@ describe('The status of a worker', () => {
   it('stays below what slots print, only where that goes to the same terminal', () => {
     const output = terminal();
     Object.assign(output.stdout, { isTTY: false });
-    const end = statusOf(output, false).show();
+    const end = statusOf(output, false).show(() => []);
     clock.tick(1000);
     const before = output.err;
     output.stdout.write('to a file\n');
@@ -90,7 +103,7 @@ describe('The status of a worker', () => {
   it('is a line for each minute in which something has happened, where there is no terminal', () => {
     const output = new FakeOutput();
     const { signals, show } = statusOf(output, false);
-    const end = show();
+    const end = show(() => []);
     finish(signals, 12);
     fail(signals);
     clock.tick(59_999);
@@ -100,8 +113,8 @@ describe('The status of a worker', () => {
     finish(signals, 1);
     clock.tick(60_000);
     expect(output.lines).to.deep.equal([
-      '00:01:00 in the last minute: 12 finished, 2 retried, 1 buried',
-      '00:04:00 in the last minute: 1 finished, 0 retried, 0 buried',
+      '00:01:00Z in the last minute: 12 finished, 2 retried, 1 buried',
+      '00:04:00Z in the last minute: 1 finished, 0 retried, 0 buried',
     ]);
     end();
     expect([output.err, clock.countTimers()]).to.deep.equal(['', 0]);
@@ -110,7 +123,7 @@ describe('The status of a worker', () => {
   it('is a record a minute with --json, even on a terminal', () => {
     const output = terminal();
     const { signals, show } = statusOf(output, true);
-    const end = show();
+    const end = show(() => []);
     finish(signals, 2);
     clock.tick(60_000);
     end();

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { escapeText, maskUrl, preview, truncate } from '../../src/shared/text.js';
+import { escapeText, maskUrl, preview, toJsonLine, truncate } from '../../src/shared/text.js';
 
 describe('escape', () => {
   const HIDDEN = ['\u0000', '\u001b', '\u007f', '\u0085', '\u009b', '\u00ad', '\u061c', '\u200b', '\u200e', '\u2028'];
@@ -92,5 +92,16 @@ describe('maskUrl', () => {
 
   it('is linear', () => {
     for (const hostile of ['@', ':', '/', '?password=', '://@', '&pwd']) maskUrl(`x://${hostile.repeat(100_000)}`);
+  });
+});
+
+describe('toJsonLine', () => {
+  it('escapes what does not show, so that a program reads the same value', () => {
+    const record = { 'a\u200b': ['\u007f\u0085\u202e\ufeff\u{e0041}', '\n"\\', 'Grüße 👋'], at: new Date(0) };
+    const line = toJsonLine(record);
+    expect(line).to.equal(
+      '{"a\\u200b":["\\u007f\\u0085\\u202e\\ufeff\\udb40\\udc41","\\n\\"\\\\","Grüße 👋"],"at":"1970-01-01T00:00:00.000Z"}',
+    );
+    expect(JSON.parse(line)).to.deep.equal({ ...record, at: '1970-01-01T00:00:00.000Z' });
   });
 });

@@ -1,0 +1,52 @@
+import type { Queue } from '../queue/queue.js';
+
+/** A queue that is paused. */
+export interface Pause {
+  readonly queue: string;
+  readonly until: Date;
+}
+
+/** Sees which of a worker's queues are paused: no engine tells it by itself. */
+export class PauseWatch {
+  readonly #queues: readonly Queue[];
+  readonly #onChange: (queue: string, until: Date | null) => void;
+  readonly #pauses = new Map<string, Date>();
+  #looking = false;
+
+  /** @param onChange called when a pause is seen for the first time, when its end has moved, and when it is over */
+  constructor(queues: readonly Queue[], onChange: (queue: string, until: Date | null) => void) {
+    this.#queues = queues;
+    this.#onChange = onChange;
+  }
+
+  get pauses(): readonly Pause[] {
+    return [...this.#pauses].map(([queue, until]) => ({ queue, until }));
+  }
+
+  /** Looks at once, and then again and again. @returns ends it */
+  start(everyMs: number): () => void {
+    const timer = setInterval(() => void this.look(), everyMs).unref();
+    void this.look();
+    return () => clearInterval(timer);
+  }
+
+  /** Nothing is known of a queue that cannot be asked: the worker itself tells what is wrong with the engine. */
+  async look(): Promise<void> {
+    if (this.#looking) return;
+    this.#looking = true;
+    await Promise.allSettled(this.#queues.map(async (queue) => this.#see(queue.name, await queue.stats())));
+    this.#looking = false;
+  }
+
+  #see(queue: string, stats: { readonly pausedUntil: Date | null } | null): void {
+    const until = stats?.pausedUntil ?? null;
+    const before = this.#pauses.get(queue) ?? null;
+    // Engines that know whole seconds tell a slightly different end each time.
+    if (before === until || Math.abs((before?.getTime() ?? 0) - (until?.getTime() ?? 0)) < ROUNDING_MS) return;
+    if (until === null) this.#pauses.delete(queue);
+    else this.#pauses.set(queue, until);
+    this.#onChange(queue, until);
+  }
+}
+
+const ROUNDING_MS = 2500;

@@ -1,0 +1,70 @@
+import { expect } from 'chai';
+import { PauseWatch } from '../../src/cli/pause-watch.js';
+import { Queue } from '../../src/queue/queue.js';
+import { FakeDriver } from '../support/fake-driver.js';
+
+describe('The watch for pauses', () => {
+  const SOON = new Date('2026-01-01T00:00:00Z');
+  const pausedUntil = new Map<string, Date>();
+  let driver: FakeDriver;
+  let seen: unknown[];
+  let watch: PauseWatch;
+
+  beforeEach(() => {
+    pausedUntil.clear();
+    driver = new FakeDriver();
+    driver.stats = async (queue) => ({
+      ...{ ready: 0, delayed: 0, reserved: 0, buried: 0 },
+      pausedUntil: pausedUntil.get(queue as string) ?? null,
+    });
+    seen = [];
+    watch = new PauseWatch(
+      ['mail', 'sms'].map((name) => new Queue(driver, name)),
+      (queue, until) => seen.push([queue, until]),
+    );
+  });
+
+  it('tells when a queue is paused, and when it is so no more', async () => {
+    await watch.look();
+    pausedUntil.set('sms', SOON);
+    await watch.look();
+    await watch.look();
+    expect(watch.pauses).to.deep.equal([{ queue: 'sms', until: SOON }]);
+    pausedUntil.clear();
+    await watch.look();
+    expect(seen).to.deep.equal([
+      ['sms', SOON],
+      ['sms', null],
+    ]);
+    expect(watch.pauses).to.deep.equal([]);
+  });
+
+  it('tells of an end that has moved, but not of one that is rounded differently', async () => {
+    const [rounded, moved] = [new Date(SOON.getTime() + 1000), new Date(SOON.getTime() + 60_000)];
+    for (const until of [SOON, rounded, moved]) {
+      pausedUntil.set('mail', until);
+      await watch.look();
+    }
+    expect(seen).to.deep.equal([
+      ['mail', SOON],
+      ['mail', moved],
+    ]);
+  });
+
+  it('knows nothing of a queue that is not there, or that cannot be asked', async () => {
+    driver.stats = async (queue) => {
+      if (queue === 'mail') return null;
+      throw new Error('no engine');
+    };
+    await watch.look();
+    expect(seen).to.deep.equal([]);
+  });
+
+  it('looks at once when it starts', async () => {
+    pausedUntil.set('mail', SOON);
+    const end = watch.start(60_000);
+    await new Promise((resolve) => setImmediate(resolve));
+    end();
+    expect(seen).to.deep.equal([['mail', SOON]]);
+  });
+});
