@@ -1,5 +1,8 @@
 import type { Driver } from '../queue/driver.js';
 import { InvalidOptionError } from '../queue/errors.js';
+import { checkPrefix } from '../queue/name.js';
+import { checkOneOf } from '../queue/options.js';
+import { maskUrl, preview } from '../shared/text.js';
 
 /** Opens an engine from its URL. `?prefix=` is already taken off it. */
 export type DriverFactory = (url: string, options: DriverOptions) => Promise<Driver>;
@@ -9,44 +12,87 @@ export interface DriverOptions {
   readonly prefix: string;
 }
 
+interface Engine {
+  readonly open: DriverFactory;
+  /** The names of the options in its URL; undefined where the factory checks them itself. */
+  readonly options: readonly string[] | undefined;
+}
+
 // Each engine is loaded when it is first opened, so that one does not need what another one imports.
-const beanstalkd: DriverFactory = async (url, options) => {
-  return (await import('./beanstalkd/driver.js')).openBeanstalkd(url, options);
+const beanstalkd: Engine = {
+  open: async (url, options) => (await import('./beanstalkd/driver.js')).openBeanstalkd(url, options),
+  options: [],
 };
 
-const factories = new Map<string, DriverFactory>([
-  ['sqlite', async (url, options) => (await import('./sqlite/driver.js')).openSqlite(url, options)],
-  ['memory', async (url, options) => (await import('./memory/driver.js')).openMemory(url, options)],
+const engines = new Map<string, Engine>([
+  [
+    'sqlite',
+    {
+      open: async (url, options) => (await import('./sqlite/driver.js')).openSqlite(url, options),
+      options: ['synchronous', 'busyTimeout'],
+    },
+  ],
+  [
+    'memory',
+    { open: async (url, options) => (await import('./memory/driver.js')).openMemory(url, options), options: [] },
+  ],
   ['beanstalkd', beanstalkd],
   ['beanstalkds', beanstalkd],
   ['beanstalkd+unix', beanstalkd],
 ]);
 
-/** Makes `openDriver` know an engine of one's own by the scheme of its URLs. */
+/** Makes `openDriver` know an engine of one's own by the scheme of its URLs. @throws InvalidOptionError */
 export function registerDriver(scheme: string, factory: DriverFactory): void {
-  if (!/^[a-z][a-z0-9+.-]*$/.test(scheme)) {
-    throw new InvalidOptionError(`a scheme is lower-case letters, digits, + . -, got ${JSON.stringify(scheme)}`);
+  if (typeof scheme !== 'string' || !/^[a-z][a-z0-9+.-]*$/.test(scheme)) {
+    throw new InvalidOptionError(`a scheme must be lower-case letters, digits, + . -, got ${preview(scheme)}`);
   }
-  factories.set(scheme, factory);
+  if (typeof factory !== 'function') {
+    throw new InvalidOptionError(`what opens a driver must be a function, got ${preview(factory)}`);
+  }
+  engines.set(scheme, { open: factory, options: undefined });
 }
 
 /**
  * Opens the engine that a URL names: `sqlite:./haricot.db`, `memory:`, `beanstalkd://127.0.0.1:11300`, each with
  * `?prefix=staging-` where several installations share it. A file is opened at once, a server connected when it is needed;
  * `queue.setUp()` tells whether the engine can be reached.
- * @throws InvalidOptionError, EngineError for a file that cannot be used
+ * @throws InvalidOptionError, with any password masked; EngineError for a file that cannot be used
  */
 export async function openDriver(url: string): Promise<Driver> {
-  const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(url)?.[1]?.toLowerCase();
-  const factory = scheme === undefined ? undefined : factories.get(scheme);
-  if (factory === undefined) {
-    const known = [...factories.keys()].map((name) => `${name}:`).join(', ');
-    throw new InvalidOptionError(`no engine for ${JSON.stringify(url)}: its scheme must be one of ${known}`);
+  if (typeof url !== 'string') {
+    throw new InvalidOptionError(`the URL of an engine must be a string, got ${preview(url)}`);
   }
-  const [address = '', query = ''] = url.split('?', 2);
-  const parameters = new URLSearchParams(query);
-  const prefix = parameters.get('prefix') ?? '';
+  const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(url)?.[1]?.toLowerCase() ?? '';
+  const engine = engines.get(scheme);
+  if (engine === undefined) {
+    const known = [...engines.keys()].map((name) => `${name}:`).join(', ');
+    throw new InvalidOptionError(`the scheme of an engine's URL must be one of ${known}, got ${preview(maskUrl(url))}`);
+  }
+  const { prefix, rest, names } = takePrefix(url);
+  for (const name of names) {
+    if (engine.options) checkOneOf(`an option of a ${scheme}: URL`, name, [...engine.options, 'prefix']);
+  }
+  return engine.open(rest, { prefix: checkPrefix(prefix) });
+}
+
+interface Parts {
+  readonly prefix: string;
+  /** The URL without it. */
+  readonly rest: string;
+  /** The options that it has besides. */
+  readonly names: readonly string[];
+}
+
+function takePrefix(url: string): Parts {
+  const start = url.indexOf('?');
+  if (start < 0) return { prefix: '', rest: url, names: [] };
+  // A plus is itself: names may contain it, and never a blank.
+  const parameters = new URLSearchParams(url.slice(start + 1).replaceAll('+', '%2B'));
+  const [prefix, ...others] = parameters.getAll('prefix');
+  if (others.length > 0) throw new InvalidOptionError(`prefix must be given once, got ${others.length + 1} times`);
   parameters.delete('prefix');
-  const rest = parameters.toString();
-  return factory(rest ? `${address}?${rest}` : address, { prefix });
+  const names = [...parameters.keys()];
+  if (prefix === undefined) return { prefix: '', rest: url, names };
+  const address = url.slice(0, start);
+  return { prefix, rest: names.length > 0 ? `${address}?${parameters}` : address, names };
 }

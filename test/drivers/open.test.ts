@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { expect } from 'chai';
 import { openDriver, registerDriver } from '../../src/drivers/open.js';
 import { InvalidOptionError } from '../../src/queue/errors.js';
@@ -7,12 +8,64 @@ import { FakeDriver } from '../support/fake-driver.js';
 // That it opens the engines of the package is seen where they are: under mocha, tsx loads a late import a second time.
 describe('openDriver', () => {
   it('refuses what is no URL of an engine, and names those it knows', async () => {
-    for (const url of ['', 'mail', '127.0.0.1:11300', 'amqp://127.0.0.1', '://', undefined as unknown as string]) {
-      expect((await rejection(openDriver(url), InvalidOptionError)).message).to.match(
-        new RegExp(
-          `^no engine for ${JSON.stringify(url)?.replaceAll(/[.*]/g, '\\$&')}: its scheme must be one of sqlite:, memory:, beanstalkd:`,
-        ),
+    for (const url of ['', 'mail', '127.0.0.1:11300', 'amqp://127.0.0.1', '://']) {
+      const { message } = await rejection(openDriver(url), InvalidOptionError);
+      expect(message).to.match(/^the scheme of an engine's URL must be one of sqlite:, memory:, beanstalkd:, .*, got /);
+      expect(message.endsWith(`, got ${JSON.stringify(url)}`)).to.equal(true);
+    }
+    for (const [url, shown] of [
+      [undefined, 'undefined'],
+      [null, 'null'],
+      [new URL('memory:'), 'an URL'],
+    ]) {
+      expect((await rejection(openDriver(url as string), InvalidOptionError)).message).to.equal(
+        `the URL of an engine must be a string, got ${shown}`,
       );
+    }
+  });
+
+  it('shows no password of a URL that it refuses, whatever its scheme and form', async () => {
+    for (const url of [
+      'postgres://user:s3cret@host/db',
+      'amqp://user:s3cret@host',
+      'amqp://user:p@s3cret@host',
+      'amqp://user:s3cret/p?x#y@host',
+      'amqp://:s3cret@host',
+      'amqp://host/?password=s3cret',
+      '//user:s3cret@host',
+      'beanstalkd://user:s3cret@host',
+      'beanstalkd://user:p@s3cret@host',
+      'beanstalkd://user:s3cret@host:99999',
+      'beanstalkd+unix://user:s3cret@path',
+      'beanstalkd://host?password=s3cret',
+      'memory://user:s3cret@name',
+      'sqlite:./a.db?password=s3cret',
+    ]) {
+      expect(inspect(await rejection(openDriver(url), Error)), url).not.to.include('s3cret');
+    }
+  });
+
+  it('refuses an option that the engine does not have, and names those it has', async () => {
+    for (const [url, known] of [
+      ['memory:?size=3', '"prefix"'],
+      ['memory:a?prefix=b&size=3', '"prefix"'],
+      ['beanstalkd://127.0.0.1?size=3', '"prefix"'],
+      ['sqlite:./nowhere.db?size=3', '"synchronous", "busyTimeout" or "prefix"'],
+    ] as const) {
+      expect((await rejection(openDriver(url), InvalidOptionError)).message).to.equal(
+        `an option of a ${url.split(':')[0]}: URL must be ${known}, got "size"`,
+      );
+    }
+  });
+
+  it('refuses a prefix that is cut, doubled, or could stand before no queue on every engine', async () => {
+    for (const scheme of ['memory:', 'sqlite:./nowhere.db', 'beanstalkd://127.0.0.1']) {
+      for (const prefix of ['a?b', '-a', 'a b', 'a%20b', 'a#b', 'ä', 'x'.repeat(200)]) {
+        const error = await rejection(openDriver(`${scheme}?prefix=${prefix}`), InvalidOptionError);
+        expect(error.message).to.match(/^a prefix must be /);
+      }
+      const twice = await rejection(openDriver(`${scheme}?prefix=a&prefix=b`), InvalidOptionError);
+      expect(twice.message).to.equal('prefix must be given once, got 2 times');
     }
   });
 });
@@ -25,14 +78,15 @@ describe('registerDriver', () => {
       opened.push([url, options]);
       return driver;
     });
-    for (const url of ['fake://a', 'FAKE:a?prefix=x-', 'fake://a?b=c&prefix=y-&d=e%20f', 'fake:']) {
+    for (const url of ['fake://a', 'FAKE:a?prefix=x-', 'fake://a?b=c&prefix=y+&d=e%20f', 'fake:', 'fake:?b=c+d']) {
       expect(await openDriver(url)).to.equal(driver);
     }
     expect(opened).to.deep.equal([
       ['fake://a', { prefix: '' }],
       ['FAKE:a', { prefix: 'x-' }],
-      ['fake://a?b=c&d=e+f', { prefix: 'y-' }],
+      ['fake://a?b=c&d=e+f', { prefix: 'y+' }],
       ['fake:', { prefix: '' }],
+      ['fake:?b=c+d', { prefix: '' }],
     ]);
     expect((await rejection(openDriver('other:'), InvalidOptionError)).message).to.match(/beanstalkd:, .*\bfake:/);
   });
@@ -40,7 +94,7 @@ describe('registerDriver', () => {
   it('refuses what can be no scheme', () => {
     for (const scheme of ['', 'My', '1a', 'a:', 'a b', '+a']) {
       expect(thrown(() => registerDriver(scheme, async () => new FakeDriver()), InvalidOptionError).message).to.equal(
-        `a scheme is lower-case letters, digits, + . -, got ${JSON.stringify(scheme)}`,
+        `a scheme must be lower-case letters, digits, + . -, got ${JSON.stringify(scheme)}`,
       );
     }
   });

@@ -1,6 +1,8 @@
 import type { Consumer, QueueOrder, Reservation, ReserveOptions } from '../../queue/driver.js';
-import { LONGEST_TIMER_MS } from '../../queue/duration.js';
 import { DriverClosedError } from '../../queue/errors.js';
+import { onAbort } from '../../shared/abort.js';
+import { LONGEST_TIMER_MS } from '../../shared/deadline.js';
+import type { EventLoop } from '../../shared/event-loop.js';
 import type { MemoryQueue, Message, Waiting } from './queue.js';
 import { MemoryReservation } from './reservation.js';
 
@@ -10,6 +12,7 @@ export class MemoryConsumer implements Consumer {
   readonly #queues: ReadonlyMap<MemoryQueue, string>;
   readonly #inOrder: readonly MemoryQueue[];
   readonly #order: QueueOrder;
+  readonly #eventLoop: EventLoop;
   readonly #onClose: () => void;
   /** Reserves that wait, each by what ends it. */
   readonly #waiting = new Set<(reservation: null) => void>();
@@ -18,17 +21,23 @@ export class MemoryConsumer implements Consumer {
   #turn = 0;
   #isClosed = false;
 
-  constructor(queues: ReadonlyMap<MemoryQueue, string>, order: QueueOrder, onClose: () => void) {
+  constructor(queues: ReadonlyMap<MemoryQueue, string>, order: QueueOrder, eventLoop: EventLoop, onClose: () => void) {
     this.#queues = queues;
     this.#inOrder = [...queues.keys()];
     this.#order = order;
+    this.#eventLoop = eventLoop;
     this.#onClose = onClose;
     for (const queue of this.#inOrder) queue.users++;
   }
 
   async reserve({ timeoutMs, signal }: ReserveOptions = {}): Promise<Reservation | null> {
-    signal?.throwIfAborted();
     if (this.#isClosed) throw new DriverClosedError('the consumer is closed');
+    const turn = this.#eventLoop.turnIfBlocked(performance.now());
+    if (turn !== undefined) {
+      await turn;
+      if (this.#isClosed) return null;
+    }
+    signal?.throwIfAborted();
     const reservation = this.#take();
     if (reservation !== undefined) return reservation;
     return timeoutMs === 0 ? null : this.#wait(timeoutMs, signal);
@@ -73,7 +82,7 @@ export class MemoryConsumer implements Consumer {
       const stop = (): void => {
         for (const queue of this.#inOrder) queue.stopWaiting(waiting);
         this.#waiting.delete(end);
-        signal?.removeEventListener('abort', giveUp);
+        ignoreSignal?.();
         clearTimeout(timer);
       };
       const end = (reservation: Reservation | null): void => {
@@ -87,7 +96,7 @@ export class MemoryConsumer implements Consumer {
       const waiting: Waiting = (message, queue) => end(this.#hold(message, queue));
       const timer =
         timeoutMs === undefined ? undefined : setTimeout(() => end(null), Math.min(timeoutMs, LONGEST_TIMER_MS));
-      signal?.addEventListener('abort', giveUp, { once: true });
+      const ignoreSignal = signal && onAbort(signal, giveUp);
       this.#waiting.add(end);
       for (const queue of this.#inOrder) {
         queue.wait(waiting);

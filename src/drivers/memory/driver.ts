@@ -1,3 +1,4 @@
+import { checkDecimalId, checkMs, checkPut } from '../../queue/checks.js';
 import type {
   Capabilities,
   ConsumeOptions,
@@ -6,11 +7,14 @@ import type {
   PeekState,
   PutItem,
   PutOptions,
+  QueueOrder,
   QueueStats,
   StoredMessage,
 } from '../../queue/driver.js';
 import { DriverClosedError, InvalidOptionError } from '../../queue/errors.js';
-import { checkQueueName } from '../../queue/name.js';
+import { checkPrefix, checkPrefixedName, queuesBehind } from '../../queue/name.js';
+import { checkOneOf } from '../../queue/options.js';
+import { maskUrl, preview } from '../../shared/text.js';
 import { MemoryConsumer } from './consumer.js';
 import { MemoryEngine } from './engine.js';
 import type { MemoryQueue } from './queue.js';
@@ -26,11 +30,12 @@ const engines = new Map<string, { readonly engine: MemoryEngine; users: number }
  * lease, no pause is to end.
  * @throws InvalidOptionError
  */
-export function openMemory(url: string, { prefix }: { readonly prefix: string }): Driver {
+export function openMemory(url: string, options: { readonly prefix: string }): Driver {
+  const prefix = checkPrefix(options.prefix);
   const [, name] = /^memory:(?:\/\/)?([\w.-]*)$/i.exec(url) ?? [];
   if (name === undefined) {
     throw new InvalidOptionError(
-      `the memory engine is "memory:" or "memory:name", a name being of A-Z a-z 0-9 _ . -, got ${JSON.stringify(url)}`,
+      `the URL of a memory engine must be memory: or memory:name, a name of A-Z a-z 0-9 _ . -, with no option but prefix, got ${preview(maskUrl(url))}`,
     );
   }
   if (name === '') return new MemoryDriver(new MemoryEngine(), prefix, (engine) => engine.stop());
@@ -43,6 +48,8 @@ export function openMemory(url: string, { prefix }: { readonly prefix: string })
     engines.delete(name);
   });
 }
+
+const ORDERS: readonly QueueOrder[] = ['fair', 'strict'];
 
 class MemoryDriver implements Driver {
   readonly capabilities: Capabilities = { peekMany: true, failures: 'buried', shared: false };
@@ -63,51 +70,54 @@ class MemoryDriver implements Driver {
   }
 
   async put(queue: string, body: Uint8Array, options: PutOptions): Promise<string> {
-    const [id = ''] = this.#make(queue).put([{ body, options }], this.#engine.count(1));
+    const [id = ''] = await this.putMany(queue, [{ body, options }]);
     return id;
   }
 
   async putMany(queue: string, items: readonly PutItem[]): Promise<string[]> {
-    return this.#make(queue).put(items, this.#engine.count(items.length));
+    for (const { body, options } of items) checkPut(body, options);
+    return this.#answer(this.#make(queue).put(items, this.#engine.count(items.length)));
   }
 
   async consume(queues: readonly string[], _slots: number, { order = 'fair' }: ConsumeOptions = {}): Promise<Consumer> {
+    if (queues.length === 0) throw new InvalidOptionError('queues must be one queue at least, got none');
     const named = new Map(queues.map((queue) => [this.#make(queue), queue]));
-    const consumer = new MemoryConsumer(named, order, () => this.#consumers.delete(consumer));
+    const { eventLoop } = this.#engine;
+    const consumer = new MemoryConsumer(named, checkOneOf('order', order, ORDERS), eventLoop, () =>
+      this.#consumers.delete(consumer),
+    );
     this.#consumers.add(consumer);
     return consumer;
   }
 
   async peek(queue: string, state: PeekState, limit: number): Promise<StoredMessage[]> {
-    return this.#find(queue)?.peek(state, limit) ?? [];
+    return this.#answer(this.#find(queue)?.peek(state, limit) ?? []);
   }
 
   async kick(queue: string, limit: number): Promise<number> {
-    return this.#find(queue)?.kick(limit) ?? 0;
+    return this.#answer(this.#find(queue)?.kick(limit) ?? 0);
   }
 
   async delete(queue: string, id: string): Promise<boolean> {
-    return this.#find(queue)?.delete(id) ?? false;
+    checkDecimalId(id);
+    return this.#answer(this.#find(queue)?.delete(id) ?? false);
   }
 
   async stats(queue: string): Promise<QueueStats | null> {
-    return this.#find(queue)?.stats() ?? null;
+    return this.#answer(this.#find(queue)?.stats() ?? null);
   }
 
   async queues(): Promise<string[]> {
     this.#check();
-    return this.#engine
-      .names()
-      .filter((name) => name.startsWith(this.#prefix))
-      .map((name) => name.slice(this.#prefix.length));
+    return this.#answer(queuesBehind(this.#prefix, this.#engine.names()));
   }
 
   async pause(queue: string, ms: number): Promise<void> {
-    this.#make(queue).pause(ms);
+    this.#make(queue).pause(checkMs('the pause', ms));
   }
 
   async flush(queue: string): Promise<number> {
-    return this.#find(queue)?.flush() ?? 0;
+    return this.#answer(this.#find(queue)?.flush() ?? 0);
   }
 
   async close(): Promise<void> {
@@ -121,11 +131,17 @@ class MemoryDriver implements Driver {
 
   #find(queue: string): MemoryQueue | undefined {
     this.#check();
-    return this.#engine.find(this.#prefix + checkQueueName(queue));
+    return this.#engine.find(checkPrefixedName(this.#prefix, queue));
   }
 
   #make(queue: string): MemoryQueue {
     return this.#find(queue) ?? this.#engine.queue(this.#prefix + queue);
+  }
+
+  /** At once, or when the event loop has turned where it has not for long. */
+  #answer<T>(answer: T): T | Promise<T> {
+    const turn = this.#engine.eventLoop.turnIfBlocked(performance.now());
+    return turn === undefined ? answer : turn.then(() => answer);
   }
 
   #check(): void {

@@ -1,3 +1,4 @@
+import { EventLoop } from '../../shared/event-loop.js';
 import { MemoryQueue } from './queue.js';
 
 /** Queues of which one alone has to be looked at before the first is forgotten. */
@@ -5,6 +6,8 @@ const MANY_QUEUES = 1000;
 
 /** The queues that drivers of one process share. */
 export class MemoryEngine {
+  /** Nothing here does I/O, so whoever asks in a loop would keep the event loop from turning. */
+  readonly eventLoop = new EventLoop();
   readonly #queues = new Map<string, MemoryQueue>();
   #nextAge = 1;
   #sweepAt = MANY_QUEUES;

@@ -1,7 +1,7 @@
 import type { PeekState, PutItem, QueueStats, StoredMessage } from '../../queue/driver.js';
-import { LONGEST_TIMER_MS } from '../../queue/duration.js';
 import type { Failure } from '../../queue/failure.js';
 import { copyBytes } from '../../shared/bytes.js';
+import { LONGEST_TIMER_MS } from '../../shared/deadline.js';
 import { Heap, type HeapItem } from './heap.js';
 
 /** Whoever holds a message, as far as its queue is concerned. */
@@ -30,6 +30,12 @@ export interface Message extends HeapItem {
 /** A reserve that waits. Given a message, it must leave the queue. */
 export type Waiting = (message: Message, queue: MemoryQueue) => void;
 
+/** A timer that fires this much later than it was set for says that the event loop was blocked. */
+const LATENESS_MS = 5;
+
+/** How long renewals may take that a blocked event loop has held up: they are timers themselves. */
+const RENEWAL_MS = 5;
+
 const sooner = (a: Message, b: Message): boolean => a.endsAt < b.endsAt || (a.endsAt === b.endsAt && a.age < b.age);
 const moreUrgent = (a: Message, b: Message): boolean =>
   a.priority < b.priority || (a.priority === b.priority && a.age < b.age);
@@ -48,9 +54,13 @@ export class MemoryQueue {
   readonly #buried = new Set<Message>();
   readonly #waiting = new Set<Waiting>();
   #pausedUntil = 0;
-  /** For the next delay, lease or pause that ends; it may strike too early, when that has been settled before. */
+  /** For the next delay, lease or pause that ends; it may fire too early, when that has been settled before. */
   #timer: NodeJS.Timeout | undefined;
   #timerAt = 0;
+  /** Takes back the leases that are over, a moment after the timer. */
+  #leaseImmediate: NodeJS.Immediate | undefined;
+  /** Before that immediate, where the event loop was blocked. */
+  #leaseTimer: NodeJS.Timeout | undefined;
 
   constructor(name: string) {
     this.name = name;
@@ -106,9 +116,8 @@ export class MemoryQueue {
     if (this.#waiting.size === 0) this.#timer?.unref();
   }
 
-  /** Whether the lease of this holder lasts. */
+  /** Whether the message is this holder's: until its lease is over and somebody else has taken it. */
   isHeld(message: Message, holder: Holder): boolean {
-    this.#change(() => {});
     return message.holder === holder;
   }
 
@@ -139,9 +148,10 @@ export class MemoryQueue {
 
   touch(message: Message): void {
     this.#change((now) => {
-      this.#leased.remove(message);
-      message.endsAt = now + message.ttrMs;
-      this.#leased.push(message);
+      const { holder } = message;
+      this.#leave(message);
+      message.holder = holder;
+      this.#startLease(message, now);
     });
   }
 
@@ -167,6 +177,7 @@ export class MemoryQueue {
     this.#change(() => {});
     const message = this.#messages.get(id);
     if (message === undefined || message.state === 'reserved') return false;
+    this.#takeFromHolder(message);
     this.remove(message);
     return true;
   }
@@ -191,18 +202,24 @@ export class MemoryQueue {
   flush(): number {
     return this.#change(() => {
       const removed = [...this.#messages.values()].filter(({ state }) => state !== 'reserved');
-      for (const { id } of removed) this.#messages.delete(id);
       this.#ready.clear();
       this.#delayed.clear();
       this.#buried.clear();
+      for (const message of removed) {
+        this.#messages.delete(message.id);
+        this.#takeFromHolder(message);
+      }
       return removed.length;
     });
   }
 
   /** Forgets what is to come: nobody uses the queue any more. */
   stop(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#stopTimer();
+    clearImmediate(this.#leaseImmediate);
+    clearTimeout(this.#leaseTimer);
+    this.#leaseImmediate = undefined;
+    this.#leaseTimer = undefined;
   }
 
   /** Does something between what was due before it and what it brings about. */
@@ -215,18 +232,23 @@ export class MemoryQueue {
     return result;
   }
 
-  /** Delays and leases that have ended, though their timer may not have struck: the process was busy. */
+  /** Delays that have ended, though their timer may not have fired: the process was busy. */
   #catchUp(now: number): void {
     for (let due = this.#delayed.top; due !== undefined && due.endsAt <= now; due = this.#delayed.top) {
       this.#leave(due);
       this.#makeReady(due, now, 0);
     }
-    for (let due = this.#leased.top; due !== undefined && due.endsAt <= now; due = this.#leased.top) {
-      const { holder } = due;
-      this.#leave(due);
-      this.#makeReady(due, now, 0);
-      holder?.lose('its lease had ended');
-    }
+  }
+
+  /** Makes messages ready whose lease is over. Until somebody takes one, its holder may still settle it. */
+  #endLeases(): void {
+    this.#leaseImmediate = undefined;
+    this.#change((now) => {
+      for (let due = this.#leased.top; due !== undefined && due.endsAt <= now; due = this.#leased.top) {
+        this.#leased.remove(due);
+        this.#makeReady(due, now, 0);
+      }
+    });
   }
 
   #feed(now: number): void {
@@ -241,11 +263,23 @@ export class MemoryQueue {
     if (this.#pausedUntil > now) return undefined;
     const message = this.#ready.pop();
     if (message === undefined) return undefined;
-    message.state = 'reserved';
     message.attempt++;
+    this.#startLease(message, now);
+    this.#takeFromHolder(message);
+    return message;
+  }
+
+  /** One whose lease is over may have kept it so far. */
+  #takeFromHolder(message: Message): void {
+    const { holder } = message;
+    message.holder = undefined;
+    holder?.lose('its lease had ended');
+  }
+
+  #startLease(message: Message, now: number): void {
+    message.state = 'reserved';
     message.endsAt = now + message.ttrMs;
     this.#leased.push(message);
-    return message;
   }
 
   #makeReady(message: Message, now: number, delayMs: number): void {
@@ -282,7 +316,7 @@ export class MemoryQueue {
     // the process alive for nothing.
     const isRight = next === undefined ? !isWaited : this.#timer !== undefined && this.#timerAt <= next;
     if (!isRight) {
-      this.stop();
+      this.#stopTimer();
       if (next !== undefined) this.#start(next, now);
     }
     // Nor need a process live to see what nobody waits for.
@@ -292,17 +326,39 @@ export class MemoryQueue {
 
   #start(end: number, now: number): void {
     this.#timerAt = end;
-    const strike = (): void => {
-      this.#timer = undefined;
-      this.#change(() => {});
-    };
-    this.#timer = setTimeout(strike, Math.min(Math.ceil(end - now), LONGEST_TIMER_MS));
+    this.#timer = setTimeout(() => this.#onTimer(), Math.min(Math.ceil(end - now), LONGEST_TIMER_MS));
+  }
+
+  #onTimer(): void {
+    this.#timer = undefined;
+    const now = performance.now();
+    if (!this.#isEndingLeases && (this.#leased.top?.endsAt ?? Number.POSITIVE_INFINITY) <= now) {
+      // What was to be done meanwhile is done first: a settlement or renewal that a blocked event loop has held up.
+      if (now - this.#timerAt > LATENESS_MS) this.#leaseTimer = setTimeout(() => this.#endLeasesSoon(), RENEWAL_MS);
+      else this.#endLeasesSoon();
+    }
+    this.#change(() => {});
+  }
+
+  get #isEndingLeases(): boolean {
+    return this.#leaseImmediate !== undefined || this.#leaseTimer !== undefined;
+  }
+
+  #endLeasesSoon(): void {
+    this.#leaseTimer = undefined;
+    this.#leaseImmediate = setImmediate(() => this.#endLeases());
+  }
+
+  #stopTimer(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
   }
 
   #nextEnd(now: number): number | undefined {
+    const leases = this.#isEndingLeases ? undefined : this.#leased.top;
     const ends = Math.min(
       this.#delayed.top?.endsAt ?? Number.POSITIVE_INFINITY,
-      this.#leased.top?.endsAt ?? Number.POSITIVE_INFINITY,
+      leases?.endsAt ?? Number.POSITIVE_INFINITY,
       this.#pausedUntil > now ? this.#pausedUntil : Number.POSITIVE_INFINITY,
     );
     return ends === Number.POSITIVE_INFINITY ? undefined : ends;

@@ -1,3 +1,4 @@
+import { checkMs } from '../../queue/checks.js';
 import type { Reservation } from '../../queue/driver.js';
 import { LeaseLostError } from '../../queue/errors.js';
 import { checkPriority } from '../../queue/priority.js';
@@ -11,6 +12,7 @@ export class MemoryReservation implements Reservation, Holder {
   readonly body: Buffer;
   readonly attempt: number;
   readonly ttrMs: number;
+  leaseEndsAt: number;
   readonly #message: Message;
   readonly #stored: MemoryQueue;
   readonly #onEnd: (reservation: MemoryReservation) => void;
@@ -27,14 +29,11 @@ export class MemoryReservation implements Reservation, Holder {
     this.body = copyBytes(message.body);
     this.attempt = message.attempt;
     this.ttrMs = message.ttrMs;
+    this.leaseEndsAt = message.endsAt;
     this.#message = message;
     this.#stored = stored;
     this.#onEnd = onEnd;
     message.holder = this;
-  }
-
-  get leaseEndsAt(): number {
-    return this.#message.endsAt;
   }
 
   // Made when it is asked for: most holders never do.
@@ -51,6 +50,7 @@ export class MemoryReservation implements Reservation, Holder {
 
   async release({ priority, delayMs = 0 }: Parameters<Reservation['release']>[0] = {}): Promise<void> {
     const checked = this.#checked(priority);
+    checkMs('delayMs', delayMs);
     this.#settle('released');
     this.#stored.release(this.#message, checked, delayMs);
   }
@@ -64,6 +64,7 @@ export class MemoryReservation implements Reservation, Holder {
   async touch(): Promise<void> {
     this.#check();
     this.#stored.touch(this.#message);
+    this.leaseEndsAt = this.#message.endsAt;
   }
 
   lose(why: string): void {

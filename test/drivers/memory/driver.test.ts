@@ -47,7 +47,7 @@ describe('The memory driver', () => {
   it('refuses what names no memory engine', () => {
     for (const url of ['memory', 'memory:a b', 'memory:one?size=3', 'sqlite:one', 'memory:a/b']) {
       expect(thrown(() => open(url), InvalidOptionError).message).to.equal(
-        `the memory engine is "memory:" or "memory:name", a name being of A-Z a-z 0-9 _ . -, got ${JSON.stringify(url)}`,
+        `the URL of a memory engine must be memory: or memory:name, a name of A-Z a-z 0-9 _ . -, with no option but prefix, got ${JSON.stringify(url)}`,
       );
     }
   });
@@ -61,6 +61,12 @@ describe('The memory driver', () => {
       () => driver.pause('ä', 1000),
     ]) {
       expect((await rejection(call(), InvalidOptionError)).message).to.match(/^a queue name must be/);
+    }
+  });
+
+  it('refuses a prefix that could stand before no queue on every engine', () => {
+    for (const prefix of ['-a', 'a b', 'a?b', 'ä', 'x'.repeat(200)]) {
+      expect(thrown(() => open('memory:', prefix), InvalidOptionError).message).to.match(/^a prefix must be /);
     }
   });
 
@@ -158,8 +164,8 @@ describe('The memory driver', () => {
     const engine = new MemoryEngine();
     const [used, paused, full] = ['used', 'paused', 'full'].map((name) => engine.queue(name));
     const names = new Map([used, engine.queue('left')].map((queue) => [queue as MemoryQueue, '']));
-    await new MemoryConsumer(names, 'fair', () => {}).close();
-    new MemoryConsumer(new Map([[used as MemoryQueue, '']]), 'fair', () => {});
+    await new MemoryConsumer(names, 'fair', engine.eventLoop, () => {}).close();
+    new MemoryConsumer(new Map([[used as MemoryQueue, '']]), 'fair', engine.eventLoop, () => {});
     paused?.pause(60_000);
     full?.put([{ body: Buffer.alloc(0), options: PLAIN }], 1);
     for (let n = 0; n < 2000; n++) engine.queue(`reply-${n}`);
