@@ -7,7 +7,7 @@ const MANY_QUEUES = 1000;
 /** The queues that drivers of one process share. */
 export class MemoryEngine {
   /** Nothing here does I/O, so whoever asks in a loop would keep the event loop from turning. */
-  readonly eventLoop = new EventLoop();
+  readonly eventLoop: EventLoop = new EventLoop();
   readonly #queues = new Map<string, MemoryQueue>();
   #nextAge = 1;
   #sweepAt = MANY_QUEUES;
