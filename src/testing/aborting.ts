@@ -61,8 +61,9 @@ export function aborting(declaration: Declaration): void {
         if (race % 3 === 0) await sleep(2);
         const putting = trial.put(String(race));
         // From before the message is on its way to after it has come.
-        if (race % 2 === 0) await putting;
-        for (let turn = 0; turn < race % 10; turn++) await new Promise((resolve) => setImmediate(resolve));
+        const isWaited = race % 2 === 0;
+        if (isWaited) await putting;
+        for (let turn = isWaited ? 0 : 1; turn < race % 10; turn++) await new Promise((resolve) => setImmediate(resolve));
         controller.abort();
         ids.push(await putting);
         const reservation = await trial.answer('a reserve that was aborted answers', reserving).catch((error) => {

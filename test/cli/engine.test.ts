@@ -38,7 +38,7 @@ describe('The engine of a command', () => {
       onEngine({ url: 'amqp:x' }, async () => {}),
       InvalidOptionError,
     );
-    expect(message).to.match(/^no engine for "amqp:x"/);
+    expect(message).to.match(/^the scheme of an engine's URL must be one of .*, got "amqp:x"$/);
   });
 
   it('is closed when the command is done, and when it has failed', async () => {

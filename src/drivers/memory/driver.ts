@@ -70,8 +70,9 @@ class MemoryDriver implements Driver {
   }
 
   async put(queue: string, body: Uint8Array, options: PutOptions): Promise<string> {
-    const [id = ''] = await this.putMany(queue, [{ body, options }]);
-    return id;
+    checkPut(body, options);
+    const [id = ''] = this.#make(queue).put([{ body, options }], this.#engine.count(1));
+    return this.#answer(id);
   }
 
   async putMany(queue: string, items: readonly PutItem[]): Promise<string[]> {
