@@ -63,7 +63,8 @@ export function aborting(declaration: Declaration): void {
         // From before the message is on its way to after it has come.
         const isWaited = race % 2 === 0;
         if (isWaited) await putting;
-        for (let turn = isWaited ? 0 : 1; turn < race % 10; turn++) await new Promise((resolve) => setImmediate(resolve));
+        for (let turn = isWaited ? 0 : 1; turn < race % 10; turn++)
+          await new Promise((resolve) => setImmediate(resolve));
         controller.abort();
         ids.push(await putting);
         const reservation = await trial.answer('a reserve that was aborted answers', reserving).catch((error) => {
