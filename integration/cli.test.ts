@@ -84,7 +84,7 @@ describe('haricot publish', () => {
     [
       'a wrong address',
       ['publish', 'mail', 't', '5', '--url', 'beanstalkd://a:b'],
-      /^haricot: "beanstalkd:\/\/a:b" is no add/,
+      /^haricot: an address must be .*, got "beanstalkd:\/\/a:b": the port is "b/,
     ],
     [
       'a wrong queue name',

@@ -7,7 +7,7 @@
  * use   USING here; BAD_FORMAT in commands-malformed.
  */
 import { expect } from 'chai';
-import { DrainingError, InvalidArgumentError, JobTooBigError } from '../src/client/index.js';
+import { DrainingError, JobTooBigError } from '../src/client/index.js';
 import { onOwnServer, onSharedServer } from './support/fixture.js';
 import { rejects } from './support/rejects.js';
 import { until } from './support/until.js';
@@ -115,8 +115,9 @@ describe('put', () => {
       const client = await fixture.connect();
       const before = await client.stats();
       expect(before.maxJobSize).to.equal(10);
-      const error = await rejects(client.put('0123456789a'), InvalidArgumentError);
-      expect(error.message).to.contain('11 bytes').and.contain('10');
+      const error = await rejects(client.put('0123456789a'), JobTooBigError);
+      expect(error).to.include({ code: 'JOB_TOO_BIG', command: 'put' });
+      expect(error.message).to.contain('at most 10 bytes').and.contain('got 11');
       const after = await client.stats();
       expect(after.cmdPut).to.equal(before.cmdPut);
       expect(await client.put('0123456789')).to.equal('1');

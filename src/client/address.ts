@@ -1,6 +1,9 @@
 import { isIP, isIPv6 } from 'node:net';
 import type { ConnectionOptions as NodeTlsOptions } from 'node:tls';
 import { InvalidArgumentError } from '../protocol/errors.js';
+import type { OptionNames } from '../shared/options.js';
+import { preview } from '../shared/text.js';
+import { checkInteger, checkOptions } from './arguments.js';
 
 /** How a TLS terminator in front of beanstalkd is verified and what it is shown; as Node's `tls.connect` takes it. */
 export type TlsOptions = Pick<
@@ -31,6 +34,27 @@ export interface AddressOptions {
 
 const DEFAULT_HOST = '127.0.0.1';
 const DEFAULT_PORT = 11300;
+const MAX_PORT = 65_535;
+
+export const ADDRESS_OPTIONS: OptionNames<AddressOptions> = { url: true, host: true, port: true, tls: true };
+
+const TLS_OPTIONS: OptionNames<TlsOptions> = {
+  ca: true,
+  cert: true,
+  key: true,
+  passphrase: true,
+  pfx: true,
+  servername: true,
+  minVersion: true,
+  ciphers: true,
+  checkServerIdentity: true,
+};
+
+/** What DNS allows at most. */
+const MAX_HOST = 253;
+
+/** No host has these: what stands behind a NUL would be cut off, and the others are parts of a URL. */
+const NOT_IN_HOST = /[\s\p{C}:/?#@[\]\\%]/u;
 
 /** What a server takes for `-l unix:PATH`. */
 const MAX_SOCKET_PATH = 107;
@@ -45,17 +69,19 @@ const ALLOWED =
  * @throws InvalidArgumentError naming the part that is wrong
  */
 export function parseAddress(text: string, tls?: TlsOptions): Address {
+  if (typeof text !== 'string') throw new InvalidArgumentError(`url must be a string, got ${preview(text)}`);
   if (UNIX.test(text)) return unixAddress(text, tls);
   if (text.includes('@')) throw malformed(text, 'beanstalkd knows no users and no passwords');
   const parts = PARTS.exec(text);
   if (!parts) throw malformed(text, 'it does not have the form of an address');
   const [, scheme = 'beanstalkd', rawHost = '', port] = parts;
   const secure = scheme.toLowerCase() === 'beanstalkds';
-  if (!secure && scheme.toLowerCase() !== 'beanstalkd') throw malformed(text, `the scheme is "${scheme}"`);
+  if (!secure && scheme.toLowerCase() !== 'beanstalkd') throw malformed(text, `the scheme is ${preview(scheme)}`);
   if (!secure && tls) throw malformed(text, 'there are options for TLS, but the scheme is not beanstalkds');
   const bracketed = rawHost.startsWith('[');
   const host = bracketed ? rawHost.slice(1, -1) : rawHost;
-  if (bracketed && !isIPv6(host)) throw malformed(text, `"${host}" is not an IPv6 address`);
+  if (bracketed && !isIPv6(host)) throw malformed(text, `${preview(host)} is not an IPv6 address`);
+  if (!isHost(host)) throw malformed(text, `${preview(host)} is not a host`);
   return {
     host,
     port: port === undefined ? DEFAULT_PORT : parsePort(port, text),
@@ -65,14 +91,21 @@ export function parseAddress(text: string, tls?: TlsOptions): Address {
 
 /** The address that options name. @throws InvalidArgumentError */
 export function addressOf({ url, host, port, tls }: AddressOptions): Address {
+  checkOptions('tls', tls, TLS_OPTIONS);
   if (url !== undefined) {
     if (host === undefined && port === undefined) return parseAddress(url, tls);
-    throw new InvalidArgumentError('an address is given as url, or as host and port, not as both');
+    throw new InvalidArgumentError('an address must be given as url, or as host and port, not as both');
   }
-  if (port !== undefined && !isPort(port)) {
-    throw new InvalidArgumentError(`a port is an integer from 1 to 65535, got ${String(port)}`);
+  if (host !== undefined && !isHost(host)) {
+    throw new InvalidArgumentError(
+      `host must be a name or an address of 1 to ${MAX_HOST} characters, got ${preview(host)}`,
+    );
   }
-  return { host: host ?? DEFAULT_HOST, port: port ?? DEFAULT_PORT, ...(tls && { tls }) };
+  return {
+    host: host ?? DEFAULT_HOST,
+    port: port === undefined ? DEFAULT_PORT : checkInteger('port', port, 1, MAX_PORT),
+    ...(tls && { tls }),
+  };
 }
 
 /** The address as a URL, for messages. */
@@ -92,22 +125,33 @@ function unixAddress(text: string, tls: TlsOptions | undefined): Address {
   if (tls) throw malformed(text, 'a Unix socket has no TLS');
   if (!path.startsWith('/')) throw malformed(text, 'the path of a Unix socket begins with "/"');
   const length = Buffer.byteLength(path);
+  if (path.includes('\0')) throw malformed(text, 'the path of a Unix socket has no NUL');
   if (length > MAX_SOCKET_PATH)
     throw malformed(text, `the path is ${length} bytes long, ${MAX_SOCKET_PATH} are allowed`);
   return { path };
 }
 
 function parsePort(port: string, text: string): number {
-  if (/^[0-9]{1,5}$/.test(port) && isPort(Number(port))) return Number(port);
-  throw malformed(text, `the port is "${port}", not a number from 1 to 65535`);
+  const number = /^[0-9]{1,5}$/.test(port) ? Number(port) : 0;
+  if (number >= 1 && number <= MAX_PORT) return number;
+  throw malformed(text, `the port is ${preview(port)}, not a number from 1 to ${MAX_PORT}`);
 }
 
-function isPort(port: number): boolean {
-  return Number.isInteger(port) && port >= 1 && port <= 65535;
+function isHost(host: unknown): host is string {
+  if (typeof host !== 'string' || host === '' || host.length > MAX_HOST) return false;
+  return isIPv6(host) || !NOT_IN_HOST.test(host);
 }
 
 function malformed(text: string, why: string): InvalidArgumentError {
   // Errors end up in logs, and somebody may have written a password.
-  const shown = JSON.stringify(text.replace(/^([a-z0-9+.-]*:\/\/)?.*@/is, '$1…@'));
-  return new InvalidArgumentError(`${shown} is no address of a beanstalkd: ${why}; write ${ALLOWED}`);
+  const shown = preview(withoutUser(text), 120);
+  return new InvalidArgumentError(`an address must be ${ALLOWED}, got ${shown}: ${why}`);
+}
+
+/** Whatever stands before the last `@`: somebody may have written a password there, with or without a scheme. */
+function withoutUser(text: string): string {
+  const at = text.lastIndexOf('@');
+  if (at < 0) return text;
+  const scheme = /^[a-z0-9+.-]{1,30}:\/\//i.exec(text)?.[0] ?? '';
+  return `${scheme}…${text.slice(at)}`;
 }

@@ -1,4 +1,5 @@
-import { InvalidArgumentError } from '../protocol/errors.js';
+import type { OptionNames } from '../shared/options.js';
+import { checkNumber, checkOptions } from './arguments.js';
 import { LONGEST_TIMER_MS } from './timers.js';
 
 /** How a client comes back after its connection was lost: capped exponential backoff with full jitter. */
@@ -13,6 +14,13 @@ export interface ReconnectOptions {
   readonly maxAttempts?: number;
 }
 
+const RECONNECT_OPTIONS: OptionNames<ReconnectOptions> = {
+  initialDelayMs: true,
+  maxDelayMs: true,
+  factor: true,
+  maxAttempts: true,
+};
+
 /** When to try again, and whether. */
 export class Backoff {
   readonly #initialDelayMs: number;
@@ -22,11 +30,17 @@ export class Backoff {
   readonly maxAttempts: number;
 
   /** @throws InvalidArgumentError */
-  constructor(options: ReconnectOptions, random: () => number = Math.random) {
-    this.#initialDelayMs = atLeast('initialDelayMs', options.initialDelayMs ?? 100, 0, LONGEST_TIMER_MS);
-    this.#maxDelayMs = atLeast('maxDelayMs', options.maxDelayMs ?? 10_000, 0, LONGEST_TIMER_MS);
-    this.#factor = atLeast('factor', options.factor ?? 2, 1);
-    this.maxAttempts = atLeast('maxAttempts', options.maxAttempts ?? Number.POSITIVE_INFINITY, 1);
+  constructor(given: ReconnectOptions, random: () => number = Math.random) {
+    const {
+      initialDelayMs = 100,
+      maxDelayMs = 10_000,
+      factor = 2,
+      maxAttempts = Number.POSITIVE_INFINITY,
+    } = checkOptions('reconnect', given, RECONNECT_OPTIONS);
+    this.#initialDelayMs = checkNumber('reconnect.initialDelayMs', initialDelayMs, 0, LONGEST_TIMER_MS);
+    this.#maxDelayMs = checkNumber('reconnect.maxDelayMs', maxDelayMs, 0, LONGEST_TIMER_MS);
+    this.#factor = checkNumber('reconnect.factor', factor, 1);
+    this.maxAttempts = checkNumber('reconnect.maxAttempts', maxAttempts, 1);
     this.#random = random;
   }
 
@@ -35,10 +49,4 @@ export class Backoff {
     const ceiling = Math.min(this.#maxDelayMs, this.#initialDelayMs * this.#factor ** (attempt - 1));
     return Math.round(this.#random() * ceiling);
   }
-}
-
-function atLeast(name: string, value: number, least: number, most: number = Number.POSITIVE_INFINITY): number {
-  if (typeof value === 'number' && value >= least && value <= most) return value;
-  const range = most === Number.POSITIVE_INFINITY ? `of at least ${least}` : `from ${least} to ${most}`;
-  throw new InvalidArgumentError(`reconnect.${name} is a number ${range}, got ${String(value)}`);
 }

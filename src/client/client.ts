@@ -1,11 +1,10 @@
 import { EventEmitter } from 'node:events';
-import { type BodyInput, checkTube, type JobId } from '../protocol/arguments.js';
+import { type BodyInput, checkReserveTimeout, checkTube, type JobId } from '../protocol/arguments.js';
 import { type BuryOptions, bareLine, jobLine, type PutOptions, type ReleaseOptions } from '../protocol/commands.js';
-import { InvalidArgumentError } from '../protocol/errors.js';
 import type { Reply } from '../protocol/replies.js';
 import { decodeList, decodeStats, type JobStats, type ServerStats, type TubeStats } from '../protocol/stats.js';
-import { isAbortSignal } from '../shared/abort.js';
-import { preview } from '../shared/text.js';
+import type { OptionNames } from '../shared/options.js';
+import { checkBoolean, checkOptions, checkSignal, commandOptions, targetOptions } from './arguments.js';
 import { ClosedError } from './errors.js';
 import { Job, type StoredJob } from './job.js';
 import {
@@ -20,7 +19,7 @@ import {
   touchJob,
   value,
 } from './operations.js';
-import { type ClientOptions, DEFAULT_QUIT_TIMEOUT_MS, openSession } from './options.js';
+import { CLIENT_OPTIONS, type ClientOptions, DEFAULT_QUIT_TIMEOUT_MS, openSession } from './options.js';
 import type { JobConnection, Request, Sender } from './request.js';
 import { Reserver } from './reserver.js';
 import type { ClientEvents, Session } from './session.js';
@@ -42,6 +41,9 @@ export interface QuitOptions {
   readonly waitForJobs?: boolean | undefined;
 }
 
+const RESERVE_OPTIONS: OptionNames<ReserveOptions> = { timeout: true, signal: true };
+const QUIT_OPTIONS: OptionNames<QuitOptions> = { waitForJobs: true };
+
 /**
  * A connection to beanstalkd and every command of it.
  *
@@ -62,7 +64,7 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
    * @throws InvalidArgumentError, ConnectTimeoutError, ConnectionLostError, or the signal's reason
    */
   static async connect(target: string | ClientOptions = {}, options: ClientOptions = {}): Promise<Client> {
-    const all = typeof target === 'string' ? { ...options, url: target } : { ...target, ...options };
+    const all = targetOptions('Client.connect', target, options, CLIENT_OPTIONS);
     return new Client(await openSession(all), all.quitTimeoutMs);
   }
 
@@ -118,13 +120,11 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
    * @throws DeadlineSoonError when a job held by this connection must be touched or finished first; JobTooBigError when
    * the body is larger than `maxBodyBytes`: the job is held, settle it by the error's `jobId`
    */
-  reserve(options: ReserveOptions = {}): Promise<Job | null> {
+  reserve(options?: ReserveOptions): Promise<Job | null> {
     return this.#checked(() => {
-      const { timeout, signal } = options;
-      if (signal !== undefined && !isAbortSignal(signal)) {
-        throw new InvalidArgumentError(`signal must be an AbortSignal, got ${preview(signal)}`, { command: 'reserve' });
-      }
-      return this.#reserver.reserve(timeout, signal);
+      const { timeout, signal } = commandOptions('reserve', options, RESERVE_OPTIONS);
+      if (timeout !== undefined) checkReserveTimeout(timeout);
+      return this.#reserver.reserve(timeout, checkSignal(signal, { command: 'reserve' }));
     });
   }
 
@@ -272,8 +272,10 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
    * reserve that waits is answered `null`, and no job is handed out any more. It takes `quitTimeoutMs` at most; jobs that are
    * held then become ready again.
    */
-  quit(options: QuitOptions = {}): Promise<void> {
-    return this.#returned ? Promise.resolve() : this.#session.quit(this.#quitTimeoutMs, options.waitForJobs);
+  async quit(options?: QuitOptions): Promise<void> {
+    const { waitForJobs } = checkOptions('quit', options, QUIT_OPTIONS);
+    if (waitForJobs !== undefined) checkBoolean('waitForJobs', waitForJobs);
+    if (!this.#returned) await this.#session.quit(this.#quitTimeoutMs, waitForJobs);
   }
 
   /** Closes at once; what is pending rejects with CLOSED. */

@@ -10,7 +10,12 @@ import {
 } from '../protocol/commands.js';
 import type { Reply } from '../protocol/replies.js';
 import { decodeStats, type JobStats, type TubeStats } from '../protocol/stats.js';
+import type { OptionNames } from '../shared/options.js';
+import { commandOptions } from './arguments.js';
 import type { Request, Sender } from './request.js';
+
+const RELEASE_OPTIONS: OptionNames<ReleaseOptions> = { priority: true, delay: true };
+const BURY_OPTIONS: OptionNames<BuryOptions> = { priority: true };
 
 /** Sends what `request` describes; an argument it refuses becomes a rejection, and nothing is sent. */
 export function send<T>(sender: Sender, request: () => Request<T>): Promise<T> {
@@ -28,11 +33,13 @@ export function deleteJob(sender: Sender, id: JobId): Promise<void> {
 }
 
 export function releaseJob(sender: Sender, id: JobId, options?: ReleaseOptions): Promise<void> {
-  return sendForJob(sender, 'release', id, nothing, () => releaseLine(id, options));
+  return sendForJob(sender, 'release', id, nothing, () =>
+    releaseLine(id, commandOptions('release', options, RELEASE_OPTIONS)),
+  );
 }
 
 export function buryJob(sender: Sender, id: JobId, options?: BuryOptions): Promise<void> {
-  return sendForJob(sender, 'bury', id, nothing, () => buryLine(id, options));
+  return sendForJob(sender, 'bury', id, nothing, () => buryLine(id, commandOptions('bury', options, BURY_OPTIONS)));
 }
 
 export function touchJob(sender: Sender, id: JobId): Promise<void> {

@@ -1,7 +1,10 @@
 import type { Socket } from 'node:net';
 import { InvalidArgumentError, type JobTooBigError } from '../protocol/errors.js';
 import { DEFAULT_MAX_BODY_BYTES, MAX_U32 } from '../protocol/limits.js';
-import { type Address, type AddressOptions, addressOf } from './address.js';
+import type { OptionNames } from '../shared/options.js';
+import { preview } from '../shared/text.js';
+import { ADDRESS_OPTIONS, type Address, type AddressOptions, addressOf } from './address.js';
+import { checkFunction, checkInteger, checkSignal } from './arguments.js';
 import { Backoff, type ReconnectOptions } from './backoff.js';
 import type { PendingLimitError } from './errors.js';
 import { livenessOf } from './liveness.js';
@@ -52,6 +55,22 @@ export interface ClientOptions extends AddressOptions {
   readonly openSocket?: ((address: Address) => Socket) | undefined;
 }
 
+export const CLIENT_OPTIONS: OptionNames<ClientOptions> = {
+  ...ADDRESS_OPTIONS,
+  signal: true,
+  connectTimeoutMs: true,
+  replyTimeoutMs: true,
+  livenessMs: true,
+  maxBodyBytes: true,
+  reconnect: true,
+  maxPendingBytes: true,
+  maxWaitingCommands: true,
+  maxWaitingBytes: true,
+  maxWaitingMs: true,
+  quitTimeoutMs: true,
+  openSocket: true,
+};
+
 export const DEFAULT_QUIT_TIMEOUT_MS = 5000;
 
 /** @throws InvalidArgumentError, ConnectTimeoutError, ConnectionLostError, or the signal's reason */
@@ -74,14 +93,19 @@ export function settingsOf(options: ClientOptions): SessionOptions {
     maxWaitingCommands: integer('maxWaitingCommands', options.maxWaitingCommands, 10_000, Number.MAX_SAFE_INTEGER),
     maxWaitingBytes: integer('maxWaitingBytes', options.maxWaitingBytes, 16 * 1024 * 1024, Number.MAX_SAFE_INTEGER),
     maxWaitingMs: integer('maxWaitingMs', options.maxWaitingMs, 30_000, LONGEST_TIMER_MS),
-    backoff: reconnect === false ? undefined : new Backoff(reconnect === true ? {} : reconnect),
-    signal,
-    openSocket,
+    backoff: backoffOf(reconnect),
+    signal: checkSignal(signal),
+    openSocket: checkFunction('openSocket', openSocket),
   };
 }
 
 function integer(name: string, value: number | undefined, byDefault: number, max: number): number {
-  if (value === undefined) return byDefault;
-  if (Number.isInteger(value) && value >= 0 && value <= max) return value;
-  throw new InvalidArgumentError(`${name} is an integer from 0 to ${max}, got ${String(value)}`);
+  return value === undefined ? byDefault : checkInteger(name, value, 0, max);
+}
+
+function backoffOf(reconnect: unknown): Backoff | undefined {
+  if (reconnect === false) return undefined;
+  if (reconnect === true) return new Backoff({});
+  if (typeof reconnect === 'object' && reconnect !== null) return new Backoff(reconnect);
+  throw new InvalidArgumentError(`reconnect must be true, false or an object, got ${preview(reconnect)}`);
 }

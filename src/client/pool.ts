@@ -2,12 +2,14 @@ import { createRequire } from 'node:module';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool as GenericPool } from 'generic-pool';
 import { InvalidArgumentError } from '../protocol/errors.js';
+import type { OptionNames } from '../shared/options.js';
 import { type Address, addressOf } from './address.js';
+import { checkFunction, checkInteger, checkOptions, checkSignal, targetOptions } from './arguments.js';
 import { Backoff } from './backoff.js';
 import { Client } from './client.js';
 import { ClosedError, ConnectTimeoutError } from './errors.js';
 import { nothing } from './operations.js';
-import { type ClientOptions, settingsOf } from './options.js';
+import { CLIENT_OPTIONS, type ClientOptions, settingsOf } from './options.js';
 import { Session, type SessionOptions } from './session.js';
 import { LONGEST_TIMER_MS } from './timers.js';
 
@@ -29,6 +31,17 @@ export interface AcquireOptions {
   /** Gives up waiting: the call rejects with its reason. */
   readonly signal?: AbortSignal | undefined;
 }
+
+const { signal: _signal, reconnect: _reconnect, ...CONNECTION_OPTIONS } = CLIENT_OPTIONS;
+const POOL_OPTIONS: OptionNames<PoolOptions> = {
+  ...CONNECTION_OPTIONS,
+  min: true,
+  max: true,
+  acquireTimeoutMs: true,
+  idleTimeoutMs: true,
+  drainTimeoutMs: true,
+};
+const ACQUIRE_OPTIONS: OptionNames<AcquireOptions> = { signal: true };
 
 /** What generic-pool keeps: a connection, or while the pool drains nothing, for callers that have given up already. */
 type Pooled = Pick<Session, 'isOpen' | 'destroy'>;
@@ -66,11 +79,11 @@ export class Pool implements AsyncDisposable {
    * @throws InvalidArgumentError
    */
   constructor(target: string | PoolOptions = {}, options: PoolOptions = {}) {
-    const all = typeof target === 'string' ? { ...options, url: target } : { ...target, ...options };
+    const all = targetOptions('Pool', target, options, POOL_OPTIONS);
     const { min = 0, max = 10, acquireTimeoutMs = 5000, idleTimeoutMs = 30_000, drainTimeoutMs = 5000, ...rest } = all;
     check('max', max, 1);
     check('min', min, 0);
-    if (min > max) throw new InvalidArgumentError(`min is at most max, got ${min} and ${max}`);
+    if (min > max) throw new InvalidArgumentError(`min must be at most max, got ${min} and ${max}`);
     this.#address = addressOf(rest);
     this.#settings = settingsOf({ ...rest, reconnect: false });
     this.#quitTimeoutMs = rest.quitTimeoutMs;
@@ -128,7 +141,8 @@ export class Pool implements AsyncDisposable {
    * Borrows a client: it must be released. Prefer `use`, which does so by itself.
    * @throws ConnectTimeoutError that tells why none was to be had; ClosedError once the pool drains; the signal's reason
    */
-  async acquire({ signal }: AcquireOptions = {}): Promise<Client> {
+  async acquire(options?: AcquireOptions): Promise<Client> {
+    const signal = checkSignal(checkOptions('acquire', options, ACQUIRE_OPTIONS).signal);
     signal?.throwIfAborted();
     if (this.#draining.signal.aborted) throw new ClosedError('the pool is drained');
     const session = await this.#acquireSession(signal);
@@ -161,6 +175,7 @@ export class Pool implements AsyncDisposable {
 
   /** Lends a client to `work` and takes it back, whatever happens. */
   async use<T>(work: (client: Client) => T | PromiseLike<T>, options?: AcquireOptions): Promise<T> {
+    checkFunction('work', work ?? null);
     const client = await this.acquire(options);
     try {
       return await work(client);
@@ -286,6 +301,5 @@ async function isReusable(session: Session): Promise<boolean> {
 }
 
 function check(name: string, value: number, least: number): number {
-  if (Number.isInteger(value) && value >= least && value <= LONGEST_TIMER_MS) return value;
-  throw new InvalidArgumentError(`${name} is an integer from ${least} to ${LONGEST_TIMER_MS}, got ${String(value)}`);
+  return checkInteger(name, value, least, LONGEST_TIMER_MS);
 }

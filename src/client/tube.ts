@@ -3,9 +3,13 @@ import { bareLine, kickLine, type PutOptions, pauseTubeLine, putLine } from '../
 import { ProtocolError } from '../protocol/errors.js';
 import type { Reply } from '../protocol/replies.js';
 import type { TubeStats } from '../protocol/stats.js';
+import type { OptionNames } from '../shared/options.js';
+import { commandOptions } from './arguments.js';
 import { StoredJob } from './job.js';
 import { count, nothing, send, statsTube, value } from './operations.js';
 import type { Sender } from './request.js';
+
+const PUT_OPTIONS: OptionNames<PutOptions> = { priority: true, delay: true, ttr: true };
 
 /** What a tube needs of its client. */
 export interface TubeOwner extends Sender {
@@ -70,8 +74,10 @@ export class Tube {
 
 export function put(owner: TubeOwner, tube: string, body: BodyInput, options?: PutOptions): Promise<string> {
   return send(owner, () => {
+    // Before the size, which must still be right when the body is copied: an option may be a getter.
+    const { priority, delay, ttr } = commandOptions('put', options, PUT_OPTIONS);
     const size = checkBody(body, Buffer.byteLength, owner.maxJobSize);
-    return { command: 'put', line: putLine(size, options), body, size, tube, decode: value };
+    return { command: 'put', line: putLine(size, { priority, delay, ttr }), body, size, tube, decode: value };
   });
 }
 

@@ -1,4 +1,5 @@
-import { InvalidArgumentError } from './errors.js';
+import { preview } from '../shared/text.js';
+import { InvalidArgumentError, JobTooBigError } from './errors.js';
 import { MAX_RESERVE_TIMEOUT, MAX_TUBE_NAME, MAX_U32, MAX_U64_TEXT } from './limits.js';
 
 /** A job id as callers may give it. The client itself always hands out decimal strings: ids are u64. */
@@ -22,16 +23,17 @@ export function isTubeName(name: string): boolean {
 
 export function checkTube(name: unknown, command: string): string {
   if (typeof name === 'string' && isTubeName(name)) return name;
-  throw new InvalidArgumentError(
-    `a tube name is 1 to ${MAX_TUBE_NAME} of A-Z a-z 0-9 - + / ; . $ _ ( ) and does not begin with "-", got ${given(name)}`,
-    { command },
-  );
+  const rule = `1 to ${MAX_TUBE_NAME} of A-Z a-z 0-9 - + / ; . $ _ ( ) and not begin with "-"`;
+  throw new InvalidArgumentError(`a tube name must be ${rule}, got ${preview(name)}`, { command });
 }
 
 export function checkJobId(id: unknown, command: string): string {
   const text = typeof id === 'string' ? id : Number.isSafeInteger(id) || typeof id === 'bigint' ? String(id) : '';
-  if (/^(0|[1-9][0-9]*)$/.test(text) && !exceedsU64(text)) return text;
-  throw new InvalidArgumentError(`a job id is an integer from 0 to ${MAX_U64_TEXT}, got ${given(id)}`, { command });
+  // Its length first: a longer one need not be looked at.
+  if (text.length <= MAX_U64_TEXT.length && /^(0|[1-9][0-9]*)$/.test(text) && !exceedsU64(text)) return text;
+  throw new InvalidArgumentError(`a job id must be an integer from 0 to ${MAX_U64_TEXT}, got ${preview(id)}`, {
+    command,
+  });
 }
 
 export function checkU32(what: string, value: unknown, command: string): number {
@@ -42,32 +44,53 @@ export function checkReserveTimeout(seconds: unknown): number {
   return checkInteger('timeout', seconds, MAX_RESERVE_TIMEOUT, 'reserve-with-timeout');
 }
 
-/** @param limit the server's max-job-size, where it is known */
-export function checkBody(body: unknown, byteLength: (text: string) => number, limit: number | undefined): number {
+/**
+ * The size of a body, in bytes.
+ * @param limit the server's max-job-size, where it is known
+ * @throws JobTooBigError as the server would answer; InvalidArgumentError
+ */
+export function checkBody(body: unknown, byteLength: (text: string) => number, limit: number = MAX_U32): number {
   const command = 'put';
-  if (typeof body !== 'string' && !(body instanceof Uint8Array)) {
-    throw new InvalidArgumentError(`a body is a string or a Uint8Array, got ${given(body)}`, { command });
+  const isBytes = isUint8Array(body);
+  if (typeof body !== 'string' && !isBytes) {
+    throw new InvalidArgumentError(`a body must be a string or a Uint8Array, got ${preview(body)}`, { command });
   }
-  const size = typeof body === 'string' ? byteLength(body) : body.length;
-  if (size > (limit ?? MAX_U32)) {
-    const whose = limit === undefined ? 'the protocol' : "the server's max-job-size";
-    throw new InvalidArgumentError(`a body of ${size} bytes is above the ${limit ?? MAX_U32} of ${whose}`, { command });
+  const size = isBytes ? sizeOf(body) : byteLength(body);
+  if (isBytes && size === 0 && isDetached(body)) {
+    throw new InvalidArgumentError('a body must have its memory, got bytes that were transferred', { command });
   }
-  return size;
+  if (size <= limit) return size;
+  const whose = limit === MAX_U32 ? 'the protocol' : "the server's max-job-size";
+  throw new JobTooBigError(`a body must have at most ${limit} bytes (${whose}), got ${size}`, { command });
 }
 
 function checkInteger(what: string, value: unknown, max: number, command: string): number {
   // -0 passes every comparison and prints as 0.
   if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= max) return value;
-  throw new InvalidArgumentError(`${what} is an integer from 0 to ${max}, got ${given(value)}`, { command });
+  throw new InvalidArgumentError(`${what} must be an integer from 0 to ${max}, got ${preview(value)}`, { command });
 }
 
-function given(value: unknown): string {
-  if (typeof value === 'string') {
-    const shown = JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value);
-    return value.length > 80 ? `${shown} (${value.length} characters)` : shown;
+const typedArray: object = Object.getPrototypeOf(Uint8Array.prototype);
+const kindOf = getterOf<string | undefined>(typedArray, Symbol.toStringTag);
+
+/** What is copied, even where a subclass says something else of its `length`: the command line must declare just that. */
+const sizeOf = getterOf<number>(typedArray, 'byteLength');
+
+/** Also one of another realm; not an object that only has its prototype. */
+function isUint8Array(value: unknown): value is Uint8Array {
+  return kindOf(value) === 'Uint8Array';
+}
+
+function getterOf<T>(prototype: object, key: PropertyKey): (value: unknown) => T {
+  return Function.prototype.call.bind(Object.getOwnPropertyDescriptor(prototype, key)?.get as () => T);
+}
+
+/** Whether somebody else has its memory now: it looks like an empty body. */
+function isDetached(bytes: Uint8Array): boolean {
+  try {
+    new Uint8Array(bytes.buffer);
+    return false;
+  } catch {
+    return true;
   }
-  if (typeof value === 'bigint') return `${value}n`;
-  if (typeof value === 'object' && value !== null) return `an object (${value.constructor?.name ?? 'no prototype'})`;
-  return typeof value === 'function' ? 'a function' : String(value);
 }

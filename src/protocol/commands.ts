@@ -116,9 +116,11 @@ export const DEFAULT_TTR = 60;
 
 /** The command line of a `put`; the body of `size` bytes and CR LF must follow it. */
 export function putLine(size: number, options: PutOptions = {}): string {
-  const priority = checkU32('priority', options.priority ?? DEFAULT_PRIORITY, 'put');
-  const delay = checkU32('delay', options.delay ?? 0, 'put');
-  const ttr = checkU32('ttr', options.ttr ?? DEFAULT_TTR, 'put');
+  // Not by `??`: null is refused.
+  const { priority = DEFAULT_PRIORITY, delay = 0, ttr = DEFAULT_TTR } = options;
+  checkU32('priority', priority, 'put');
+  checkU32('delay', delay, 'put');
+  checkU32('ttr', ttr, 'put');
   return `put ${priority} ${delay} ${ttr} ${size}\r\n`;
 }
 
@@ -127,24 +129,24 @@ export function reserveLine(timeout?: number): string {
   return timeout === undefined ? 'reserve\r\n' : `reserve-with-timeout ${checkReserveTimeout(timeout)}\r\n`;
 }
 
-export function releaseLine(id: JobId, options: ReleaseOptions = {}): string {
+export function releaseLine(id: JobId, { priority = DEFAULT_PRIORITY, delay = 0 }: ReleaseOptions = {}): string {
   const job = checkJobId(id, 'release');
-  const priority = checkU32('priority', options.priority ?? DEFAULT_PRIORITY, 'release');
-  return `release ${job} ${priority} ${checkU32('delay', options.delay ?? 0, 'release')}\r\n`;
+  checkU32('priority', priority, 'release');
+  return `release ${job} ${priority} ${checkU32('delay', delay, 'release')}\r\n`;
 }
 
-export function buryLine(id: JobId, options: BuryOptions = {}): string {
-  return `bury ${checkJobId(id, 'bury')} ${checkU32('priority', options.priority ?? DEFAULT_PRIORITY, 'bury')}\r\n`;
+export function buryLine(id: JobId, { priority = DEFAULT_PRIORITY }: BuryOptions = {}): string {
+  return `bury ${checkJobId(id, 'bury')} ${checkU32('priority', priority, 'bury')}\r\n`;
 }
 
 /** At most `bound` jobs, 0 to 4294967295: the server would silently wrap a larger number. */
 export function kickLine(bound: number): string {
-  return `kick ${checkU32('the number of jobs to kick', bound, 'kick')}\r\n`;
+  return `kick ${checkU32('bound', bound, 'kick')}\r\n`;
 }
 
 /** `seconds` 0 ends a pause. */
 export function pauseTubeLine(tube: string, seconds: number): string {
-  return `pause-tube ${checkTube(tube, 'pause-tube')} ${checkU32('delay', seconds, 'pause-tube')}\r\n`;
+  return `pause-tube ${checkTube(tube, 'pause-tube')} ${checkU32('seconds', seconds, 'pause-tube')}\r\n`;
 }
 
 type JobCommand = 'reserve-job' | 'delete' | 'touch' | 'peek' | 'kick-job' | 'stats-job';

@@ -1,9 +1,9 @@
 import { isAbortSignal } from '../shared/abort.js';
+import { faultInOptions, listOf, type OptionNames } from '../shared/options.js';
 import { preview } from '../shared/text.js';
 import { InvalidOptionError } from './errors.js';
 
-/** The names of all options of an interface. The compiler refuses a list that lacks one. */
-export type OptionNames<Options extends object> = Readonly<Record<keyof Options, true>>;
+export type { OptionNames };
 
 /**
  * Refuses options that are not a plain object or that contain a name that is unknown, and returns them.
@@ -15,14 +15,8 @@ export function checkOptions<Options extends object>(
   options: Options,
   names: OptionNames<Options>,
 ): Options {
-  // An AbortSignal or a Map has no properties of its own: what it was given for would be ignored.
-  if (typeof options !== 'object' || Object.prototype.toString.call(options) !== '[object Object]') {
-    throw new InvalidOptionError(`the options of ${what} must be an object, got ${preview(options)}`);
-  }
-  for (const name in options) {
-    if (Object.hasOwn(names, name)) continue;
-    throw new InvalidOptionError(`an option of ${what} must be ${listOf(Object.keys(names))}, got ${preview(name)}`);
-  }
+  const fault = faultInOptions(options, names, what);
+  if (fault !== undefined) throw new InvalidOptionError(fault);
   return options;
 }
 
@@ -49,10 +43,4 @@ export function checkOneOf<T extends string>(what: string, value: T, allowed: re
 export function checkSignal(what: string, value: AbortSignal | undefined): AbortSignal | undefined {
   if (value === undefined || isAbortSignal(value)) return value;
   throw new InvalidOptionError(`${what} must be an AbortSignal, got ${preview(value)}`);
-}
-
-/** `a, b or c` */
-function listOf(names: readonly string[]): string {
-  const last = names.at(-1) ?? 'none';
-  return names.length > 1 ? `${names.slice(0, -1).join(', ')} or ${last}` : last;
 }

@@ -1,10 +1,12 @@
 import { expect } from 'chai';
 import { addressOf, formatAddress, parseAddress, serverNameOf } from '../../src/client/address.js';
 import { InvalidArgumentError } from '../../src/protocol/errors.js';
+import { preview } from '../../src/shared/text.js';
 import { thrown } from '../support/failures.js';
+import { expectLinear, HOSTILE } from '../support/linear.js';
 
 const FORMS =
-  'write beanstalkd://host[:port], beanstalkds://host[:port], beanstalkd+unix:///path or host[:port], an IPv6 address in brackets';
+  'beanstalkd://host[:port], beanstalkds://host[:port], beanstalkd+unix:///path or host[:port], an IPv6 address in brackets';
 
 describe('parseAddress', () => {
   for (const [text, host, port] of [
@@ -60,6 +62,12 @@ describe('parseAddress', () => {
     ['::1', 'it does not have the form of an address'],
     ['queue 1', 'it does not have the form of an address'],
     ['queue\n', 'it does not have the form of an address'],
+    ['127.0.0.1\0', '"127.0.0.1\\u0000" is not a host'],
+    ['beanstalkd://127.0.0.1\0:11300', '"127.0.0.1\\u0000" is not a host'],
+    ['a\u202eb', '"a\\u202eb" is not a host'],
+    ['a%00b', '"a%00b" is not a host'],
+    ['a\\b', '"a\\b" is not a host'],
+    ['beanstalkd+unix:///run/b\0.sock', 'the path of a Unix socket has no NUL'],
     ['[::1', 'it does not have the form of an address'],
     ['[queue]', '"queue" is not an IPv6 address'],
     ['[127.0.0.1]', '"127.0.0.1" is not an IPv6 address'],
@@ -74,7 +82,7 @@ describe('parseAddress', () => {
   ] as const) {
     it(`refuses ${JSON.stringify(text)}, naming what is wrong and what is right`, () => {
       expect(thrown(() => parseAddress(text), InvalidArgumentError).message).to.equal(
-        `${JSON.stringify(text)} is no address of a beanstalkd: ${why}; ${FORMS}`,
+        `an address must be ${FORMS}, got ${preview(text, 120)}: ${why}`,
       );
     });
   }
@@ -88,7 +96,7 @@ describe('parseAddress', () => {
   ] as const) {
     it(`refuses ${text} and does not repeat what may be a password`, () => {
       expect(thrown(() => parseAddress(text), InvalidArgumentError).message).to.equal(
-        `${shown} is no address of a beanstalkd: beanstalkd knows no users and no passwords; ${FORMS}`,
+        `an address must be ${FORMS}, got ${shown}: beanstalkd knows no users and no passwords`,
       );
     });
   }
@@ -100,7 +108,7 @@ describe('parseAddress', () => {
       ['beanstalkd+unix:///run/b.sock', 'a Unix socket has no TLS'],
     ] as const) {
       expect(thrown(() => parseAddress(text, {}), InvalidArgumentError).message).to.equal(
-        `"${text}" is no address of a beanstalkd: ${why}; ${FORMS}`,
+        `an address must be ${FORMS}, got "${text}": ${why}`,
       );
     }
   });
@@ -122,7 +130,7 @@ describe('addressOf', () => {
   it('refuses a URL together with its parts', () => {
     for (const parts of [{ host: 'b' }, { port: 1 }]) {
       expect(thrown(() => addressOf({ url: 'a', ...parts }), InvalidArgumentError).message).to.equal(
-        'an address is given as url, or as host and port, not as both',
+        'an address must be given as url, or as host and port, not as both',
       );
     }
   });
@@ -131,8 +139,21 @@ describe('addressOf', () => {
     for (const port of [1, 11300, 65535]) expect(addressOf({ port })).to.have.property('port', port);
     for (const port of [0, -1, 65536, 1.5, Number.NaN, '80' as unknown as number]) {
       expect(thrown(() => addressOf({ port }), InvalidArgumentError).message).to.equal(
-        `a port is an integer from 1 to 65535, got ${port}`,
+        `port must be an integer from 1 to 65535, got ${typeof port === 'string' ? `"${port}"` : port}`,
       );
+    }
+  });
+});
+
+describe('an address of 100,000 characters', () => {
+  it('is refused in linear time, and shown cut', () => {
+    for (const make of HOSTILE) {
+      expectLinear(make, (text) => {
+        for (const url of [text, `beanstalkd://${text}`, `beanstalkd+unix:///${text}`, `${text}@h`, `h:${text}`]) {
+          expect(thrown(() => parseAddress(url), InvalidArgumentError).message.length).to.be.below(500);
+        }
+        expect(thrown(() => addressOf({ host: text }), InvalidArgumentError).message.length).to.be.below(500);
+      });
     }
   });
 });

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { Backoff, type ReconnectOptions } from '../../src/client/backoff.js';
 import { InvalidArgumentError } from '../../src/protocol/errors.js';
+import { preview } from '../../src/shared/text.js';
 import { thrown } from '../support/failures.js';
 
 function delays(options: ReconnectOptions, random: () => number, attempts: number): number[] {
@@ -42,6 +43,7 @@ describe('Backoff', () => {
     ['initialDelayMs', Number.NaN, 'from 0 to 2147483647'],
     ['maxDelayMs', -1, 'from 0 to 2147483647'],
     ['maxDelayMs', 1e12, 'from 0 to 2147483647'],
+    ['maxDelayMs', null, 'from 0 to 2147483647'],
     ['maxDelayMs', '100', 'from 0 to 2147483647'],
     ['factor', 0.5, 'of at least 1'],
     ['maxAttempts', 0, 'of at least 1'],
@@ -49,7 +51,7 @@ describe('Backoff', () => {
   ] as const) {
     it(`refuses ${JSON.stringify(value)} for ${name}`, () => {
       const error = thrown(() => new Backoff({ [name]: value }), InvalidArgumentError);
-      expect(error.message).to.equal(`reconnect.${name} is a number ${range}, got ${value}`);
+      expect(error.message).to.equal(`reconnect.${name} must be a number ${range}, got ${preview(value)}`);
     });
   }
 });

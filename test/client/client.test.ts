@@ -3,7 +3,7 @@ import type { Address } from '../../src/client/address.js';
 import { Client } from '../../src/client/client.js';
 import { Job, StoredJob } from '../../src/client/job.js';
 import type { ClientOptions } from '../../src/client/options.js';
-import { InvalidArgumentError, ProtocolError } from '../../src/protocol/errors.js';
+import { InvalidArgumentError, JobTooBigError, ProtocolError } from '../../src/protocol/errors.js';
 import { rejection } from '../support/failures.js';
 import { FakeSocket } from '../support/fake-socket.js';
 import { type Peer, useScriptedServer } from '../support/scripted-server.js';
@@ -165,12 +165,13 @@ describe('Client', () => {
     it('refuses a body above the max-job-size once stats has told it, without sending it', async () => {
       const before = client.put('x'.repeat(11));
       peer.sends('JOB_TOO_BIG\r\n');
-      expect(await rejection(before, Error)).to.include({ code: 'JOB_TOO_BIG' });
+      expect(await rejection(before, JobTooBigError)).to.include({ code: 'JOB_TOO_BIG' });
       const stats = client.stats();
       peer.sends(ok('max-job-size: 10\n'));
       await stats;
-      const error = await rejection(client.put(`${'x'.repeat(9)}é`), InvalidArgumentError);
-      expect(error.message).to.equal("put: a body of 11 bytes is above the 10 of the server's max-job-size");
+      const error = await rejection(client.put(`${'x'.repeat(9)}é`), JobTooBigError);
+      expect(error).to.include({ code: 'JOB_TOO_BIG', command: 'put' });
+      expect(error.message).to.equal("put: a body must have at most 10 bytes (the server's max-job-size), got 11");
       const put = client.put('x'.repeat(10));
       await peer.takes('put 1024 0 60 11\r\nxxxxxxxxxxx\r\nstats\r\nput 1024 0 60 10\r\nxxxxxxxxxx\r\n');
       peer.sends('INSERTED 1\r\n');
@@ -181,7 +182,7 @@ describe('Client', () => {
       const stats = Promise.all([client.stats(), client.stats(), client.stats()]);
       peer.sends(ok('max-job-size: 1\n') + ok('pid: 1\n') + ok('max-job-size: many\n'));
       await stats;
-      await rejection(client.put('xx'), InvalidArgumentError);
+      await rejection(client.put('xx'), JobTooBigError);
     });
 
     it('quits when it is disposed of', async () => {
@@ -239,7 +240,7 @@ describe('Client', () => {
       ];
       for (const target of wrong) await rejection(Client.connect(target), InvalidArgumentError);
       expect((await rejection(Client.connect({ port: 65536 }), InvalidArgumentError)).message).to.equal(
-        'a port is an integer from 1 to 65535, got 65536',
+        'port must be an integer from 1 to 65535, got 65536',
       );
     });
   });

@@ -240,22 +240,22 @@ describe('A pool', () => {
   });
 
   for (const [what, options, message] of [
-    ['a max below 1', { max: 0 }, 'max is an integer from 1 to 2147483647, got 0'],
-    ['a broken max', { max: 1.5 }, 'max is an integer from 1 to 2147483647, got 1.5'],
-    ['a negative min', { min: -1 }, 'min is an integer from 0 to 2147483647, got -1'],
-    ['a min above max', { min: 3, max: 2 }, 'min is at most max, got 3 and 2'],
-    ['no time to acquire', { acquireTimeoutMs: 0 }, 'acquireTimeoutMs is an integer from 1 to 2147483647, got 0'],
-    ['no time to idle', { idleTimeoutMs: 0 }, 'idleTimeoutMs is an integer from 1 to 2147483647, got 0'],
+    ['a max below 1', { max: 0 }, 'max must be an integer from 1 to 2147483647, got 0'],
+    ['a broken max', { max: 1.5 }, 'max must be an integer from 1 to 2147483647, got 1.5'],
+    ['a negative min', { min: -1 }, 'min must be an integer from 0 to 2147483647, got -1'],
+    ['a min above max', { min: 3, max: 2 }, 'min must be at most max, got 3 and 2'],
+    ['no time to acquire', { acquireTimeoutMs: 0 }, 'acquireTimeoutMs must be an integer from 1 to 2147483647, got 0'],
+    ['no time to idle', { idleTimeoutMs: 0 }, 'idleTimeoutMs must be an integer from 1 to 2147483647, got 0'],
     [
       'an endless time to drain',
       { drainTimeoutMs: Number.POSITIVE_INFINITY },
-      'drainTimeoutMs is an integer from 0 to 2147483647, got Infinity',
+      'drainTimeoutMs must be an integer from 0 to 2147483647, got Infinity',
     ],
-    ['a port that is none', { port: 0 }, 'a port is an integer from 1 to 65535, got 0'],
+    ['a port that is none', { port: 0 }, 'port must be an integer from 1 to 65535, got 0'],
     [
       'options that a client refuses',
       { replyTimeoutMs: -1 },
-      'replyTimeoutMs is an integer from 0 to 2147483647, got -1',
+      'replyTimeoutMs must be an integer from 0 to 2147483647, got -1',
     ],
   ] as const) {
     it(`refuses ${what} at once`, () => {

@@ -10,6 +10,7 @@ import { Client } from '../../src/client/client.js';
 import { ConnectionLostError } from '../../src/client/errors.js';
 import { openSocket } from '../../src/client/socket.js';
 import { InvalidArgumentError } from '../../src/protocol/errors.js';
+import { preview } from '../../src/shared/text.js';
 import { rejection } from '../support/failures.js';
 import { FakeSocket } from '../support/fake-socket.js';
 import { useScriptedServer } from '../support/scripted-server.js';
@@ -157,7 +158,7 @@ describe('Client.connect', () => {
   ] as const) {
     it(`refuses ${value} for ${name}`, async () => {
       const error = await rejection(Client.connect({ port: server.port, [name]: value }), InvalidArgumentError);
-      expect(error.message).to.match(new RegExp(`^${name} is an integer from 0 to \\d+, got ${value}$`));
+      expect(error.message).to.match(new RegExp(`^${name} must be an integer from 0 to \\d+, got ${preview(value)}$`));
     });
   }
 });

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect } from 'chai';
 import type { Client } from '../../src/client/client.js';
-import { InvalidArgumentError, OutOfMemoryError } from '../../src/protocol/errors.js';
+import { InvalidArgumentError, JobTooBigError, OutOfMemoryError } from '../../src/protocol/errors.js';
 import { rejection, thrown } from '../support/failures.js';
 import { sentNext } from '../support/fake-network.js';
 import { connectFake, type FakeSocket } from '../support/fake-socket.js';
@@ -115,7 +115,9 @@ describe('A tube of a client', () => {
 
   it('refuses what is no name, before anything is sent', async () => {
     for (const name of ['', '-a', 'a b', 'a\r\nquit', 'x'.repeat(201), undefined as unknown as string]) {
-      expect(thrown(() => client.tube(name), InvalidArgumentError).message).to.match(/^use: a tube name is 1 to 200/);
+      expect(thrown(() => client.tube(name), InvalidArgumentError).message).to.match(
+        /^use: a tube name must be 1 to 200/,
+      );
     }
     expect(await sentNext(socket)).to.equal('');
   });
@@ -125,9 +127,9 @@ describe('A tube of a client', () => {
     socket.reply(ok('max-job-size: 10\n'));
     await stats;
     const mail = client.tube('mail');
-    for (const call of [mail.put('x'.repeat(11)), mail.put('x', { delay: -1 }), mail.kick(-1), mail.pause(1.5)]) {
-      await rejection(call, InvalidArgumentError);
-    }
+    await rejection(mail.put('x'.repeat(11)), JobTooBigError);
+    const calls = [mail.put('x', { delay: -1 }), mail.kick(-1), mail.pause(1.5)];
+    await Promise.all(calls.map((call) => rejection(call, InvalidArgumentError)));
     expect(await sentNext(socket)).to.equal('');
     expect(await sentNext(socket, () => void mail.put('x'))).to.equal(`use mail\r\n${put('x')}`);
   });

@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm';
 import { expect } from 'chai';
 import {
   checkBody,
@@ -8,8 +9,9 @@ import {
   exceedsU64,
   isTubeName,
 } from '../../src/protocol/arguments.js';
-import { InvalidArgumentError } from '../../src/protocol/errors.js';
+import { InvalidArgumentError, JobTooBigError } from '../../src/protocol/errors.js';
 import { thrown } from '../support/failures.js';
+import { expectLinear, HOSTILE } from '../support/linear.js';
 
 const refusal = (check: () => unknown): string => thrown(check, InvalidArgumentError).message;
 const byteLength = (text: string): number => Buffer.byteLength(text);
@@ -52,10 +54,10 @@ describe('a tube name', () => {
 
   it('is refused with what was given and what is allowed', () => {
     expect(refusal(() => checkTube('a\r\ndelete 7', 'use'))).to.equal(
-      'use: a tube name is 1 to 200 of A-Z a-z 0-9 - + / ; . $ _ ( ) and does not begin with "-", got "a\\r\\ndelete 7"',
+      'use: a tube name must be 1 to 200 of A-Z a-z 0-9 - + / ; . $ _ ( ) and not begin with "-", got "a\\r\\ndelete 7"',
     );
-    expect(refusal(() => checkTube('x'.repeat(201), 'use'))).to.match(/got "x{80}…" \(201 characters\)$/);
-    expect(refusal(() => checkTube(' '.repeat(80), 'use'))).to.match(/got " {80}"$/);
+    expect(refusal(() => checkTube('x'.repeat(201), 'use'))).to.match(/got "x{59}…"$/);
+    expect(refusal(() => checkTube(' '.repeat(60), 'use'))).to.match(/got " {60}"$/);
   });
 });
 
@@ -111,7 +113,7 @@ describe('a job id', () => {
 
   it('is refused with what was given and what is allowed', () => {
     const message = (got: string): string =>
-      `delete: a job id is an integer from 0 to 18446744073709551615, got ${got}`;
+      `delete: a job id must be an integer from 0 to 18446744073709551615, got ${got}`;
     for (const [id, got] of [
       ['7\r\n', '"7\\r\\n"'],
       [1.5, '1.5'],
@@ -119,9 +121,9 @@ describe('a job id', () => {
       [-1n, '-1n'],
       [undefined, 'undefined'],
       [null, 'null'],
-      [{}, 'an object (Object)'],
-      [Object.create(null), 'an object (no prototype)'],
-      [new Date(0), 'an object (Date)'],
+      [{}, 'an object'],
+      [Object.create(null), 'an object'],
+      [new Date(0), 'a Date'],
       [() => 7, 'a function'],
       [Symbol('id'), 'Symbol(id)'],
     ] as const) {
@@ -134,6 +136,18 @@ describe('a job id', () => {
     expect(exceedsU64('18446744073709551616')).to.equal(true);
     expect(exceedsU64('9999999999999999999')).to.equal(false);
     expect(exceedsU64('100000000000000000000')).to.equal(true);
+  });
+});
+
+describe('arguments of 100,000 characters', () => {
+  it('are refused in linear time, and shown cut', () => {
+    for (const make of HOSTILE) {
+      expectLinear(make, (text) => {
+        for (const check of [checkTube, checkJobId, (value: string) => checkU32('delay', value, 'put')]) {
+          expect(refusal(() => check(text, 'use')).length).to.be.below(400);
+        }
+      });
+    }
   });
 });
 
@@ -158,7 +172,7 @@ describe('a number', () => {
     for (const value of [0, 1, 4294967295]) expect(checkU32('delay', value, 'put')).to.equal(value);
     for (const value of [...WRONG, 4294967296]) thrown(() => checkU32('delay', value, 'put'), InvalidArgumentError);
     expect(refusal(() => checkU32('delay', 4294967296, 'put'))).to.equal(
-      'put: delay is an integer from 0 to 4294967295, got 4294967296',
+      'put: delay must be an integer from 0 to 4294967295, got 4294967296',
     );
   });
 
@@ -166,7 +180,7 @@ describe('a number', () => {
     for (const value of [0, 2147483647]) expect(checkReserveTimeout(value)).to.equal(value);
     for (const value of [...WRONG, 2147483648]) thrown(() => checkReserveTimeout(value), InvalidArgumentError);
     expect(refusal(() => checkReserveTimeout(-1))).to.equal(
-      'reserve-with-timeout: timeout is an integer from 0 to 2147483647, got -1',
+      'reserve-with-timeout: timeout must be an integer from 0 to 2147483647, got -1',
     );
   });
 });
@@ -180,26 +194,48 @@ describe('a body', () => {
     expect(checkBody(Buffer.from('é'), byteLength, undefined)).to.equal(2);
   });
 
+  it('counts what is copied, whatever a subclass says of its length', () => {
+    class Odd extends Uint8Array {
+      override get length(): number {
+        return 3;
+      }
+      override get byteLength(): number {
+        return 3;
+      }
+    }
+    expect(checkBody(new Odd(5), byteLength, undefined)).to.equal(5);
+    thrown(() => checkBody(Object.create(Uint8Array.prototype), byteLength, undefined), InvalidArgumentError);
+    expect(checkBody(runInNewContext('new Uint8Array(4)'), byteLength, undefined)).to.equal(4);
+  });
+
+  it('is refused where its memory was transferred: it would be put as an empty one', () => {
+    const body = new Uint8Array(5);
+    structuredClone(body, { transfer: [body.buffer] });
+    expect(refusal(() => checkBody(body, byteLength, undefined))).to.equal(
+      'put: a body must have its memory, got bytes that were transferred',
+    );
+  });
+
   it('is refused when it is neither text nor bytes', () => {
     for (const body of [undefined, null, 5, {}, [1], new Uint16Array(1), new ArrayBuffer(1)]) {
       expect(thrown(() => checkBody(body, byteLength, undefined), InvalidArgumentError).command).to.equal('put');
     }
     expect(refusal(() => checkBody([1], byteLength, undefined))).to.equal(
-      'put: a body is a string or a Uint8Array, got an object (Array)',
+      'put: a body must be a string or a Uint8Array, got an array of 1',
     );
   });
 
   it('is refused above the limit of the server, with both sizes', () => {
     expect(checkBody('ab', byteLength, 2)).to.equal(2);
-    expect(refusal(() => checkBody('aé', byteLength, 2))).to.equal(
-      "put: a body of 3 bytes is above the 2 of the server's max-job-size",
-    );
-    expect(refusal(() => checkBody(new Uint8Array(1), byteLength, 0))).to.match(/1 bytes is above the 0/);
+    const error = thrown(() => checkBody('aé', byteLength, 2), JobTooBigError);
+    expect(error).to.include({ code: 'JOB_TOO_BIG', command: 'put' });
+    expect(error.message).to.equal("put: a body must have at most 2 bytes (the server's max-job-size), got 3");
+    thrown(() => checkBody(new Uint8Array(1), byteLength, 0), JobTooBigError);
   });
 
   it('is refused above 4294967295 bytes where the limit of the server is not known', () => {
-    expect(refusal(() => checkBody('huge', () => 4294967296, undefined))).to.equal(
-      'put: a body of 4294967296 bytes is above the 4294967295 of the protocol',
+    expect(thrown(() => checkBody('huge', () => 4294967296, undefined), JobTooBigError).message).to.equal(
+      'put: a body must have at most 4294967295 bytes (the protocol), got 4294967296',
     );
     expect(checkBody('huge', () => 4294967295, undefined)).to.equal(4294967295);
   });

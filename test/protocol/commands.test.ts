@@ -73,22 +73,38 @@ const LINES: [line: string, expected: string][] = [
 ];
 
 const REFUSED: [what: string, encode: () => string, message: string][] = [
-  ['put priority', () => putLine(0, { priority: -1 }), 'put: priority is an integer from 0 to 4294967295, got -1'],
-  ['put delay', () => putLine(0, { delay: 1.5 }), 'put: delay is an integer from 0 to 4294967295, got 1.5'],
-  ['put ttr', () => putLine(0, { ttr: 2 ** 32 }), 'put: ttr is an integer from 0 to 4294967295, got 4294967296'],
-  ['reserve', () => reserveLine(-1), 'reserve-with-timeout: timeout is an integer from 0 to 2147483647, got -1'],
-  ['release id', () => releaseLine('x'), 'release: a job id is an integer from 0 to 18446744073709551615, got "x"'],
+  ['put priority', () => putLine(0, { priority: -1 }), 'put: priority must be an integer from 0 to 4294967295, got -1'],
+  ['put delay', () => putLine(0, { delay: 1.5 }), 'put: delay must be an integer from 0 to 4294967295, got 1.5'],
+  ['put ttr', () => putLine(0, { ttr: 2 ** 32 }), 'put: ttr must be an integer from 0 to 4294967295, got 4294967296'],
+  ['reserve', () => reserveLine(-1), 'reserve-with-timeout: timeout must be an integer from 0 to 2147483647, got -1'],
+  [
+    'release id',
+    () => releaseLine('x'),
+    'release: a job id must be an integer from 0 to 18446744073709551615, got "x"',
+  ],
   [
     'release priority',
     () => releaseLine(1, { priority: Number.NaN }),
-    'release: priority is an integer from 0 to 4294967295, got NaN',
+    'release: priority must be an integer from 0 to 4294967295, got NaN',
   ],
-  ['release delay', () => releaseLine(1, { delay: -1 }), 'release: delay is an integer from 0 to 4294967295, got -1'],
-  ['bury id', () => buryLine(-1), 'bury: a job id is an integer from 0 to 18446744073709551615, got -1'],
-  ['bury priority', () => buryLine(1, { priority: 0.1 }), 'bury: priority is an integer from 0 to 4294967295, got 0.1'],
-  ['kick', () => kickLine(-1), 'kick: the number of jobs to kick is an integer from 0 to 4294967295, got -1'],
-  ['pause', () => pauseTubeLine('a', -1), 'pause-tube: delay is an integer from 0 to 4294967295, got -1'],
-  ['job command', () => jobLine('touch', 1.5), 'touch: a job id is an integer from 0 to 18446744073709551615, got 1.5'],
+  [
+    'release delay',
+    () => releaseLine(1, { delay: -1 }),
+    'release: delay must be an integer from 0 to 4294967295, got -1',
+  ],
+  ['bury id', () => buryLine(-1), 'bury: a job id must be an integer from 0 to 18446744073709551615, got -1'],
+  [
+    'bury priority',
+    () => buryLine(1, { priority: 0.1 }),
+    'bury: priority must be an integer from 0 to 4294967295, got 0.1',
+  ],
+  ['kick', () => kickLine(-1), 'kick: bound must be an integer from 0 to 4294967295, got -1'],
+  ['pause', () => pauseTubeLine('a', -1), 'pause-tube: seconds must be an integer from 0 to 4294967295, got -1'],
+  [
+    'job command',
+    () => jobLine('touch', 1.5),
+    'touch: a job id must be an integer from 0 to 18446744073709551615, got 1.5',
+  ],
 ];
 
 /** What a program without types may pass: mostly nearly right. */
