@@ -24,6 +24,15 @@ export interface Connection<S = Statement> {
   close(): void;
 }
 
+/** Ends a transaction that has failed. */
+export function rollBack(connection: Connection): void {
+  try {
+    connection.exec('ROLLBACK');
+  } catch {
+    // SQLite has done so itself after some errors, a full disk among them.
+  }
+}
+
 export interface Binding {
   readonly name: 'node:sqlite' | 'libsql';
   open(path: string): Connection;

@@ -1,16 +1,25 @@
 import { existsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { EngineError } from '../../queue/errors.js';
+import { EngineError, HaricotError } from '../../queue/errors.js';
+import { preview } from '../../shared/text.js';
 
 /** The result codes of SQLite that somebody can do something about. */
 const BUSY = 5;
 const LOCKED = 6;
+const NOMEM = 7;
 const READONLY = 8;
 const IOERR = 10;
 const CORRUPT = 11;
 const FULL = 13;
 const CANTOPEN = 14;
+const PROTOCOL = 15;
 const NOTADB = 26;
+
+/** What goes away by itself, or when somebody makes room. */
+const RETRYABLE: ReadonlySet<number> = new Set([BUSY, LOCKED, NOMEM, FULL, PROTOCOL]);
+
+/** What the driver was doing when SQLite failed. */
+export type Phase = 'work' | 'commit';
 
 /** Whether somebody else holds a lock that is in the way: worth another try. */
 export function isLocked(error: unknown): boolean {
@@ -18,22 +27,33 @@ export function isLocked(error: unknown): boolean {
   return code === BUSY || code === LOCKED;
 }
 
-/** Says what is wrong with the file and what can be done. What does not come from SQLite is passed on as it is. */
-export function explained(error: unknown, path: string): unknown {
+/** Whether nobody can tell what a commit that failed so has done: its last page may have been written. */
+function isUncertain(code: number | undefined, phase: Phase): boolean {
+  return phase === 'commit' && (code === undefined || code === IOERR);
+}
+
+/** As the framework throws it: what is wrong with the file and what can be done. Its `cause` is the binding's error. */
+export function toEngineError(error: unknown, path: string, phase: Phase = 'work'): HaricotError {
+  if (error instanceof HaricotError) return error;
   const code = resultCode(error);
-  if (code === undefined) return error;
-  return new EngineError(explanation(code, path, (error as Error).message), { cause: error });
+  const message = error instanceof Error ? error.message : preview(error);
+  const isUnknown = isUncertain(code, phase);
+  return new EngineError(`${explanation(code, path, message)}${isUnknown ? '. Nobody can tell whether it was done' : ''}`, {
+    cause: error,
+    retryable: code !== undefined && RETRYABLE.has(code),
+    outcome: isUnknown ? 'unknown' : 'nothing',
+  });
 }
 
 /** @param passedMs how long it has been so */
-export function locked(path: string, passedMs: number, cause: unknown): EngineError {
+export function lockedError(path: string, passedMs: number, cause: unknown): EngineError {
   return new EngineError(
     `${path} is locked: another process has not let go of it for ${Math.round(passedMs)} ms. End what holds it, or raise the option busyTimeout`,
-    { cause },
+    { cause, retryable: true },
   );
 }
 
-function explanation(code: number, path: string, message: string): string {
+function explanation(code: number | undefined, path: string, message: string): string {
   switch (code) {
     case BUSY:
     case LOCKED:

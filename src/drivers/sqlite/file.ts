@@ -1,11 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createDebug } from '../../debug.js';
 import { EngineError } from '../../queue/errors.js';
-import { type Binding, type Connection, loadBinding, type Statement } from './binding.js';
-import { explained, isLocked, locked } from './errors.js';
-import type { Location } from './location.js';
+import { type Binding, type Connection, loadBinding, rollBack, type Statement } from './binding.js';
+import { isLocked, lockedError, toEngineError } from './errors.js';
+import { checkIsFile, createPrivately, FileGuard } from './file-guard.js';
+import { LockWait } from './lock-wait.js';
 import { Messages } from './messages.js';
+import { MessageReader } from './reader.js';
 import { checkSchema, MIGRATIONS, migrate } from './schema.js';
+import type { SqliteAddress } from './url.js';
 
 const debug = createDebug('haricot:sqlite');
 
@@ -18,67 +21,127 @@ export interface OpenOptions {
 /** Half of SQLite's default: a put writes two pages, and writes them whole. Only new files get it. */
 const PAGE_BYTES = 2048;
 
-/** So long the log gets before it is moved into the file: 8 MiB. With the default, 1000 pages, puts take a third longer. */
+/** How large the log gets before it is moved into the file: 8 MiB. With the default, 1000 pages, puts take a third longer. */
 const CHECKPOINT_PAGES = 4096;
 
 /** What is left of a log that had to grow beyond that. */
 const LOG_BYTES = 16 * 1024 * 1024;
 
-/** The file with its messages, open. Nothing here waits for a lock synchronously: that would hold up the event loop. */
+/** The file with its messages, open. Nothing here waits for a lock synchronously: that would block the event loop. */
 export class SqliteFile {
-  readonly location: Location;
+  readonly address: SqliteAddress;
   readonly messages: Messages;
+  readonly guard: FileGuard;
   readonly #connection: Connection;
+  readonly #open: () => Connection;
   readonly #begin: Statement;
   readonly #commit: Statement;
   readonly #dataVersion: Statement;
+  #reading: Promise<unknown> = Promise.resolve();
+  #reader: { readonly connection: Connection; readonly messages: MessageReader } | undefined;
+  #isClosed = false;
 
   /** @throws EngineError */
-  static async open(location: Location, options: OpenOptions = {}): Promise<SqliteFile> {
+  static async open(address: SqliteAddress, options: OpenOptions = {}): Promise<SqliteFile> {
     const { migrations = MIGRATIONS } = options;
+    const { path } = address;
     const binding = options.binding ?? (await loadBinding());
     let connection: Connection | undefined;
     try {
-      const file = await untilUnlocked(location, () => {
-        connection ??= binding.open(location.path);
-        prepare(connection, location, migrations);
-        return new SqliteFile(location, connection);
+      checkIsFile(path);
+      createPrivately(path);
+      const file = await untilUnlocked(address, () => {
+        connection ??= binding.open(path);
+        prepare(connection, address, migrations);
+        const guard = new FileGuard(connection, path, migrations.length);
+        guard.check(performance.now());
+        return new SqliteFile(address, connection, () => binding.open(path), guard);
       });
-      debug('%s opened with %s', location.path, binding.name);
+      debug('%s opened with %s', path, binding.name);
       return file;
     } catch (error) {
       connection?.close();
-      throw error;
+      throw toEngineError(error, path);
     }
   }
 
-  private constructor(location: Location, connection: Connection) {
-    this.location = location;
+  private constructor(address: SqliteAddress, connection: Connection, open: () => Connection, guard: FileGuard) {
+    this.address = address;
     this.#connection = connection;
+    this.#open = open;
+    this.guard = guard;
     this.messages = new Messages(connection);
     this.#begin = connection.prepare('BEGIN IMMEDIATE');
     this.#commit = connection.prepare('COMMIT');
     this.#dataVersion = connection.prepare('PRAGMA data_version');
   }
 
-  /** Reads, which nobody can hold up but somebody who opens or repairs the file. @throws EngineError */
-  read<T>(action: (messages: Messages) => T): Promise<T> {
-    return untilUnlocked(this.location, () => action(this.messages));
+  /**
+   * Reads one state of the file, in several steps where there is much: a transaction of a connection of its own, so that it
+   * sees nothing that is not committed. Nobody can hold it up but somebody who opens or repairs the file.
+   * @throws EngineError
+   */
+  read<T>(action: (messages: MessageReader) => Promise<T> | T): Promise<T> {
+    const reading = this.#reading.then(() => this.#readSnapshot(action));
+    this.#reading = reading.catch(() => {});
+    return reading;
   }
 
-  /**
-   * All that `work` does, or nothing of it.
-   * @throws what the binding throws; when `isLocked` knows it, `work` has not begun
-   */
-  transaction(work: () => void): void {
-    this.#begin.run([]);
+  async #readSnapshot<T>(action: (messages: MessageReader) => Promise<T> | T): Promise<T> {
+    const { connection, messages } = await untilUnlocked(this.address, () => {
+      this.guard.check(performance.now());
+      const reader = this.#openReader();
+      reader.connection.exec('BEGIN');
+      try {
+        // The first statement begins to read, and is the one that a lock can be in the way of.
+        reader.messages.begin();
+      } catch (error) {
+        rollBack(reader.connection);
+        throw error;
+      }
+      return reader;
+    });
     try {
-      work();
-      this.#commit.run([]);
+      return await action(messages);
     } catch (error) {
-      this.#rollBack();
+      throw toEngineError(error, this.address.path);
+    } finally {
+      rollBack(connection);
+    }
+  }
+
+  #openReader(): { readonly connection: Connection; readonly messages: MessageReader } {
+    if (this.#isClosed) throw new EngineError(`${this.address.path} is closed`);
+    if (this.#reader !== undefined) return this.#reader;
+    const connection = this.#open();
+    try {
+      connection.exec('PRAGMA busy_timeout = 0');
+      this.#reader = { connection, messages: new MessageReader(connection) };
+      return this.#reader;
+    } catch (error) {
+      connection.close();
       throw error;
     }
+  }
+
+  /** @throws what the binding throws; when `isLocked` knows it, nothing has begun. EngineError */
+  begin(): void {
+    this.#begin.run([]);
+    try {
+      this.guard.check(performance.now());
+    } catch (error) {
+      this.rollBack();
+      throw error;
+    }
+  }
+
+  /** @throws what the binding throws, after which {@link rollBack} must be called; nobody may be able to tell what was done */
+  commit(): void {
+    this.#commit.run([]);
+  }
+
+  rollBack(): void {
+    rollBack(this.#connection);
   }
 
   /** Another number when another connection has changed the file. */
@@ -86,24 +149,21 @@ export class SqliteFile {
     return Number(this.#dataVersion.get([])?.['data_version']);
   }
 
-  close(): void {
-    try {
-      this.#connection.close();
-    } catch {
-      // Whatever was acknowledged is in the file or its log. The next one to open it tidies up.
-    }
-  }
-
-  #rollBack(): void {
-    try {
-      this.#connection.exec('ROLLBACK');
-    } catch {
-      // SQLite has done so itself after some errors, a full disk among them.
+  /** Waits for reads that have begun. */
+  async close(): Promise<void> {
+    await this.#reading;
+    this.#isClosed = true;
+    for (const connection of [this.#reader?.connection, this.#connection]) {
+      try {
+        connection?.close();
+      } catch {
+        // Whatever was acknowledged is in the file or its log. The next one to open it tidies up.
+      }
     }
   }
 }
 
-function prepare(connection: Connection, { path, synchronous }: Location, migrations: readonly string[]): void {
+function prepare(connection: Connection, { path, synchronous }: SqliteAddress, migrations: readonly string[]): void {
   connection.exec('PRAGMA busy_timeout = 0');
   // Before anything is written: a file that is not ours is left as it is.
   checkSchema(connection, path, migrations);
@@ -134,25 +194,19 @@ function checkWritable(connection: Connection): void {
   }
 }
 
-/** A short while until the next try for the lock; random, so that processes do not keep step. */
-export function lockDelayMs(): number {
-  return 1 + Math.random() * 4;
-}
-
 /**
  * Tries again as long as another process has the lock.
  * @throws EngineError, when that takes longer than `busyTimeoutMs` among others
  */
-async function untilUnlocked<T>({ path, busyTimeoutMs }: Location, action: () => T): Promise<T> {
-  const began = performance.now();
+async function untilUnlocked<T>({ path, busyTimeoutMs }: SqliteAddress, action: () => T): Promise<T> {
+  const wait = new LockWait(busyTimeoutMs);
   for (;;) {
     try {
       return action();
     } catch (error) {
-      if (!isLocked(error)) throw explained(error, path);
-      const passedMs = performance.now() - began;
-      if (passedMs >= busyTimeoutMs) throw locked(path, passedMs, error);
+      if (!isLocked(error)) throw toEngineError(error, path);
+      if (wait.isOver()) throw lockedError(path, wait.passedMs, error);
     }
-    await sleep(lockDelayMs());
+    await sleep(wait.delayMs());
   }
 }

@@ -1,40 +1,36 @@
-import type { MessageCounts, PeekState, PutItem, PutOptions } from '../../queue/driver.js';
+import { randomInt } from 'node:crypto';
+import type { PutItem, PutOptions } from '../../queue/driver.js';
+import { MAX_DURATION_MS } from '../../queue/duration.js';
 import { InvalidOptionError } from '../../queue/errors.js';
-import { type Failure, serializeFailure } from '../../queue/failure.js';
+import { preview } from '../../shared/text.js';
 import type { Connection, Row, SqlValue, Statement } from './binding.js';
-
-/** The states of a message, as the schema knows them. From 2 on: SQLite stores 0 and 1 in a narrower column. */
-const READY = 2;
-const DELAYED = 3;
-const RESERVED = 4;
-const BURIED = 5;
-
-const STATES: Readonly<Record<PeekState, number>> = { ready: READY, delayed: DELAYED, buried: BURIED };
-
-const NAMES: Readonly<Record<number, keyof MessageCounts>> = {
-  [READY]: 'ready',
-  [DELAYED]: 'delayed',
-  [RESERVED]: 'reserved',
-  [BURIED]: 'buried',
-};
+import { DueScan, FIRST, isBefore, mergeInOrder } from './due-scan.js';
+import { BURIED, DELAYED, READY, RESERVED } from './states.js';
 
 /** What stands where nobody holds the message. As wide as a holder's token, see the schema. */
 const NOBODY = 2 ** 46;
 
-/** The longest delay, lease and pause: that of beanstalkd, so that an application can move. 136 years. */
-const LONGEST_MS = 4_294_967_295_000;
-
 /** @throws InvalidOptionError */
 export function checkDuration(ms: number): number {
-  if (ms <= LONGEST_MS) return ms;
-  throw new InvalidOptionError(`the longest time is ${LONGEST_MS} ms, got ${ms} ms`);
+  if (ms <= MAX_DURATION_MS) return ms;
+  throw new InvalidOptionError(`a delay, TTR or pause must be at most ${MAX_DURATION_MS} ms, got ${preview(ms)} ms`);
 }
 
-/** How many messages become ready at once whose time has come: it is done while the file is locked for others. */
-const PROMOTED_AT_ONCE = 500;
+/** How many messages become ready at once whose time has come: some milliseconds, in which the file is locked for others. */
+const PROMOTED_AT_ONCE = 256;
 
 /** How many messages one statement stores: calling libsql costs as much as storing one. */
 const GROUP = 16;
+
+/** Bodies up to this size are read with the message, larger ones one by one. */
+const SMALL_BODY_BYTES = 64 * 1024;
+
+/** How many bytes of bodies one transaction reads for those who wait. */
+export const CLAIM_BYTES: number = 4 * 1024 * 1024;
+
+/** How many rows one step of a kick or flush changes, and how many bytes of bodies they have. */
+const STEP_ROWS = 256;
+const STEP_BYTES = 4 * 1024 * 1024;
 
 /** A message that was taken. */
 export interface Claimed {
@@ -42,21 +38,56 @@ export interface Claimed {
   readonly priority: number;
   readonly ttr: number;
   readonly attempts: number;
+  /** Guards this delivery: whoever takes the message next puts another one in its place. */
+  readonly token: number;
   /** For `toBuffer`. */
   readonly body: unknown;
 }
 
-/** What a waiting consumer wants to know of a queue. */
-export interface Outlook {
-  /** Whether a message is to be had now. */
-  readonly promising: boolean;
-  /** When that may change by itself, in ms since the epoch. */
-  readonly changesAt: number;
+/** What one claim has taken. */
+export interface Claim {
+  readonly messages: readonly Claimed[];
+  /** Whether there may be more that the same transaction has no time for, or that cannot be put in order yet. */
+  readonly isCut: boolean;
 }
 
+/** How many bytes of bodies one transaction may still read. */
+export interface ClaimBudget {
+  bytes: number;
+}
+
+/** What a waiting consumer wants to know of a queue. */
+export interface Outlook {
+  /** Whether a message can be taken now. */
+  readonly hasWork: boolean;
+  /** When that may change by itself, in ms since the epoch. */
+  readonly nextDue: number;
+}
+
+/** What a kick or flush goes through, step by step. */
+export type Range = 'buried' | 'delayed' | 'ready' | 'ended';
+
+const RANGES: Readonly<Record<Range, number>> = { buried: BURIED, delayed: DELAYED, ready: READY, ended: RESERVED };
+
+/** The messages of a state in order, up to a rank and an id. */
+const STEP_FROM = 'FROM messages WHERE queue = ?1 AND state = ?2 AND rank <= ?3 AND id <= ?4 ORDER BY rank, id';
+
+interface NextRow extends Row {
+  readonly id: number;
+  readonly priority: number;
+  readonly ttr: number;
+  readonly attempts: number;
+  readonly bytes: number;
+  readonly body: unknown;
+}
+
+/** What is known of a message that can be taken. `body` is null where it is large. */
+const NEXT_COLUMNS = `id, priority, ttr, attempts, length(body) AS bytes,
+  CASE WHEN length(body) <= ${SMALL_BODY_BYTES} THEN body END AS body`;
+
 /**
- * The SQL, a method for each thing that happens to messages. All times are ms since the epoch, `now` is the caller's.
- * Methods that write are called inside of a transaction.
+ * The SQL that changes messages, a method for each thing that happens to them. All times are ms since the epoch, `now` is the
+ * caller's. Called inside of a transaction.
  */
 export class Messages {
   readonly #connection: Connection;
@@ -67,6 +98,11 @@ export class Messages {
   readonly #claim: Statement;
   readonly #promote: Statement;
   readonly #ack: Statement;
+  readonly #dueScan: DueScan;
+  /** Queues in which more was overdue than becomes ready at once. */
+  readonly #backlogs = new Set<number>();
+  /** Random at first, so that no two drivers use the same; and as wide as {@link NOBODY}. */
+  #token = randomInt(2 ** 45, 2 ** 45 + 2 ** 44);
 
   constructor(connection: Connection) {
     this.#connection = connection;
@@ -74,38 +110,23 @@ export class Messages {
     this.#putAlike = connection.prepare(insertSql(GROUP));
     // `+ 0`: newer SQLite (3.51, not 3.45) prepares a statement anew each time a plain LIMIT is bound, which takes 5 µs.
     this.#next = connection.prepare(
-      `SELECT id, priority, ttr, attempts, body FROM messages WHERE queue = ?1 AND state = ${READY}
+      `SELECT ${NEXT_COLUMNS} FROM messages WHERE queue = ?1 AND state = ${READY}
          AND NOT EXISTS (SELECT 1 FROM queues WHERE id = ?1 AND paused_until > ?2)
        ORDER BY rank, id LIMIT ?3 + 0`,
     );
     this.#claim = connection.prepare(
       `UPDATE messages SET state = ${RESERVED}, due = ?2, token = ?3, attempts = attempts + 1 WHERE id = ?1`,
     );
-    // Its holder may still settle it as long as nobody else has taken it: the token stays.
-    this.#promote = connection.prepare(
-      `UPDATE messages SET state = ${READY} WHERE id IN
-       (SELECT id FROM messages WHERE queue = ?1 AND state IN (${DELAYED}, ${RESERVED}) AND rank <= ?2 LIMIT ${PROMOTED_AT_ONCE})`,
-    );
+    this.#promote = connection.prepare(promoteSql(`${DELAYED}, ${RESERVED}`));
     this.#ack = connection.prepare('DELETE FROM messages WHERE id = ?1 AND token = ?2');
+    this.#dueScan = new DueScan(connection);
   }
 
   /** The queue's number in this file; it gets one when it has none. */
   addQueue(name: string): number {
-    const known = this.queueId(name);
+    const known = this.#prepared('SELECT id FROM queues WHERE name = ?1').get([name])?.['id'] as number | undefined;
     if (known !== undefined) return known;
-    return this.#run('INSERT INTO queues (name) VALUES (?1)', [name]).lastInsertRowid;
-  }
-
-  queueId(name: string): number | undefined {
-    return this.#prepared('SELECT id FROM queues WHERE name = ?1').get([name])?.['id'] as number | undefined;
-  }
-
-  /** Those that have messages, by name. */
-  queueNames(): string[] {
-    const rows = this.#prepared(
-      'SELECT name FROM queues WHERE EXISTS (SELECT 1 FROM messages WHERE queue = queues.id) ORDER BY name',
-    ).all([]);
-    return rows.map(({ name }) => String(name));
+    return Number(this.#run('INSERT INTO queues (name) VALUES (?1)', [name]).lastInsertRowid);
   }
 
   /** @returns its id */
@@ -133,20 +154,75 @@ export class Messages {
     return group.map((_, index) => last - group.length + 1 + index);
   }
 
-  /** Takes up to `limit` messages for the holder of `token`, the next ones in order. */
-  claim(queue: number, limit: number, token: number, now: number): Claimed[] {
-    this.#promote.run([queue, now]);
-    const messages = this.#all(this.#next, limit, [queue, now, limit]) as unknown as Claimed[];
-    for (const { id, ttr } of messages) this.#claim.run([id, now + ttr, token]);
-    return messages;
+  /** Takes up to `limit` messages, the next ones in order. */
+  claim(queue: number, limit: number, budget: ClaimBudget, now: number): Claim {
+    const isBacklog = this.#backlogs.has(queue) || this.#promoteDue(queue, now);
+    const { rows, isCut } = isBacklog ? this.#nextInBacklog(queue, limit, now) : this.#nextReady(queue, limit, now);
+    const messages: Claimed[] = [];
+    const token = ++this.#token;
+    for (const { id, priority, ttr, attempts, bytes, body } of rows) {
+      // One is taken at least, however large it is.
+      if (bytes > budget.bytes && budget.bytes < CLAIM_BYTES) return { messages, isCut: true };
+      budget.bytes -= bytes;
+      this.#claim.run([id, now + ttr, token]);
+      messages.push({ id, priority, ttr, attempts, token, body: body ?? this.#body(id) });
+    }
+    return { messages, isCut };
   }
 
-  /** @returns whether the holder of `token` still had it */
+  #nextReady(queue: number, limit: number, now: number): { rows: readonly NextRow[]; isCut: boolean } {
+    const values = [queue, now, limit];
+    // One row is had for less.
+    if (limit > 1) return { rows: this.#next.all(values) as readonly NextRow[], isCut: false };
+    const row = this.#next.get(values) as NextRow | undefined;
+    return { rows: row === undefined ? [] : [row], isCut: false };
+  }
+
+  /** @returns whether more may be overdue than have become ready */
+  #promoteDue(queue: number, now: number): boolean {
+    const isBacklog = this.#promote.run([queue, now]).changes === PROMOTED_AT_ONCE;
+    if (isBacklog) this.#backlogs.add(queue);
+    else this.#backlogs.delete(queue);
+    return isBacklog;
+  }
+
+  /**
+   * The next ones where so many are overdue that making all of them ready would take too long: what is ready and what is
+   * delayed but overdue, both in order of delivery, as far as they could be looked through.
+   */
+  #nextInBacklog(queue: number, limit: number, now: number): { rows: readonly NextRow[]; isCut: boolean } {
+    // Ended leases are in no order that helps; there are seldom many.
+    const { changes } = this.#prepared(promoteSql(String(RESERVED))).run([queue, now]);
+    if (changes === PROMOTED_AT_ONCE) return { rows: [], isCut: true };
+    const { rows: ready } = this.#nextReady(queue, limit, now);
+    if (this.#isPaused(queue, now)) return { rows: [], isCut: false };
+    const { due, end } = this.#dueScan.step(queue, FIRST, limit, now);
+    // Behind the end of the scan there may be some that come before those that are ready.
+    const known = mergeInOrder(ready, due).filter((candidate) => end === undefined || !isBefore(end, candidate));
+    const rows = known.slice(0, limit).map(({ id }) => this.#row(id));
+    if (rows.length === limit) return { rows, isCut: false };
+    this.#promoteDue(queue, now);
+    return { rows, isCut: end !== undefined };
+  }
+
+  #row(id: number): NextRow {
+    return this.#prepared(`SELECT ${NEXT_COLUMNS} FROM messages WHERE id = ?1`).get([id]) as NextRow;
+  }
+
+  #body(id: number): unknown {
+    return this.#prepared('SELECT body FROM messages WHERE id = ?1').get([id])?.['body'];
+  }
+
+  #isPaused(queue: number, now: number): boolean {
+    return this.#prepared('SELECT 1 FROM queues WHERE id = ?1 AND paused_until > ?2').get([queue, now]) !== undefined;
+  }
+
+  /** @returns whether it was still the delivery with that token */
   ack(id: number, token: number): boolean {
     return this.#ack.run([id, token]).changes === 1;
   }
 
-  /** @returns whether the holder of `token` still had it */
+  /** @returns whether it was still the delivery with that token */
   release(id: number, token: number, priority: number, delayMs: number, now: number): boolean {
     return this.#changes(
       `UPDATE messages SET state = ?3, priority = ?4, due = ?5, token = ${NOBODY} WHERE id = ?1 AND token = ?2`,
@@ -154,7 +230,7 @@ export class Messages {
     );
   }
 
-  /** As it was, where the holder of `token` still had it. */
+  /** As it was, where it was still the delivery with that token. */
   giveBack(id: number, token: number, now: number): void {
     this.#run(`UPDATE messages SET state = ${READY}, due = ?3, token = ${NOBODY} WHERE id = ?1 AND token = ?2`, [
       id,
@@ -163,15 +239,21 @@ export class Messages {
     ]);
   }
 
-  /** @returns whether the holder of `token` still had it */
-  bury(id: number, token: number, priority: number, failure: Failure | undefined): boolean {
+  /**
+   * Puts it behind those that were buried before: `due` is the time of the burial, and a little more where that would not be
+   * behind them.
+   * @returns whether it was still the delivery with that token
+   */
+  bury(queue: number, id: number, token: number, priority: number, failure: string | null, now: number): boolean {
     return this.#changes(
-      `UPDATE messages SET state = ${BURIED}, priority = ?3, reason = ?4, token = ${NOBODY} WHERE id = ?1 AND token = ?2`,
-      [id, token, priority, failure === undefined ? null : serializeFailure(failure)],
+      `UPDATE messages SET state = ${BURIED}, priority = ?3, failure = ?4, token = ${NOBODY},
+        due = max(?5, 1 + coalesce((SELECT max(rank) FROM messages WHERE queue = ?6 AND state = ${BURIED}), 0))
+       WHERE id = ?1 AND token = ?2`,
+      [id, token, priority, failure, now, queue],
     );
   }
 
-  /** @returns whether the holder of `token` still had it */
+  /** @returns whether it was still the delivery with that token */
   touch(id: number, token: number, now: number): boolean {
     return this.#changes(`UPDATE messages SET state = ${RESERVED}, due = ?3 + ttr WHERE id = ?1 AND token = ?2`, [
       id,
@@ -188,62 +270,30 @@ export class Messages {
           UNION ALL SELECT (SELECT min(rank) FROM messages WHERE queue = ?1 AND state = ${RESERVED}))) AS next,
         (SELECT paused_until FROM queues WHERE id = ?1) AS paused`,
     ).get([queue]) as { ready: number; next: number | null; paused: number };
-    if (paused > now) return { promising: false, changesAt: paused };
+    if (paused > now) return { hasWork: false, nextDue: paused };
     const due = next ?? Number.POSITIVE_INFINITY;
-    return { promising: ready === 1 || due <= now, changesAt: due };
+    return { hasWork: ready === 1 || due <= now, nextDue: due };
   }
 
-  stats(queue: number, now: number): MessageCounts {
-    const counts = { ready: 0, delayed: 0, reserved: 0, buried: 0 };
-    const rows = this.#prepared(
-      `SELECT state, 0 AS over, count(*) AS count FROM messages WHERE queue = ?1 GROUP BY state
-       UNION ALL SELECT state, 1, count(*) FROM messages
-         WHERE queue = ?1 AND state IN (${DELAYED}, ${RESERVED}) AND rank <= ?2 GROUP BY state`,
-    ).all([queue, now]) as { state: number; over: number; count: number }[];
-    for (const { state, over, count } of rows) {
-      const name = NAMES[state];
-      if (name === undefined) continue;
-      // Those whose time has come are ready, though nobody has made them so yet.
-      counts[name] += over === 1 ? -count : count;
-      if (over === 1) counts.ready += count;
-    }
-    return counts;
+  /** Whether there is a buried message. */
+  hasBuried(queue: number): boolean {
+    return this.#prepared(`SELECT 1 FROM messages WHERE queue = ?1 AND state = ${BURIED} LIMIT 1`).get([queue]) !== undefined;
   }
 
-  /** Messages at rest, the next to be delivered first. */
-  peek(queue: number, state: PeekState, limit: number, now: number): Row[] {
-    if (state === 'ready') return this.#peekReady(queue, limit, now);
-    return this.#prepared(
-      `SELECT id, body, reason FROM messages WHERE queue = ?1 AND state = ?2 AND (state = ${BURIED} OR rank > ?3)
-       ORDER BY rank, id LIMIT ?4`,
-    ).all([queue, STATES[state], now, limit]);
+  /** The highest id that there is. */
+  highestId(): number {
+    return Number(this.#prepared('SELECT max(id) AS id FROM messages').get([])?.['id'] ?? 0);
   }
 
-  /** Those too whose time has come, though nobody has made them ready yet. */
-  #peekReady(queue: number, limit: number, now: number): Row[] {
-    return this.#prepared(
-      `SELECT m.id, m.body, m.reason FROM (
-        SELECT id FROM (SELECT id, priority FROM messages WHERE queue = ?1 AND state = ${READY} ORDER BY rank, id LIMIT ?3)
-        UNION SELECT id FROM messages WHERE queue = ?1 AND state IN (${DELAYED}, ${RESERVED}) AND rank <= ?2
-      ) JOIN messages m USING (id) ORDER BY m.priority, m.id LIMIT ?3`,
-    ).all([queue, now, limit]);
-  }
-
-  /** Makes buried messages ready, as if they had never been delivered. @returns how many */
-  kickBuried(queue: number, limit: number): number {
-    return this.#kick(queue, BURIED, limit);
-  }
-
-  /** Makes delayed messages ready, as if they had never been delivered. @returns how many */
-  kickDelayed(queue: number, limit: number): number {
-    return this.#kick(queue, DELAYED, limit);
-  }
-
-  #kick(queue: number, state: number, limit: number): number {
+  /** Makes the first messages of a range ready, as if they had never been delivered. @returns how many; 0 when there is none */
+  kick(queue: number, range: Range, limit: number): number {
+    const values = [queue, RANGES[range], Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER];
+    const count = this.#countInStep(values, limit);
+    if (count === 0) return 0;
     return this.#run(
-      `UPDATE messages SET state = ${READY}, attempts = 0, reason = NULL, token = ${NOBODY}
-       WHERE id IN (SELECT id FROM messages WHERE queue = ?1 AND state = ?2 ORDER BY rank, id LIMIT ?3)`,
-      [queue, state, limit],
+      `UPDATE messages SET state = ${READY}, attempts = 0, failure = NULL, token = ${NOBODY}
+       WHERE id IN (SELECT id ${STEP_FROM} LIMIT ?5 + 0)`,
+      [...values, count],
     ).changes;
   }
 
@@ -256,32 +306,27 @@ export class Messages {
     ]);
   }
 
-  /** Removes up to `limit` messages that nobody holds. @returns how many */
-  flush(queue: number, limit: number, now: number): number {
-    return this.#run(
-      `DELETE FROM messages WHERE id IN
-       (SELECT id FROM messages WHERE queue = ?1 AND (state <> ${RESERVED} OR rank <= ?2) LIMIT ?3)`,
-      [queue, now, limit],
-    ).changes;
-  }
-
-  /** When its pause ends; `null` where it is not paused. */
-  pausedUntil(queue: number, now: number): Date | null {
-    const until = Number(
-      this.#prepared('SELECT paused_until AS until FROM queues WHERE id = ?1').get([queue])?.['until'],
-    );
-    return until > now ? new Date(until) : null;
+  /** Removes the first messages of a range up to an id. @returns how many; 0 when there is none */
+  flush(queue: number, range: Range, upTo: number, now: number): number {
+    const values = [queue, RANGES[range], range === 'ended' ? now : Number.MAX_SAFE_INTEGER, upTo];
+    const count = this.#countInStep(values, STEP_ROWS);
+    if (count === 0) return 0;
+    return this.#run(`DELETE FROM messages WHERE id IN (SELECT id ${STEP_FROM} LIMIT ?5 + 0)`, [...values, count])
+      .changes;
   }
 
   pause(queue: number, until: number): void {
     this.#run('UPDATE queues SET paused_until = ?2 WHERE id = ?1', [queue, until]);
   }
 
-  /** One row is had for less. */
-  #all(statement: Statement, limit: number, values: readonly SqlValue[]): readonly Row[] {
-    if (limit > 1) return statement.all(values);
-    const row = statement.get(values);
-    return row === undefined ? [] : [row];
+  /** How many messages a step can change: SQLite goes through every page of a large body. */
+  #countInStep(values: readonly number[], limit: number): number {
+    const row = this.#prepared(
+      `SELECT min(count(*), max(1, sum(total < ${STEP_BYTES}))) AS count FROM (
+         SELECT sum(bytes) OVER (ROWS UNBOUNDED PRECEDING) AS total
+         FROM (SELECT length(body) AS bytes ${STEP_FROM} LIMIT ?5 + 0))`,
+    ).get([...values, Math.min(STEP_ROWS, limit)]);
+    return Number(row?.['count'] ?? 0);
   }
 
   #changes(sql: string, values: readonly SqlValue[]): boolean {
@@ -300,6 +345,12 @@ export class Messages {
     }
     return statement;
   }
+}
+
+/** Makes messages in these states ready whose time has come. Their holders may still settle them: the token stays. */
+function promoteSql(states: string): string {
+  return `UPDATE messages SET state = ${READY} WHERE id IN
+    (SELECT id FROM messages WHERE queue = ?1 AND state IN (${states}) AND rank <= ?2 LIMIT ${PROMOTED_AT_ONCE})`;
 }
 
 /**

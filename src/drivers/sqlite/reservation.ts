@@ -1,9 +1,10 @@
 import type { Reservation } from '../../queue/driver.js';
 import { LeaseLostError } from '../../queue/errors.js';
+import { serializeFailure } from '../../queue/failure.js';
 import { checkPriority } from '../../queue/priority.js';
 import { toBuffer } from './binding.js';
 import { type Claimed, checkDuration } from './messages.js';
-import type { Work } from './transactions.js';
+import type { Work } from './group-commit.js';
 
 /** A queue that is consumed. */
 export interface ConsumedQueue {
@@ -13,7 +14,6 @@ export interface ConsumedQueue {
 
 /** Who has taken messages. */
 export interface Holder {
-  readonly token: number;
   /** Does it in the next transaction. */
   settle<T>(work: Work<T>): Promise<T>;
   /** There is something in the queue again. */
@@ -30,6 +30,8 @@ export class SqliteReservation implements Reservation {
   readonly body: Buffer;
   readonly attempt: number;
   readonly ttrMs: number;
+  /** Guards this delivery: the message has another one as soon as somebody else has taken it. */
+  readonly token: number;
   leaseEndsAt: number;
   readonly #from: ConsumedQueue;
   readonly #priority: number;
@@ -39,7 +41,13 @@ export class SqliteReservation implements Reservation {
   #over: string | undefined;
   #isLost = false;
 
-  constructor({ id, body, attempts, ttr, priority }: Claimed, from: ConsumedQueue, holder: Holder) {
+  /** @param claimedAt when its lease began at the earliest, by `performance.now()` */
+  constructor(
+    { id, body, attempts, ttr, priority, token }: Claimed,
+    from: ConsumedQueue,
+    holder: Holder,
+    claimedAt: number,
+  ) {
     this.id = String(id);
     this.rowId = id;
     this.queue = from.name;
@@ -47,7 +55,8 @@ export class SqliteReservation implements Reservation {
     this.body = toBuffer(body);
     this.attempt = attempts + 1;
     this.ttrMs = ttr;
-    this.leaseEndsAt = performance.now() + ttr;
+    this.token = token;
+    this.leaseEndsAt = claimedAt + ttr;
     this.#priority = priority;
     this.#holder = holder;
   }
@@ -62,7 +71,7 @@ export class SqliteReservation implements Reservation {
   }
 
   ack(): Promise<void> {
-    return this.#settle('acknowledged', (messages) => messages.ack(this.rowId, this.#holder.token));
+    return this.#settle('acknowledged', (messages) => messages.ack(this.rowId, this.token));
   }
 
   async release({ priority = this.#priority, delayMs = 0 }: Parameters<Reservation['release']>[0] = {}): Promise<void> {
@@ -71,19 +80,22 @@ export class SqliteReservation implements Reservation {
     checkDuration(delayMs);
     return this.#settle('released', (messages, now) => {
       this.#holder.ready(this.#from);
-      return messages.release(this.rowId, this.#holder.token, priority, delayMs, now);
+      return messages.release(this.rowId, this.token, priority, delayMs, now);
     });
   }
 
   async bury({ priority = this.#priority, failure }: Parameters<Reservation['bury']>[0] = {}): Promise<void> {
     checkPriority(priority);
-    return this.#settle('buried', (messages) => messages.bury(this.rowId, this.#holder.token, priority, failure));
+    const stored = failure === undefined ? null : serializeFailure(failure);
+    return this.#settle('buried', (messages, now) =>
+      messages.bury(this.#from.id, this.rowId, this.token, priority, stored, now),
+    );
   }
 
   async touch(): Promise<void> {
     if (this.#over !== undefined) throw this.#lostError();
     const sentAt = performance.now();
-    const held = await this.#holder.settle((messages, now) => messages.touch(this.rowId, this.#holder.token, now));
+    const held = await this.#holder.settle((messages, now) => messages.touch(this.rowId, this.token, now));
     if (held) {
       this.leaseEndsAt = sentAt + this.ttrMs;
       return;

@@ -1,5 +1,5 @@
 import { EngineError } from '../../queue/errors.js';
-import type { Connection } from './binding.js';
+import { type Connection, rollBack } from './binding.js';
 
 /** "hari" in ASCII: what marks the file as ours, for us and for the tool `file`. */
 export const APPLICATION_ID = 0x68_61_72_69;
@@ -8,9 +8,9 @@ export const APPLICATION_ID = 0x68_61_72_69;
  * What makes a file of each version one of the next, from an empty file on; never changed once released. `user_version` in
  * the file counts those that were done.
  *
- * `rank` is what messages of one state are ordered by: the priority of those that are ready or buried, the end of the delay
- * or lease of the others. The body comes last and the columns before it keep their width when a message is taken, so that
- * SQLite need not write a large body again.
+ * `rank` is what messages of one state are ordered by: the priority of those that are ready, else `due`: the end of the delay
+ * or lease, or the place among the buried. The body comes last and the columns before it keep their width when a message is
+ * taken, so that SQLite need not write a large body again.
  */
 export const MIGRATIONS: readonly string[] = [
   `
@@ -42,6 +42,17 @@ export const MIGRATIONS: readonly string[] = [
     UPDATE highest_id SET id = old.id;
   END;
   `,
+  `
+  DROP INDEX messages_in_order;
+  ALTER TABLE messages DROP COLUMN rank;
+  ALTER TABLE messages ADD COLUMN rank INTEGER
+    GENERATED ALWAYS AS (CASE state WHEN 2 THEN priority ELSE due END) VIRTUAL;
+  CREATE INDEX messages_in_order ON messages (queue, state, rank);
+  CREATE INDEX delayed_in_order ON messages (queue, priority) WHERE state = 3;
+  ALTER TABLE messages RENAME COLUMN reason TO failure;
+  UPDATE messages SET failure = json_object('reason', 'attempts', 'name', 'Error', 'message', failure,
+    'at', strftime('%Y-%m-%dT%H:%M:%fZ', due / 1000.0, 'unixepoch')) WHERE failure IS NOT NULL;
+  `,
 ];
 
 /**
@@ -57,12 +68,22 @@ export function checkSchema(connection: Connection, path: string, migrations: re
     .get([]) as { application: number; version: number; tables: number };
   if (application !== APPLICATION_ID && (application !== 0 || version !== 0 || tables !== 0)) {
     throw new EngineError(
-      `${path} belongs to another program (it is an SQLite database, but not haricot's): name another`,
+      `cannot use ${path}: it belongs to another program (it is an SQLite database, but not haricot's); name another file`,
     );
   }
-  if (version > migrations.length) {
+  checkVersion(version, path, migrations.length);
+}
+
+/** @throws EngineError for a version of the file that this haricot does not know */
+export function checkVersion(version: number, path: string, newest: number): void {
+  if (version > newest) {
     throw new EngineError(
-      `${path} was written by a newer haricot (version ${version} of the file, this one knows ${migrations.length}): upgrade haricot`,
+      `cannot use ${path}: it was written by a newer haricot (version ${version} of the file, this one knows ${newest}); upgrade haricot and start this process again`,
+    );
+  }
+  if (version < 0) {
+    throw new EngineError(
+      `cannot use ${path}: its version is ${version}, which no haricot writes; restore a backup, or name another file`,
     );
   }
 }
@@ -86,7 +107,7 @@ export function migrate(connection: Connection, path: string, migrations: readon
       }
       connection.exec('COMMIT');
     } catch (error) {
-      connection.exec('ROLLBACK');
+      rollBack(connection);
       throw error;
     }
   }

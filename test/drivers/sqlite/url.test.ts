@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { expect } from 'chai';
-import { parseLocation } from '../../../src/drivers/sqlite/location.js';
+import { parseUrl } from '../../../src/drivers/sqlite/url.js';
 import { InvalidOptionError } from '../../../src/queue/errors.js';
 import { thrown } from '../../support/failures.js';
 
@@ -15,24 +15,24 @@ describe('the URL of an SQLite file', () => {
       ['SQLite:file.db', resolve('file.db')],
       ['sqlite:file:x.db', resolve('file:x.db')],
     ] as const) {
-      expect(parseLocation(url).path, url).to.equal(path);
+      expect(parseUrl(url).path, url).to.equal(path);
     }
   });
 
   it('has percent signs before what cannot be written as it is', () => {
-    expect(parseLocation('sqlite:./what%3F%20100%25.db?synchronous=full').path).to.equal(resolve('what? 100%.db'));
-    expect(thrown(() => parseLocation('sqlite:./100%.db'), InvalidOptionError).message).to.equal(
+    expect(parseUrl('sqlite:./what%3F%20100%25.db?synchronous=full').path).to.equal(resolve('what? 100%.db'));
+    expect(thrown(() => parseUrl('sqlite:./100%.db'), InvalidOptionError).message).to.equal(
       'a percent sign in a path is written %25, got "sqlite:./100%.db"',
     );
   });
 
   it('is safe against the end of the process, and waits 5 s for the lock, unless it says otherwise', () => {
-    expect(parseLocation('sqlite:x.db')).to.include({ synchronous: 'normal', busyTimeoutMs: 5000 });
-    expect(parseLocation('sqlite:x.db?synchronous=full&busyTimeout=1.5s')).to.include({
+    expect(parseUrl('sqlite:x.db')).to.include({ synchronous: 'normal', busyTimeoutMs: 5000 });
+    expect(parseUrl('sqlite:x.db?synchronous=full&busyTimeout=1.5s')).to.include({
       synchronous: 'full',
       busyTimeoutMs: 1500,
     });
-    expect(parseLocation('sqlite:x.db?synchronous=normal&busyTimeout=0')).to.include({
+    expect(parseUrl('sqlite:x.db?synchronous=normal&busyTimeout=0')).to.include({
       synchronous: 'normal',
       busyTimeoutMs: 0,
     });
@@ -50,7 +50,7 @@ describe('the URL of an SQLite file', () => {
       ['sqlite://localhost/haricot.db', 'SQLite has no host, but "sqlite://localhost/haricot.db" names one'],
       ['sqlite::memory:', 'the engine sqlite: works on a file, not on ":memory:"'],
     ] as const) {
-      expect(thrown(() => parseLocation(url), InvalidOptionError).message, url).to.equal(`${what}: ${forms}`);
+      expect(thrown(() => parseUrl(url), InvalidOptionError).message, url).to.equal(`${what}: ${forms}`);
     }
   });
 
@@ -60,10 +60,10 @@ describe('the URL of an SQLite file', () => {
       ['synchronous=off', 'synchronous is "normal" or "full", got "off"'],
       ['synchronous=', 'synchronous is "normal" or "full", got ""'],
     ] as const) {
-      expect(thrown(() => parseLocation(`sqlite:x.db?${query}`), InvalidOptionError).message).to.equal(message);
+      expect(thrown(() => parseUrl(`sqlite:x.db?${query}`), InvalidOptionError).message).to.equal(message);
     }
     for (const value of ['', 'soon', '-1', '30d']) {
-      const error = thrown(() => parseLocation(`sqlite:x.db?busyTimeout=${value}`), InvalidOptionError);
+      const error = thrown(() => parseUrl(`sqlite:x.db?busyTimeout=${value}`), InvalidOptionError);
       expect(error.message)
         .to.match(/^busyTimeout must be /)
         .and.include(`got "${value}"`);

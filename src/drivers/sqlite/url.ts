@@ -1,9 +1,10 @@
 import { resolve } from 'node:path';
 import { toTimerMs } from '../../queue/duration.js';
 import { InvalidOptionError } from '../../queue/errors.js';
+import { maskUrl, preview } from '../../shared/text.js';
 
-/** Where the file is, and how it is to be treated. */
-export interface Location {
+/** What a URL says: where the file is, and how it is to be treated. */
+export interface SqliteAddress {
   /** Absolute. */
   readonly path: string;
   /** `full` also survives a power failure, at the price of an fsync for each transaction. */
@@ -14,6 +15,7 @@ export interface Location {
 
 const FORMS = 'sqlite:./haricot.db, sqlite:/var/lib/haricot.db or sqlite:///var/lib/haricot.db';
 const OPTIONS = ['synchronous', 'busyTimeout'];
+const LONGEST_URL_SHOWN = 200;
 const DEFAULT_BUSY_TIMEOUT_MS = 5000;
 
 /**
@@ -21,12 +23,12 @@ const DEFAULT_BUSY_TIMEOUT_MS = 5000;
  * stands for a question mark in it, `%25` for a percent sign.
  * @throws InvalidOptionError
  */
-export function parseLocation(url: string): Location {
+export function parseUrl(url: string): SqliteAddress {
   const [address = '', query = ''] = url.split('?', 2);
   const options = new URLSearchParams(query);
   for (const name of options.keys()) {
     if (OPTIONS.includes(name)) continue;
-    throw new InvalidOptionError(`the options of sqlite: are ${OPTIONS.join(', ')} and prefix, got ${quoted(name)}`);
+    throw new InvalidOptionError(`the options of sqlite: are ${OPTIONS.join(', ')} and prefix, got ${preview(name)}`);
   }
   return {
     path: pathOf(address, url),
@@ -45,7 +47,7 @@ function pathOf(address: string, url: string): string {
     throw new InvalidOptionError(`${quoted(url)} does not name a file: write ${FORMS}`);
   }
   if (path.startsWith(':')) {
-    throw new InvalidOptionError(`the engine sqlite: works on a file, not on ${quoted(path)}: write ${FORMS}`);
+    throw new InvalidOptionError(`the engine sqlite: works on a file, not on ${preview(path)}: write ${FORMS}`);
   }
   // On Windows, sqlite:///C:/data/haricot.db.
   return resolve(process.platform === 'win32' ? path.replace(/^\/(?=[a-z]:)/i, '') : path);
@@ -59,9 +61,9 @@ function decoded(path: string, url: string): string {
   }
 }
 
-function synchronousOf(value: string | null): Location['synchronous'] {
+function synchronousOf(value: string | null): SqliteAddress['synchronous'] {
   if (value === null || value === 'normal' || value === 'full') return value ?? 'normal';
-  throw new InvalidOptionError(`synchronous is "normal" or "full", got ${quoted(value)}`);
+  throw new InvalidOptionError(`synchronous is "normal" or "full", got ${preview(value)}`);
 }
 
 function busyTimeoutOf(value: string | null): number {
@@ -69,6 +71,7 @@ function busyTimeoutOf(value: string | null): number {
   return toTimerMs(/^\d+$/.test(value) ? Number(value) : value, 'busyTimeout');
 }
 
-function quoted(text: string): string {
-  return JSON.stringify(text);
+/** Without a password, which somebody who takes the file for a server may have written there. */
+function quoted(url: string): string {
+  return preview(maskUrl(url), LONGEST_URL_SHOWN);
 }
