@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { isAbsolute, relative } from 'node:path';
 import { openDriver } from '../drivers/open.js';
-import { parseLocation } from '../drivers/sqlite/location.js';
+import { parseUrl } from '../drivers/sqlite/url.js';
 import type { Driver, QueueStats } from '../queue/driver.js';
 import { InvalidOptionError } from '../queue/errors.js';
 import { checkQueueName } from '../queue/name.js';
@@ -95,7 +95,7 @@ export async function onDriver<T>(url: string, use: (driver: Driver) => Promise<
 function databaseFile(url: string): string | undefined {
   // What stands behind the question mark is for the driver, which also says what is wrong with it.
   const [address = ''] = url.split('?', 1);
-  return /^sqlite:/i.test(address) ? parseLocation(address).path : undefined;
+  return /^sqlite:/i.test(address) ? parseUrl(address).path : undefined;
 }
 
 /** As one would type it. */

@@ -68,11 +68,11 @@ export class ClaimScheduler implements Claimants {
   }
 
   /** There may be something in the queue now. */
-  ready(queue: number): void {
+  readonly ready = (queue: number): void => {
     for (const consumer of this.#consumers) {
       if (consumer.isWaiting && consumer.queues.some(({ id }) => id === queue)) this.#pending.add(consumer);
     }
-  }
+  };
 
   /** There may be something in any queue now. */
   wake(): void {

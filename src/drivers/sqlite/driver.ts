@@ -10,18 +10,17 @@ import type {
   StoredMessage,
 } from '../../queue/driver.js';
 import { DriverClosedError, EngineError, InvalidOptionError } from '../../queue/errors.js';
-import { parseFailure } from '../../queue/failure.js';
 import { checkQueueName } from '../../queue/name.js';
 import { checkPriority } from '../../queue/priority.js';
-import { toBuffer } from './binding.js';
-import { Claims } from './claims.js';
+import { preview } from '../../shared/text.js';
+import { ClaimScheduler } from './claim-scheduler.js';
 import { SqliteConsumer } from './consumer.js';
 import { type OpenOptions, SqliteFile } from './file.js';
-import { parseLocation } from './location.js';
-import { checkDuration, dueAfter, type Messages } from './messages.js';
-import { join, leave } from './neighbours.js';
+import { GroupCommit } from './group-commit.js';
+import { join, leave } from './local-notifier.js';
+import { checkDuration, dueAfter, type Messages, type Range } from './messages.js';
 import type { ConsumedQueue } from './reservation.js';
-import { Transactions } from './transactions.js';
+import { parseUrl } from './url.js';
 
 /**
  * Opens the file, which is made when there is none.
@@ -33,17 +32,18 @@ export async function openSqlite(
   { prefix }: { readonly prefix: string },
   options: OpenOptions = {},
 ): Promise<Driver> {
-  const location = parseLocation(url);
+  const address = parseUrl(url);
   checkPrefix(prefix);
-  return new SqliteDriver(await SqliteFile.open(location, options), prefix);
+  return new SqliteDriver(await SqliteFile.open(address, options), prefix);
 }
 
-/** How many messages `kick` and `flush` change in one transaction. */
-const CHUNK = 1000;
+/** How many messages `putMany` stores in one step of a transaction, and how many bytes. */
+const STEP_MESSAGES = 64;
+const STEP_BYTES = 128 * 1024;
 
-/** What `putMany` stores before it looks at the clock. */
-const PORTION = 64;
-const PORTION_BYTES = 128 * 1024;
+/** How many messages `putMany` stores in one transaction, and how many bytes: moving more into the file takes too long. */
+const MAX_LIST_MESSAGES = 10_000;
+const MAX_LIST_BYTES = 4 * 1024 * 1024;
 
 /** What SQLite can hold in a row, with some room for the rest of it. */
 const MAX_BODY_BYTES = 999_990_000;
@@ -53,8 +53,8 @@ class SqliteDriver implements Driver {
   readonly capabilities: Capabilities = { peekMany: true, failures: 'buried', shared: true };
   readonly #file: SqliteFile;
   readonly #prefix: string;
-  readonly #transactions: Transactions;
-  readonly #claims: Claims;
+  readonly #commits: GroupCommit;
+  readonly #claims: ClaimScheduler;
   readonly #consumers = new Set<SqliteConsumer>();
   readonly #queueIds = new Map<string, number>();
   #closing: Promise<void> | undefined;
@@ -62,16 +62,17 @@ class SqliteDriver implements Driver {
   constructor(file: SqliteFile, prefix: string) {
     this.#file = file;
     this.#prefix = prefix;
-    this.#claims = new Claims(file, () => this.#transactions.schedule());
-    this.#transactions = new Transactions(file, this.#claims);
-    const neighbours = join(file.location.path, this.#claims);
-    this.#transactions.onCommit = () => {
-      this.#claims.changed();
-      if (neighbours.size === 1) return;
-      for (const neighbour of neighbours) {
-        if (neighbour !== this.#claims) neighbour.wake();
+    this.#claims = new ClaimScheduler(file, () => this.#commits.schedule());
+    this.#commits = new GroupCommit(file, this.#claims);
+    const listeners = join(file.address.path, this.#claims);
+    this.#commits.onCommit = () => {
+      this.#claims.onCommit();
+      if (listeners.size === 1) return;
+      for (const listener of listeners) {
+        if (listener !== this.#claims) listener.wake();
       }
     };
+    file.guard.isSameContent = () => this.#areQueuesKnown();
   }
 
   async setUp(queue: string): Promise<void> {
@@ -81,22 +82,40 @@ class SqliteDriver implements Driver {
   async put(queue: string, body: Uint8Array, options: PutOptions): Promise<string> {
     check(body, options);
     const id = await this.#queueId(queue);
-    return this.#transactions.add((messages, now) => {
+    return this.#commits.add((messages, now) => {
       this.#claims.ready(id);
       return String(messages.put(id, body, options, now));
     }, true);
   }
 
+  /** A list is stored in one transaction; one that is very long in several, so that nobody is held up for long. */
   async putMany(queue: string, items: readonly PutItem[]): Promise<string[]> {
     for (const { body, options } of items) check(body, options);
     const id = await this.#queueId(queue);
-    const parts = portions(items).map((part) =>
-      this.#transactions.add((messages, now) => {
-        this.#claims.ready(id);
-        return messages.putMany(id, part, now).map(String);
-      }),
-    );
-    return allStored(await Promise.allSettled(parts), items.length);
+    const parts = split(items, MAX_LIST_MESSAGES, MAX_LIST_BYTES);
+    const stored = await Promise.allSettled(parts.map((part) => this.#putList(id, part)));
+    return storedIds(parts, stored);
+  }
+
+  /** All of it or nothing. */
+  #putList(queue: number, items: readonly PutItem[]): Promise<string[]> {
+    const [first = [], ...others] = split(items, STEP_MESSAGES, STEP_BYTES);
+    const { ready } = this.#claims;
+    if (others.length === 0) {
+      return this.#commits.add((messages, now) => {
+        ready(queue);
+        return messages.putMany(queue, first, now).map(String);
+      });
+    }
+    return this.#commits.addSteps(function* (messages, now) {
+      const ids: string[] = [];
+      for (const step of [first, ...others]) {
+        ids.push(...messages.putMany(queue, step, now).map(String));
+        yield;
+      }
+      ready(queue);
+      return ids;
+    });
   }
 
   async consume(queues: readonly string[], _slots: number, { order = 'fair' }: ConsumeOptions = {}): Promise<Consumer> {
@@ -105,9 +124,9 @@ class SqliteDriver implements Driver {
     for (const name of queues) consumed.push({ id: await this.#queueId(name), name });
     this.#checkOpen();
     const consumer = new SqliteConsumer(consumed, order, {
-      hunger: (hungry) => this.#claims.hunger(hungry),
-      settle: (work) => this.#transactions.add(work),
-      ready: (queue) => this.#claims.ready(queue),
+      requestClaim: (requesting) => this.#claims.request(requesting),
+      settle: (work) => this.#commits.add(work),
+      ready: this.#claims.ready,
       onClosed: (closed) => {
         this.#claims.remove(closed);
         this.#consumers.delete(closed);
@@ -119,57 +138,70 @@ class SqliteDriver implements Driver {
   }
 
   async peek(queue: string, state: PeekState, limit: number): Promise<StoredMessage[]> {
-    const id = await this.#known(queue);
-    if (id === undefined) return [];
-    const rows = await this.#file.read((messages) => messages.peek(id, state, limit, Date.now()));
-    return rows.map(({ id: found, body, reason }) => ({
-      id: String(found),
-      state,
-      body: toBuffer(body),
-      ...(reason === null ? {} : { failure: parseFailure(String(reason)) }),
-    }));
+    const name = this.#nameOf(queue);
+    const count = toCount(limit);
+    return this.#file.read((messages) => {
+      const id = messages.queueId(name);
+      return id === undefined ? [] : messages.peek(id, state, count, Date.now());
+    });
   }
 
   async kick(queue: string, limit: number): Promise<number> {
-    const buried = await this.#inChunks(queue, limit, (messages, id, chunk) => messages.kickBuried(id, chunk));
-    if (buried > 0) return buried;
-    return this.#inChunks(queue, limit, (messages, id, chunk) => messages.kickDelayed(id, chunk));
+    const id = await this.#known(queue);
+    if (id === undefined) return 0;
+    const buried = await this.#kickState(id, 'buried', limit);
+    return buried > 0 ? buried : this.#kickState(id, 'delayed', limit);
+  }
+
+  /** No more than there are now: those that are buried or delayed again meanwhile stay. */
+  async #kickState(queue: number, state: 'buried' | 'delayed', limit: number): Promise<number> {
+    const there = await this.#file.read((messages) => messages.count(queue, state, Date.now()));
+    return this.#inSteps(queue, Math.min(toCount(limit), there), (messages, left, now) =>
+      messages.kick(queue, state, left, now),
+    );
   }
 
   async delete(queue: string, id: string): Promise<boolean> {
+    const rowId = toRowId(id);
     const queueId = await this.#known(queue);
-    if (queueId === undefined || !/^[1-9]\d{0,15}$/.test(id)) return false;
-    return this.#transactions.add((messages, now) => messages.delete(queueId, Number(id), now));
+    if (queueId === undefined) return false;
+    return this.#commits.add((messages, now) => messages.delete(queueId, rowId, now));
   }
 
   async stats(queue: string): Promise<QueueStats | null> {
-    const id = await this.#known(queue);
-    if (id === undefined) return null;
-    return this.#file.read((messages) => {
-      const now = Date.now();
-      return { ...messages.stats(id, now), pausedUntil: messages.pausedUntil(id, now) };
-    });
+    const name = this.#nameOf(queue);
+    return (await this.#file.read((messages) => messages.stats(name, Date.now()))) ?? null;
   }
 
   async queues(): Promise<string[]> {
     this.#checkOpen();
-    const names = await this.#file.read((messages) => messages.queueNames());
     const prefix = this.#prefix;
-    return names.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length));
+    const names = await this.#file.read((messages) => messages.queueNames(prefix));
+    return names.map((name) => name.slice(prefix.length));
   }
 
   async pause(queue: string, ms: number): Promise<void> {
     checkDuration(ms);
     const id = await this.#queueId(queue);
-    await this.#transactions.add((messages, now) => {
+    await this.#commits.add((messages, now) => {
       messages.pause(id, ms > 0 ? dueAfter(ms, now) : 0);
       this.#claims.ready(id);
     });
   }
 
   async flush(queue: string): Promise<number> {
-    return this.#inChunks(queue, Number.POSITIVE_INFINITY, (messages, id, chunk, now) =>
-      messages.flush(id, chunk, now),
+    const id = await this.#known(queue);
+    if (id === undefined) return 0;
+    // What is published meanwhile stays, so that it ends.
+    const last = await this.#commits.add((messages) => messages.highestId());
+    const removeAll = (range: Range): Promise<number> =>
+      this.#inSteps(id, Number.POSITIVE_INFINITY, (messages, _left, now) => messages.flush(id, range, last, now));
+    // In the way that messages go, so that none is overlooked.
+    return (
+      (await removeAll('delayed')) +
+      (await removeAll('ended')) +
+      (await removeAll('buried')) +
+      (await removeAll('ready'))
     );
   }
 
@@ -179,38 +211,35 @@ class SqliteDriver implements Driver {
   }
 
   async #close(): Promise<void> {
+    // What cannot be given back comes back when its lease ends.
     await Promise.allSettled([...this.#consumers].map((consumer) => consumer.close()));
-    await this.#transactions.close();
+    await this.#commits.close();
     this.#claims.stop();
-    leave(this.#file.location.path, this.#claims);
-    this.#file.close();
+    leave(this.#file.address.path, this.#claims);
+    await this.#file.close();
   }
 
-  /** In several transactions where there are many. */
-  async #inChunks(
-    queue: string,
+  /** In several transactions, so that neither the event loop nor other processes are held up. @returns how many it changed */
+  async #inSteps(
+    queue: number,
     limit: number,
-    change: (messages: Messages, queue: number, chunk: number, now: number) => number,
+    change: (messages: Messages, left: number, now: number) => number,
   ): Promise<number> {
-    const id = await this.#known(queue);
-    if (id === undefined) return 0;
     let count = 0;
     while (count < limit) {
-      const chunk = Math.min(CHUNK, limit - count);
-      const changed = await this.#transactions.add((messages, now) => {
-        const changes = change(messages, id, chunk, now);
-        this.#claims.ready(id);
-        return changes;
+      const left = limit - count;
+      const changed = await this.#commits.add((messages, now) => {
+        this.#claims.ready(queue);
+        return change(messages, left, now);
       });
+      if (changed === 0) break;
       count += changed;
-      if (changed < chunk) break;
     }
     return count;
   }
 
   /** Undefined for a queue that the file does not know. */
   async #known(queue: string): Promise<number | undefined> {
-    this.#checkOpen();
     const name = this.#nameOf(queue);
     return this.#queueIds.get(queue) ?? (await this.#file.read((messages) => messages.queueId(name)));
   }
@@ -223,12 +252,19 @@ class SqliteDriver implements Driver {
 
   async #addQueue(queue: string): Promise<number> {
     const name = this.#nameOf(queue);
-    const id = await this.#transactions.add((messages) => messages.addQueue(name));
+    const id = await this.#commits.add((messages) => messages.addQueue(name));
     this.#queueIds.set(queue, id);
     return id;
   }
 
+  /** The numbers of queues may be others in a backup that was restored. */
+  #areQueuesKnown(): boolean {
+    const { messages } = this.#file;
+    return [...this.#queueIds].every(([queue, id]) => messages.queueId(this.#prefix + queue) === id);
+  }
+
   #nameOf(queue: string): string {
+    this.#checkOpen();
     return this.#prefix + checkQueueName(queue);
   }
 
@@ -242,36 +278,44 @@ function checkPrefix(prefix: string): void {
   try {
     if (prefix !== '') checkQueueName(prefix);
   } catch (cause) {
-    throw new InvalidOptionError(`no queue name can begin with the prefix ${JSON.stringify(prefix)}`, { cause });
+    throw new InvalidOptionError(`no queue name can begin with the prefix ${preview(prefix)}`, { cause });
   }
 }
 
-/** One after another, none too large. */
-function portions(items: readonly PutItem[]): PutItem[][] {
-  const all: PutItem[][] = [];
-  let portion: PutItem[] = [];
+/** One part after another, each of so many messages and bytes at most, or of one message. */
+function split(items: readonly PutItem[], maxMessages: number, maxBytes: number): PutItem[][] {
+  const parts: PutItem[][] = [];
+  let part: PutItem[] = [];
   let bytes = 0;
   for (const item of items) {
-    portion.push(item);
+    if (part.length === maxMessages || (part.length > 0 && bytes + item.body.length > maxBytes)) {
+      parts.push(part);
+      part = [];
+      bytes = 0;
+    }
+    part.push(item);
     bytes += item.body.length;
-    if (portion.length < PORTION && bytes < PORTION_BYTES) continue;
-    all.push(portion);
-    portion = [];
-    bytes = 0;
   }
-  if (portion.length > 0) all.push(portion);
-  return all;
+  if (part.length > 0) parts.push(part);
+  return parts;
 }
 
-/** The ids, or an error that says how many have one: those are stored in order. */
-function allStored(portions: readonly PromiseSettledResult<string[]>[], count: number): string[] {
-  const ids = portions.flatMap((portion) => (portion.status === 'fulfilled' ? portion.value : []));
-  const failed = portions.find((portion) => portion.status === 'rejected');
-  if (failed === undefined) return ids;
+/** @throws EngineError that tells which are stored */
+function storedIds(parts: readonly PutItem[][], stored: readonly PromiseSettledResult<string[]>[]): string[] {
+  const ids = stored.map((part, index) =>
+    part.status === 'fulfilled' ? part.value : new Array<undefined>(parts[index]?.length ?? 0).fill(undefined),
+  );
+  const failed = stored.find((part) => part.status === 'rejected');
+  if (failed === undefined) return ids.flat() as string[];
   const { reason } = failed;
-  if (ids.length === 0 || !(reason instanceof EngineError)) throw reason;
-  throw new EngineError(`only the first ${ids.length} of ${count} messages are stored: ${reason.message}`, {
+  const all = ids.flat();
+  const count = all.filter((id) => id !== undefined).length;
+  if (count === 0 || !(reason instanceof EngineError)) throw reason;
+  throw new EngineError(`only ${count} of ${all.length} messages are known to be stored: ${reason.message}`, {
     cause: reason,
+    retryable: reason.retryable,
+    outcome: 'partial',
+    storedIds: all,
   });
 }
 
@@ -280,7 +324,19 @@ function check(body: Uint8Array, { priority, delayMs, ttrMs }: PutOptions): void
   checkPriority(priority);
   checkDuration(delayMs);
   checkDuration(ttrMs);
-  if (!(body instanceof Uint8Array)) throw new InvalidOptionError(`a body is bytes, got ${typeof body}`);
+  if (!(body instanceof Uint8Array)) throw new InvalidOptionError(`a body must be bytes, got ${preview(body)}`);
   if (body.length <= MAX_BODY_BYTES) return;
-  throw new InvalidOptionError(`SQLite holds bodies of up to ${MAX_BODY_BYTES} bytes, got ${body.length}`);
+  throw new InvalidOptionError(`a body must be at most ${MAX_BODY_BYTES} bytes in SQLite, got ${body.length}`);
+}
+
+/** @throws InvalidOptionError for an id that this engine cannot have given */
+function toRowId(id: string): number {
+  if (typeof id === 'string' && /^[1-9][0-9]{0,15}$/.test(id) && Number(id) <= Number.MAX_SAFE_INTEGER)
+    return Number(id);
+  throw new InvalidOptionError(`an id of SQLite must be a whole number from 1 on, without a sign, got ${preview(id)}`);
+}
+
+/** A limit as SQLite understands it: a negative one would be none. */
+function toCount(limit: number): number {
+  return limit > 0 ? Math.min(Math.floor(limit), Number.MAX_SAFE_INTEGER) : 0;
 }

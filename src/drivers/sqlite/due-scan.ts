@@ -52,7 +52,8 @@ export function mergeInOrder(first: readonly Candidate[], second: readonly Candi
   const merged: Candidate[] = [];
   let at = 0;
   for (const candidate of first) {
-    for (let other = second[at]; other !== undefined && isBefore(other, candidate); other = second[++at]) merged.push(other);
+    for (let other = second[at]; other !== undefined && isBefore(other, candidate); other = second[++at])
+      merged.push(other);
     merged.push(candidate);
   }
   return merged.concat(second.slice(at));

@@ -38,11 +38,14 @@ export function toEngineError(error: unknown, path: string, phase: Phase = 'work
   const code = resultCode(error);
   const message = error instanceof Error ? error.message : preview(error);
   const isUnknown = isUncertain(code, phase);
-  return new EngineError(`${explanation(code, path, message)}${isUnknown ? '. Nobody can tell whether it was done' : ''}`, {
-    cause: error,
-    retryable: code !== undefined && RETRYABLE.has(code),
-    outcome: isUnknown ? 'unknown' : 'nothing',
-  });
+  return new EngineError(
+    `${explanation(code, path, message)}${isUnknown ? '. Nobody can tell whether it was done' : ''}`,
+    {
+      cause: error,
+      retryable: code !== undefined && RETRYABLE.has(code),
+      outcome: isUnknown ? 'unknown' : 'nothing',
+    },
+  );
 }
 
 /** @param passedMs how long it has been so */
@@ -81,7 +84,7 @@ function unopened(path: string): string {
   if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
     return `${path} cannot be opened: it is a folder. Name a file in it`;
   }
-  return `${path} cannot be opened: give this user the right to read and write the file and its folder`;
+  return `${path} cannot be opened: give this user the right to read and write the file, its -wal and -shm files and its folder`;
 }
 
 /** Node tells it as `errcode`, libsql as `rawCode`, or at the end of the message where it could not open the file. */

@@ -49,8 +49,8 @@ export class FileGuard {
   #schema: number;
   /** By `performance.now()`. */
   #checkedAt = Number.NEGATIVE_INFINITY;
-  /** Told when somebody has changed more than messages: restored a backup, or vacuumed the file. */
-  onSchemaChange: () => void = () => {};
+  /** Asked when somebody has done more than changing messages: vacuumed the file, or restored a backup. */
+  isSameContent: () => boolean = () => true;
 
   /** @param connection has read the file, so that its log is there */
   constructor(connection: Connection, path: string, newestVersion: number) {
@@ -114,7 +114,7 @@ export class FileGuard {
       if (this.#read(this.#application) !== APPLICATION_ID) {
         throw this.#error(`${this.#path} was given to another program while it was open`);
       }
-      this.onSchemaChange();
+      if (!this.isSameContent()) throw this.#error(`${this.#path} was restored from a backup while it was open`);
       this.#schema = schema;
     } else if (size < this.#size) {
       // What makes the file shrink otherwise, VACUUM, changes the version of the schema.

@@ -233,7 +233,8 @@ export class GroupCommit {
       return;
     }
     if (this.#lockWait === undefined) debug('%s is locked by another process', path);
-    const wait = (this.#lockWait ??= new LockWait(busyTimeoutMs));
+    this.#lockWait ??= new LockWait(busyTimeoutMs);
+    const wait = this.#lockWait;
     if (!wait.isOver()) {
       this.#retry = inRootContext(() => setTimeout(this.#runInNextTurn, wait.delayMs()));
       return;

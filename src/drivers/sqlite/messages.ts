@@ -3,7 +3,7 @@ import type { PutItem, PutOptions } from '../../queue/driver.js';
 import { MAX_DURATION_MS } from '../../queue/duration.js';
 import { InvalidOptionError } from '../../queue/errors.js';
 import { preview } from '../../shared/text.js';
-import type { Connection, Row, SqlValue, Statement } from './binding.js';
+import type { Connection, SqlValue, Statement } from './binding.js';
 import { DueScan, FIRST, isBefore, mergeInOrder } from './due-scan.js';
 import { BURIED, DELAYED, READY, RESERVED } from './states.js';
 
@@ -69,10 +69,13 @@ export type Range = 'buried' | 'delayed' | 'ready' | 'ended';
 
 const RANGES: Readonly<Record<Range, number>> = { buried: BURIED, delayed: DELAYED, ready: READY, ended: RESERVED };
 
-/** The messages of a state in order, up to a rank and an id. */
-const STEP_FROM = 'FROM messages WHERE queue = ?1 AND state = ?2 AND rank <= ?3 AND id <= ?4 ORDER BY rank, id';
+/** The messages of a state in order, above one rank and up to another, and up to an id. */
+const STEP_FROM = `FROM messages WHERE queue = ?1 AND state = ?2 AND rank > ?3 AND rank <= ?4 AND id <= ?5
+  ORDER BY rank, id`;
+const LOWEST = -1;
+const HIGHEST = Number.MAX_SAFE_INTEGER;
 
-interface NextRow extends Row {
+interface NextRow {
   readonly id: number;
   readonly priority: number;
   readonly ttr: number;
@@ -124,9 +127,13 @@ export class Messages {
 
   /** The queue's number in this file; it gets one when it has none. */
   addQueue(name: string): number {
-    const known = this.#prepared('SELECT id FROM queues WHERE name = ?1').get([name])?.['id'] as number | undefined;
+    const known = this.queueId(name);
     if (known !== undefined) return known;
     return Number(this.#run('INSERT INTO queues (name) VALUES (?1)', [name]).lastInsertRowid);
+  }
+
+  queueId(name: string): number | undefined {
+    return this.#prepared('SELECT id FROM queues WHERE name = ?1').get([name])?.['id'] as number | undefined;
   }
 
   /** @returns its id */
@@ -173,8 +180,8 @@ export class Messages {
   #nextReady(queue: number, limit: number, now: number): { rows: readonly NextRow[]; isCut: boolean } {
     const values = [queue, now, limit];
     // One row is had for less.
-    if (limit > 1) return { rows: this.#next.all(values) as readonly NextRow[], isCut: false };
-    const row = this.#next.get(values) as NextRow | undefined;
+    if (limit > 1) return { rows: this.#next.all(values) as unknown as readonly NextRow[], isCut: false };
+    const row = this.#next.get(values) as unknown as NextRow | undefined;
     return { rows: row === undefined ? [] : [row], isCut: false };
   }
 
@@ -206,7 +213,7 @@ export class Messages {
   }
 
   #row(id: number): NextRow {
-    return this.#prepared(`SELECT ${NEXT_COLUMNS} FROM messages WHERE id = ?1`).get([id]) as NextRow;
+    return this.#prepared(`SELECT ${NEXT_COLUMNS} FROM messages WHERE id = ?1`).get([id]) as unknown as NextRow;
   }
 
   #body(id: number): unknown {
@@ -275,24 +282,20 @@ export class Messages {
     return { hasWork: ready === 1 || due <= now, nextDue: due };
   }
 
-  /** Whether there is a buried message. */
-  hasBuried(queue: number): boolean {
-    return this.#prepared(`SELECT 1 FROM messages WHERE queue = ?1 AND state = ${BURIED} LIMIT 1`).get([queue]) !== undefined;
-  }
-
   /** The highest id that there is. */
   highestId(): number {
     return Number(this.#prepared('SELECT max(id) AS id FROM messages').get([])?.['id'] ?? 0);
   }
 
   /** Makes the first messages of a range ready, as if they had never been delivered. @returns how many; 0 when there is none */
-  kick(queue: number, range: Range, limit: number): number {
-    const values = [queue, RANGES[range], Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER];
+  kick(queue: number, range: 'buried' | 'delayed', limit: number, now: number): number {
+    const from = range === 'delayed' ? now : LOWEST;
+    const values = [queue, RANGES[range], from, HIGHEST, HIGHEST];
     const count = this.#countInStep(values, limit);
     if (count === 0) return 0;
     return this.#run(
       `UPDATE messages SET state = ${READY}, attempts = 0, failure = NULL, token = ${NOBODY}
-       WHERE id IN (SELECT id ${STEP_FROM} LIMIT ?5 + 0)`,
+       WHERE id IN (SELECT id ${STEP_FROM} LIMIT ?6 + 0)`,
       [...values, count],
     ).changes;
   }
@@ -308,10 +311,10 @@ export class Messages {
 
   /** Removes the first messages of a range up to an id. @returns how many; 0 when there is none */
   flush(queue: number, range: Range, upTo: number, now: number): number {
-    const values = [queue, RANGES[range], range === 'ended' ? now : Number.MAX_SAFE_INTEGER, upTo];
+    const values = [queue, RANGES[range], LOWEST, range === 'ended' ? now : HIGHEST, upTo];
     const count = this.#countInStep(values, STEP_ROWS);
     if (count === 0) return 0;
-    return this.#run(`DELETE FROM messages WHERE id IN (SELECT id ${STEP_FROM} LIMIT ?5 + 0)`, [...values, count])
+    return this.#run(`DELETE FROM messages WHERE id IN (SELECT id ${STEP_FROM} LIMIT ?6 + 0)`, [...values, count])
       .changes;
   }
 
@@ -324,7 +327,7 @@ export class Messages {
     const row = this.#prepared(
       `SELECT min(count(*), max(1, sum(total < ${STEP_BYTES}))) AS count FROM (
          SELECT sum(bytes) OVER (ROWS UNBOUNDED PRECEDING) AS total
-         FROM (SELECT length(body) AS bytes ${STEP_FROM} LIMIT ?5 + 0))`,
+         FROM (SELECT length(body) AS bytes ${STEP_FROM} LIMIT ?6 + 0))`,
     ).get([...values, Math.min(STEP_ROWS, limit)]);
     return Number(row?.['count'] ?? 0);
   }

@@ -15,7 +15,8 @@ const SLICE_MS = 5;
 /** As many as these whose time has come are sorted; more are looked for in order. */
 const FEW = 1000;
 
-/** Higher than any rank. */
+/** Below and above any rank. */
+const LOWEST = -1;
 const HIGHEST = Number.MAX_SAFE_INTEGER;
 
 /** A message in the order of its state. */
@@ -97,19 +98,25 @@ export class MessageReader {
     // Those whose time has come are ready, though nobody has made them so yet.
     return {
       ready:
-        (await this.#count(id, READY, -1, HIGHEST)) +
-        (await this.#count(id, DELAYED, -1, now)) +
-        (await this.#count(id, RESERVED, -1, now)),
+        (await this.#count(id, READY, LOWEST, HIGHEST)) +
+        (await this.#count(id, DELAYED, LOWEST, now)) +
+        (await this.#count(id, RESERVED, LOWEST, now)),
       delayed: await this.#count(id, DELAYED, now, HIGHEST),
       reserved: await this.#count(id, RESERVED, now, HIGHEST),
-      buried: await this.#count(id, BURIED, -1, HIGHEST),
+      buried: await this.#count(id, BURIED, LOWEST, HIGHEST),
       pausedUntil: until > now ? new Date(until) : null,
     };
   }
 
+  /** How many messages are buried, or are delayed and not due yet. */
+  count(queue: number, state: 'buried' | 'delayed', now: number): Promise<number> {
+    return this.#count(queue, STATES[state], state === 'delayed' ? now : LOWEST, HIGHEST);
+  }
+
   /** Messages at rest, the next to be delivered first. */
   async peek(queue: number, state: PeekState, limit: number, now: number): Promise<StoredMessage[]> {
-    const ids = state === 'ready' ? await this.#ready(queue, limit, now) : await this.#inState(queue, state, limit, now);
+    const ids =
+      state === 'ready' ? await this.#ready(queue, limit, now) : await this.#inState(queue, state, limit, now);
     const messages: StoredMessage[] = [];
     let end = performance.now() + SLICE_MS;
     for (const { id } of ids) {
@@ -154,7 +161,7 @@ export class MessageReader {
   }
 
   #inState(queue: number, state: PeekState, limit: number, now: number): Promise<Place[]> {
-    return this.#list(queue, STATES[state], state === 'delayed' ? now : -1, limit);
+    return this.#list(queue, STATES[state], state === 'delayed' ? now : LOWEST, limit);
   }
 
   /** Those with a rank above `from`, in order. */
@@ -176,7 +183,7 @@ export class MessageReader {
 
   /** Those too whose time has come, though nobody has made them ready yet. */
   async #ready(queue: number, limit: number, now: number): Promise<Candidate[]> {
-    const ready = (await this.#list(queue, READY, -1, limit)).map(({ rank, id }) => ({ priority: rank, id }));
+    const ready = (await this.#list(queue, READY, LOWEST, limit)).map(({ rank, id }) => ({ priority: rank, id }));
     const ended = await this.#firstOverdue(queue, RESERVED, limit, now);
     const due = await this.#dueDelayed(queue, limit, now);
     return mergeInOrder(mergeInOrder(ready, ended), due).slice(0, limit);

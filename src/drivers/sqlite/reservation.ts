@@ -3,8 +3,8 @@ import { LeaseLostError } from '../../queue/errors.js';
 import { serializeFailure } from '../../queue/failure.js';
 import { checkPriority } from '../../queue/priority.js';
 import { toBuffer } from './binding.js';
-import { type Claimed, checkDuration } from './messages.js';
 import type { Work } from './group-commit.js';
+import { type Claimed, checkDuration } from './messages.js';
 
 /** A queue that is consumed. */
 export interface ConsumedQueue {

@@ -1,12 +1,14 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { execFile } from 'node:child_process';
 import { statSync } from 'node:fs';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
+import { stub } from 'sinon';
 import type { Connection } from '../../../src/drivers/sqlite/binding.js';
 import { openSqlite } from '../../../src/drivers/sqlite/driver.js';
 import type { Consumer, Driver, Reservation } from '../../../src/queue/driver.js';
-import { DriverClosedError, InvalidOptionError, LeaseLostError } from '../../../src/queue/errors.js';
+import { DriverClosedError, EngineError, InvalidOptionError, LeaseLostError } from '../../../src/queue/errors.js';
 import { toFailure } from '../../../src/queue/failure.js';
 import { countsOf } from '../../support/counts.js';
 import { rejection } from '../../support/failures.js';
@@ -20,6 +22,11 @@ async function next(consumer: Consumer): Promise<Reservation> {
   const reservation = await consumer.reserve({ timeoutMs: 5000 });
   if (reservation === null) throw new Error('no message came');
   return reservation;
+}
+
+/** Lets nothing else happen in this process. */
+function block(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }
 
 describe('the sqlite driver', () => {
@@ -152,6 +159,60 @@ describe('the sqlite driver', () => {
     expect(turns[0]).to.equal(turns[2]);
   });
 
+  it('refuses the first of two slots of one consumer what it does behind the transaction that hands its message on', async () => {
+    let isSlow = false;
+    const binding = await bindingWith((connection) => {
+      const { prepare } = connection;
+      Object.assign(connection, {
+        prepare(sql: string) {
+          const statement = Reflect.apply(prepare, connection, [sql]);
+          const { run } = statement;
+          return Object.assign(statement, {
+            run(values: Parameters<typeof run>[0]) {
+              if (isSlow && sql.startsWith('INSERT INTO messages')) block(20);
+              return Reflect.apply(run, statement, [values]);
+            },
+          });
+        },
+      });
+    });
+    const driver = await files().open('', { binding });
+    await driver.setUp('other');
+    const consumer = await driver.consume(['mail'], 2);
+    for (const command of ['ack', 'release', 'bury', 'touch'] as const) {
+      await driver.put('mail', bytes('a'), { ...ONE_MINUTE, ttrMs: 1 });
+      const first = await next(consumer);
+      await sleep(5);
+      // It takes all the time of the transaction, in which the message is then taken; the command is for the next one.
+      isSlow = true;
+      const filling = driver.put('other', bytes('b'), ONE_MINUTE);
+      for (let n = 0; n < 5; n++) await Promise.resolve();
+      const reserving = consumer.reserve();
+      const settling = rejection(first[command](), LeaseLostError);
+      const second = await reserving;
+      await Promise.all([filling, settling]);
+      isSlow = false;
+      expect(first.lost.aborted).to.equal(true);
+      expect(second?.id).to.equal(first.id);
+      await second?.ack();
+      expect(countsOf(await driver.stats('mail'))).to.deep.equal({ ready: 0, delayed: 0, reserved: 0, buried: 0 });
+    }
+  });
+
+  it('settles what a slot did that blocked the event loop beyond its lease, as nobody has taken it', async () => {
+    const driver = await files().open();
+    const consumer = await driver.consume(['mail'], 2);
+    for (const command of ['ack', 'release', 'bury'] as const) {
+      await driver.put('mail', bytes('a'), { ...ONE_MINUTE, ttrMs: 20 });
+      const reservation = await next(consumer);
+      block(60);
+      await reservation[command]();
+      await driver.kick('mail', 1);
+      await (await consumer.reserve({ timeoutMs: 0 }))?.ack();
+    }
+    expect(countsOf(await driver.stats('mail'))).to.deep.equal({ ready: 0, delayed: 0, reserved: 0, buried: 0 });
+  });
+
   it('lets a message be settled late, and its lease be renewed late, where nobody has taken it', async () => {
     const driver = await files().open();
     const consumer = await driver.consume(['mail'], 1);
@@ -185,9 +246,12 @@ describe('the sqlite driver', () => {
       driver.put('mail', body as Buffer, { ...ONE_MINUTE, ...options });
     const good = [put(bytes('a'), {}), put(bytes('b'), {})];
     for (const [bad, message] of [
-      [put('text', {}), 'a body is bytes, got string'],
-      [put(bytes('c'), { delayMs: Number.NaN }), 'the longest time is 4294967295000 ms, got NaN ms'],
-      [put(bytes('c'), { ttrMs: 1e15 }), 'the longest time is 4294967295000 ms, got 1000000000000000 ms'],
+      [put('text', {}), 'a body must be bytes, got "text"'],
+      [put(bytes('c'), { delayMs: Number.NaN }), 'a delay, TTR or pause must be at most 4294967295000 ms, got NaN ms'],
+      [
+        put(bytes('c'), { ttrMs: 1e15 }),
+        'a delay, TTR or pause must be at most 4294967295000 ms, got 1000000000000000 ms',
+      ],
       [put(bytes('c'), { priority: 1.5 }), 'priority must be an integer from 0 to 4294967295, got 1.5'],
     ] as const) {
       expect((await rejection(bad, InvalidOptionError)).message).to.equal(message);
@@ -212,13 +276,53 @@ describe('the sqlite driver', () => {
     await rejection(driver.pause('mail', 4_294_967_295_001), InvalidOptionError);
   });
 
-  it('knows no id that is none', async () => {
+  it('refuses an id that it cannot have given, and knows whether one that it can have given is there', async () => {
     const driver = await files().open();
     await driver.put('mail', bytes('a'), ONE_MINUTE);
-    for (const id of ['', '0', '01', '1.0', ' 1', '-1', '1e0', 'a', '99999999999999999999']) {
-      expect(await driver.delete('mail', id), id).to.equal(false);
+    for (const id of [
+      '',
+      '0',
+      '01',
+      '1.5',
+      ' 1',
+      '-1',
+      '1e0',
+      'abc',
+      '9007199254740992',
+      '99999999999999999999',
+      'x'.repeat(1e6),
+    ]) {
+      const error = await rejection(driver.delete('mail', id), InvalidOptionError);
+      expect(error.message).to.match(/^an id of SQLite must be .*, got ".{0,60}"$/);
+      await rejection(driver.delete('nowhere', id), InvalidOptionError);
     }
+    await rejection(driver.delete('mail', 1 as unknown as string), InvalidOptionError);
+    expect(await driver.delete('mail', '9007199254740991')).to.equal(false);
+    expect(await driver.delete('nowhere', '1')).to.equal(false);
     expect(await driver.delete('mail', '1')).to.equal(true);
+  });
+
+  it('refuses times that SQLite could not hold, and takes any limit', async () => {
+    const driver = await files().open();
+    await driver.put('mail', bytes('a'), ONE_MINUTE);
+    for (const bad of [1e300, Number.POSITIVE_INFINITY, Number.NaN]) {
+      await rejection(driver.put('mail', bytes('b'), { ...ONE_MINUTE, delayMs: bad }), InvalidOptionError);
+      await rejection(driver.put('mail', bytes('b'), { ...ONE_MINUTE, ttrMs: bad }), InvalidOptionError);
+      await rejection(driver.pause('mail', bad), InvalidOptionError);
+    }
+    const reservation = await next(await driver.consume(['mail'], 1));
+    await rejection(reservation.release({ delayMs: 1e300 }), InvalidOptionError);
+    await reservation.release();
+    for (const [limit, count] of [
+      [Number.POSITIVE_INFINITY, 1],
+      [1e300, 1],
+      [1.5, 1],
+      [-1, 0],
+      [Number.NaN, 0],
+    ] as const) {
+      expect(await driver.peek('mail', 'ready', limit)).to.have.length(count);
+      expect(await driver.kick('mail', limit)).to.equal(0);
+    }
   });
 
   describe('a reserve that waits', () => {
@@ -281,6 +385,67 @@ describe('the sqlite driver', () => {
       expect(performance.now() - began).to.be.at.least(80);
     });
 
+    it('looks once more when its time is over, because the event loop may have been blocked', async () => {
+      const driver = await files().open();
+      await driver.setUp('mail');
+      const consumer = await driver.consume(['mail'], 1);
+      const reserving = consumer.reserve({ timeoutMs: 20 });
+      await nextTurn();
+      (await files().connect()).exec(
+        "INSERT INTO messages (queue, state, priority, due, token, ttr, created, body) VALUES (1, 2, 1, 1, 70368744177664, 60000, 1, x'61')",
+      );
+      block(40);
+      expect((await reserving)?.body.toString()).to.equal('a');
+      expect(await consumer.reserve({ timeoutMs: 20 })).to.equal(null);
+    });
+
+    it('may be one of many with one signal, without a warning', async () => {
+      const driver = await files().open();
+      const consumer = await driver.consume(['mail'], 30);
+      const controller = new AbortController();
+      const warnings: Error[] = [];
+      const onWarning = (warning: Error): void => void warnings.push(warning);
+      process.on('warning', onWarning);
+      const { signal } = controller;
+      const reserving = Promise.allSettled(Array.from({ length: 30 }, () => consumer.reserve({ signal })));
+      await nextTurn();
+      await nextTurn();
+      process.off('warning', onWarning);
+      expect(warnings).to.deep.equal([]);
+      controller.abort(new Error('enough'));
+      const reasons = (await reserving).map((outcome) => outcome.status === 'rejected' && outcome.reason.message);
+      expect(new Set(reasons)).to.deep.equal(new Set(['enough']));
+    });
+
+    it('keeps nothing of the request in which it was called, or the driver opened', async () => {
+      const storage = new AsyncLocalStorage<object>();
+      const kept = new Set<unknown>();
+      // What timers are made in is what they keep.
+      const { setTimeout: original } = globalThis;
+      const fake = stub(globalThis, 'setTimeout').callsFake(((...args: Parameters<typeof original>) => {
+        kept.add(storage.getStore());
+        return original(...args);
+      }) as typeof setTimeout);
+      try {
+        const [driver, consumer] = await storage.run({}, async () => {
+          const opened = await files().open();
+          await opened.put('mail', bytes('a'), { ...ONE_MINUTE, delayMs: 10 });
+          return [opened, await opened.consume(['mail'], 1)] as const;
+        });
+        const reserving = storage.run({}, () => consumer.reserve({ timeoutMs: 5000 }));
+        expect((await reserving)?.body.toString()).to.equal('a');
+        const other = await files().connect();
+        other.exec('BEGIN IMMEDIATE');
+        const putting = storage.run({}, () => driver.put('mail', bytes('b'), ONE_MINUTE));
+        await sleep(10);
+        other.exec('COMMIT');
+        await putting;
+      } finally {
+        fake.restore();
+      }
+      expect([...kept]).to.deep.equal([undefined]);
+    });
+
     it('waits for ever when it is told to wait longer than a timer can', async () => {
       const driver = await files().open();
       const consumer = await driver.consume(['mail'], 1);
@@ -316,23 +481,90 @@ describe('the sqlite driver', () => {
       expect(turns).to.be.at.least(20);
     });
 
-    it('while it stores a long list, and other processes the lock', async () => {
+    it('while it stores a long list, and other processes see all of it or nothing', async () => {
       const driver = await files().open();
       await driver.setUp('mail');
       const other = await files().connect();
-      let seen = 0;
-      let least = Number.POSITIVE_INFINITY;
-      const items = Array.from({ length: 20_000 }, () => ({ body: Buffer.alloc(200), options: ONE_MINUTE }));
+      const count = other.prepare('SELECT count(*) AS count FROM messages');
+      const seen = new Set<unknown>();
+      const items = Array.from({ length: 8000 }, () => ({ body: Buffer.alloc(200), options: ONE_MINUTE }));
+      let turns = 0;
+      let isDone = false;
       const putting = driver.putMany('mail', items).finally(() => {
-        least = 0;
+        isDone = true;
       });
-      while (least > 0) {
+      while (!isDone) {
         await nextTurn();
-        other.exec('BEGIN IMMEDIATE; ROLLBACK');
-        seen++;
+        seen.add(count.get([])?.['count']);
+        turns++;
       }
-      expect((await putting).length).to.equal(20_000);
-      expect(seen).to.be.at.least(5);
+      expect((await putting).length).to.equal(8000);
+      expect([...seen]).to.have.members([0, 8000]);
+      expect(turns).to.be.at.least(3);
+    });
+
+    it('while it stores, counts, kicks and flushes very many messages, and other processes the lock', async () => {
+      const driver = await files().open();
+      const other = await files().connect();
+      let locks = 0;
+      const items = Array.from({ length: 30_000 }, () => ({
+        body: bytes('a'),
+        options: { ...ONE_MINUTE, delayMs: 90_000 },
+      }));
+      const work: readonly (() => Promise<unknown>)[] = [
+        () => driver.putMany('mail', items),
+        () => driver.stats('mail'),
+        () => driver.kick('mail', 30_000),
+        () => driver.flush('mail'),
+      ];
+      for (const call of work) {
+        const turns = await turnsDuring(async () => {
+          const calling = call();
+          void nextTurn().then(() => {
+            try {
+              other.exec('BEGIN IMMEDIATE; ROLLBACK');
+              locks++;
+            } catch {
+              // In the middle of one part of the list.
+            }
+          });
+          await calling;
+        });
+        expect(turns).to.be.at.least(2);
+      }
+      expect(locks).to.be.at.least(3);
+      expect(countsOf(await driver.stats('mail'))).to.deep.equal({ ready: 0, delayed: 0, reserved: 0, buried: 0 });
+    });
+
+    it('while somebody publishes as fast as a flush removes, which ends', async () => {
+      const driver = await files().open();
+      await driver.putMany(
+        'mail',
+        Array.from({ length: 2000 }, () => ({ body: bytes('a'), options: ONE_MINUTE })),
+      );
+      let isFlushed = false;
+      const publishing = (async () => {
+        while (!isFlushed)
+          await driver.putMany(
+            'mail',
+            Array.from({ length: 300 }, () => ({ body: bytes('b'), options: { ...ONE_MINUTE, priority: 1 } })),
+          );
+      })();
+      const flushed = await driver.flush('mail');
+      isFlushed = true;
+      await publishing;
+      expect(flushed).to.be.at.least(2000);
+      expect((await driver.peek('mail', 'ready', 1))[0]?.body.toString()).to.equal('b');
+    });
+
+    it('while leases of a millisecond end all the time', async () => {
+      const driver = await files().open();
+      await driver.put('mail', bytes('a'), { ...ONE_MINUTE, ttrMs: 0 });
+      const consumer = await driver.consume(['mail'], 1);
+      const turns = await turnsDuring(async () => {
+        for (let n = 0; n < 100; n++) await consumer.reserve();
+      });
+      expect(turns).to.be.at.least(3);
     });
   });
 
@@ -359,6 +591,45 @@ describe('the sqlite driver', () => {
       other.exec('COMMIT');
       expect(await putting).to.equal('1');
       await closing;
+    });
+
+    it('gives up what cannot be given back, leaves nothing behind, and can be closed again', async () => {
+      const driver = await files().open('?busyTimeout=30');
+      await driver.put('mail', bytes('a'), ONE_MINUTE);
+      const consumer = await driver.consume(['mail'], 2);
+      const held = await next(consumer);
+      const waiting = consumer.reserve();
+      const other = await files().connect();
+      other.exec('BEGIN IMMEDIATE');
+      const error = await rejection(consumer.close(), EngineError);
+      expect(error).to.include({ retryable: true, outcome: 'nothing' });
+      expect(await waiting).to.equal(null);
+      expect(held.lost.aborted).to.equal(true);
+      await rejection(consumer.reserve(), DriverClosedError);
+      other.exec('COMMIT');
+      // Another try gives it back.
+      await consumer.close();
+      expect(await driver.stats('mail')).to.include({ ready: 1, reserved: 0 });
+      await consumer.close();
+      other.exec('BEGIN IMMEDIATE');
+      await next(await driver.consume(['mail'], 1)).catch(() => {});
+      await driver.close();
+      await driver.close();
+      other.exec('COMMIT');
+    });
+
+    it('settles its close() though a message that it holds cannot be given back', async () => {
+      const driver = await files().open('?busyTimeout=30');
+      await driver.put('mail', bytes('a'), ONE_MINUTE);
+      const held = await next(await driver.consume(['mail'], 1));
+      const other = await files().connect();
+      other.exec('BEGIN IMMEDIATE');
+      const late = rejection(driver.put('mail', bytes('b'), ONE_MINUTE), EngineError);
+      await driver.close();
+      await late;
+      expect(held.lost.aborted).to.equal(true);
+      other.exec('COMMIT');
+      expect(await (await files().open()).stats('mail')).to.include({ reserved: 1 });
     });
 
     it('lets the process end, and does so as well when nobody waits for a message', async () => {

@@ -1,5 +1,7 @@
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, existsSync, linkSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect } from 'chai';
 import type { Connection } from '../../../src/drivers/sqlite/binding.js';
 import { openSqlite } from '../../../src/drivers/sqlite/driver.js';
@@ -28,6 +30,7 @@ describe('an SQLite file that cannot be used', () => {
     const error = await rejection(opening, EngineError);
     expect(error.message).to.equal(message);
     expect(error.cause).to.be.instanceOf(Error);
+    expect(error).to.include({ retryable: false, outcome: 'nothing' });
   }
 
   it('is in a folder that does not exist', async () => {
@@ -70,9 +73,29 @@ describe('an SQLite file that cannot be used', () => {
     await damaged.close();
   });
 
+  it('is no file: a pipe, a device', async () => {
+    execFileSync('mkfifo', [files().path()]);
+    expect((await rejection(files().open(), EngineError)).message).to.equal(
+      `cannot open ${files().path()}: it is a pipe, not a file; name a file`,
+    );
+    expect((await rejection(openSqlite('sqlite:/dev/null', { prefix: '' }), EngineError)).message).to.equal(
+      'cannot open /dev/null: it is a device, not a file; name a file',
+    );
+  });
+
+  it('has several names, each of which would have a log of its own', async () => {
+    await (await files().open()).close();
+    linkSync(files().path(), files().path('other.db'));
+    expect((await rejection(files().open(), EngineError)).message).to.equal(
+      `cannot use ${files().path()}: it has 2 names (hard links), and SQLite would keep a log for each; remove all but one`,
+    );
+  });
+
   it('may not be written', async () => {
     await (await files().open()).close();
-    chmodSync(files().path(), 0o444);
+    for (const suffix of ['', '-wal', '-shm']) {
+      if (existsSync(files().path() + suffix)) chmodSync(files().path() + suffix, 0o444);
+    }
     chmodSync(files().folder, 0o777);
     await fails(
       asSomebody(() => files().open()),
@@ -84,7 +107,7 @@ describe('an SQLite file that cannot be used', () => {
     chmodSync(files().folder, 0o555);
     await fails(
       asSomebody(() => files().open()),
-      `${files().path()} cannot be opened: give this user the right to read and write the file and its folder`,
+      `${files().path()} cannot be opened: give this user the right to read and write the file, its -wal and -shm files and its folder`,
     );
     chmodSync(files().folder, 0o755);
   });
@@ -95,8 +118,10 @@ describe('an SQLite file on a full disk', () => {
   let connection: Connection | undefined;
 
   async function openFull(): ReturnType<ReturnType<typeof files>['open']> {
+    connection = undefined;
+    // The first one writes, others read.
     const binding = await bindingWith((opened) => {
-      connection = opened;
+      connection ??= opened;
     });
     return files().open('', { binding });
   }
@@ -115,6 +140,7 @@ describe('an SQLite file on a full disk', () => {
       driver.put('mail', body, ONE_MINUTE),
     );
     for (const error of await Promise.all(puts.map((put) => rejection(put, EngineError)))) {
+      expect(error).to.include({ retryable: true, outcome: 'nothing' });
       expect(error.message).to.equal(
         `there is no room left for ${files().path()} (database or disk is full): nothing was changed. Free some of the disk and try again`,
       );
@@ -125,15 +151,33 @@ describe('an SQLite file on a full disk', () => {
     expect(await driver.put('mail', Buffer.alloc(100_000), ONE_MINUTE)).to.equal('3');
   });
 
-  it('says how many of a long list are stored', async () => {
+  const list = (count: number, size: number) =>
+    Array.from({ length: count }, () => ({ body: Buffer.alloc(size), options: ONE_MINUTE }));
+
+  it('stores a list or nothing of it', async () => {
+    const driver = await openFull();
+    await driver.setUp('mail');
+    room(500);
+    const error = await rejection(driver.putMany('mail', list(5000, 500)), EngineError);
+    expect(error).to.include({ retryable: true, outcome: 'nothing' });
+    expect(error).not.to.have.property('storedIds');
+    expect(await driver.stats('mail')).to.include({ ready: 0 });
+    expect(await driver.putMany('mail', list(3, 500))).to.deep.equal(['1', '2', '3']);
+  });
+
+  it('tells which of a list are stored that is too long for one transaction', async () => {
     const driver = await openFull();
     await driver.setUp('mail');
     room(10_000);
-    const items = Array.from({ length: 300 }, () => ({ body: Buffer.alloc(100_000), options: ONE_MINUTE }));
-    const error = await rejection(driver.putMany('mail', items), EngineError);
-    const { ready } = countsOf(await driver.stats('mail'));
-    expect(ready).to.be.within(1, 299);
-    expect(error.message).to.match(new RegExp(`^only the first ${ready} of 300 messages are stored: there is no room`));
+    const error = await rejection(driver.putMany('mail', list(300, 100_000)), EngineError);
+    expect(error).to.include({ retryable: true, outcome: 'partial' });
+    const stored = await driver.peek('mail', 'ready', 300);
+    expect(stored.length).to.be.within(1, 299);
+    expect(error.storedIds).to.have.length(300);
+    expect(error.storedIds?.filter((id) => id !== undefined)).to.deep.equal(stored.map(({ id }) => id));
+    expect(error.message).to.match(
+      new RegExp(`^only ${stored.length} of 300 messages are known to be stored: there is no room`),
+    );
   });
 
   it('hands out no message whose taking could not be written', async () => {
@@ -179,6 +223,69 @@ describe('an SQLite file on a full disk', () => {
   });
 });
 
+describe('an SQLite file whose disk fails', () => {
+  const files = useDatabaseFiles();
+  let failing: string | undefined;
+
+  /** A driver, one of whose statements fails as with a broken disk, when a test says so. */
+  async function openFailing(): ReturnType<ReturnType<typeof files>['open']> {
+    failing = undefined;
+    const binding = await bindingWith((opened) => {
+      const { prepare } = opened;
+      Object.assign(opened, {
+        prepare(sql: string) {
+          const statement = Reflect.apply(prepare, opened, [sql]);
+          const { run } = statement;
+          return Object.assign(statement, {
+            run(values: Parameters<typeof run>[0]) {
+              if (failing !== undefined && sql.startsWith(failing)) {
+                throw Object.assign(new Error('disk I/O error'), { errcode: 10 + (4 << 8) });
+              }
+              return Reflect.apply(run, statement, [values]);
+            },
+          });
+        },
+      });
+    });
+    return files().open('', { binding });
+  }
+
+  const MESSAGE = (path: string): string =>
+    `${path} cannot be read or written, the disk or file system fails (disk I/O error): check it and try again`;
+
+  it('says that nobody can tell what a commit has done', async () => {
+    const driver = await openFailing();
+    await driver.setUp('mail');
+    failing = 'COMMIT';
+    const puts = [driver.put('mail', bytes('a'), ONE_MINUTE), driver.put('mail', bytes('b'), ONE_MINUTE)];
+    for (const error of await Promise.all(puts.map((put) => rejection(put, EngineError)))) {
+      expect(error).to.include({ retryable: false, outcome: 'unknown' });
+      expect(error.message).to.equal(`${MESSAGE(files().path())}. Nobody can tell whether it was done`);
+      expect((error.cause as Error).message).to.equal('disk I/O error');
+    }
+    const many = Array.from({ length: 500 }, () => ({ body: bytes('c'), options: ONE_MINUTE }));
+    expect(await rejection(driver.putMany('mail', many), EngineError)).to.include({ outcome: 'unknown' });
+    // One put alone commits by itself.
+    failing = 'INSERT INTO messages';
+    expect(await rejection(driver.put('mail', bytes('a'), ONE_MINUTE), EngineError)).to.include({ outcome: 'unknown' });
+  });
+
+  it('says that nothing was done when it fails before', async () => {
+    const driver = await openFailing();
+    await driver.setUp('mail');
+    failing = 'INSERT INTO messages';
+    const many = Array.from({ length: 500 }, () => ({ body: bytes('c'), options: ONE_MINUTE }));
+    const calls = [driver.putMany('mail', many), driver.putMany('mail', many.slice(1, 3))];
+    for (const error of await Promise.all(calls.map((call) => rejection(call, EngineError)))) {
+      expect(error).to.include({ retryable: false, outcome: 'nothing' });
+      expect(error.message).to.equal(MESSAGE(files().path()));
+    }
+    failing = undefined;
+    expect(await driver.putMany('mail', many.slice(1, 3))).to.have.length(2);
+    expect(await driver.stats('mail')).to.include({ ready: 2 });
+  });
+});
+
 describe('an SQLite file that another process has locked', () => {
   const files = useDatabaseFiles();
   const message = (ms: string): RegExp =>
@@ -212,11 +319,24 @@ describe('an SQLite file that another process has locked', () => {
     const calls = [driver.put('mail', bytes('b'), ONE_MINUTE), driver.flush('mail'), consumer.reserve()];
     for (const error of await Promise.all(calls.map((call) => rejection(call, EngineError)))) {
       expect(error.message).to.match(message('(5[0-9]|[6-9][0-9]|[0-9]{3,4})'));
+      expect(error).to.include({ retryable: true, outcome: 'nothing' });
       expect((error.cause as Error).message).to.equal('database is locked');
     }
     other.exec('COMMIT');
     expect((await consumer.reserve())?.body.toString()).to.equal('a');
     expect(await driver.put('mail', bytes('b'), ONE_MINUTE)).to.equal('2');
+  });
+
+  it('is not given up because the event loop was blocked', async () => {
+    const driver = await files().open('?busyTimeout=100');
+    await driver.setUp('mail');
+    const other = await files().connect();
+    other.exec('BEGIN IMMEDIATE');
+    const putting = driver.put('mail', bytes('a'), ONE_MINUTE);
+    await nextTurn();
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
+    other.exec('COMMIT');
+    expect(await putting).to.equal('1');
   });
 
   it('can be looked into', async () => {

@@ -85,9 +85,9 @@ describe('the schema of an SQLite file', () => {
     await (await files().open('', { migrations: [...MIGRATIONS, TAGGED] })).close();
     const error = await rejection(files().open(), EngineError);
     expect(error.message).to.equal(
-      `${files().path()} was written by a newer haricot (version 2 of the file, this one knows 1): upgrade haricot`,
+      `cannot use ${files().path()}: it was written by a newer haricot (version 3 of the file, this one knows 2); upgrade haricot and start this process again`,
     );
-    expect(versionOf(await files().connect())).to.equal(2);
+    expect(versionOf(await files().connect())).to.equal(3);
   });
 
   it("is refused when it is another program's, and left as it is", async () => {
@@ -101,11 +101,44 @@ describe('the schema of an SQLite file', () => {
       connection.exec(sql);
       const error = await rejection(files().open(), EngineError);
       expect(error.message, sql).to.equal(
-        `${files().path()} belongs to another program (it is an SQLite database, but not haricot's): name another`,
+        `cannot use ${files().path()}: it belongs to another program (it is an SQLite database, but not haricot's); name another file`,
       );
       expect(connection.prepare('PRAGMA journal_mode').get([])).to.include({ journal_mode: 'delete' });
       connection.exec('PRAGMA application_id = 0; PRAGMA user_version = 0; DROP TABLE IF EXISTS users; VACUUM');
     }
+  });
+
+  it('is refused when its version is none that haricot writes', async () => {
+    await (await files().open()).close();
+    const connection = await files().connect();
+    for (const version of [-1, -2_147_483_648, 2_147_483_647]) {
+      connection.exec(`PRAGMA user_version = ${version}`);
+      const error = await rejection(files().open(), EngineError);
+      expect(error.message).to.include(`cannot use ${files().path()}`).and.include(String(version));
+    }
+  });
+
+  it('keeps the messages of version 1, with the reasons of burials as failures, and their order', async () => {
+    const connection = await files().connect();
+    connection.exec('PRAGMA journal_mode = WAL');
+    migrate(connection, files().path(), MIGRATIONS.slice(0, 1));
+    connection.exec("INSERT INTO queues (name) VALUES ('mail')");
+    const insert = connection.prepare(
+      `INSERT INTO messages (queue, state, priority, due, token, ttr, created, reason, body)
+       VALUES (1, ?1, ?2, ?3, 70368744177664, 60000, 1, ?4, ?5)`,
+    );
+    const text = 'cut\0at "nothing"';
+    insert.run([5, 1, 2_000, text, bytes('second')]);
+    insert.run([5, 9, 1_000, '{"message": 1}', bytes('first')]);
+    insert.run([5, 0, 3_000, null, bytes('third')]);
+    insert.run([2, 4, 1, null, bytes('ready')]);
+    insert.run([3, 4, 5, null, bytes('due')]);
+    const driver = await files().open();
+    const buried = await driver.peek('mail', 'buried', 9);
+    expect(buried.map(({ body }) => body.toString())).to.deep.equal(['first', 'second', 'third']);
+    expect(buried.map(({ failure }) => failure?.message)).to.deep.equal(['{"message": 1}', text, undefined]);
+    expect(buried[1]?.failure).to.deep.include({ reason: 'attempts', name: 'Error', at: new Date(2000) });
+    expect((await driver.peek('mail', 'ready', 9)).map(({ body }) => body.toString())).to.deep.equal(['ready', 'due']);
   });
 
   it('is made in a file that is empty', async () => {
