@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type Binding, type Connection, loadBinding } from '../../../src/drivers/sqlite/binding.js';
 import { openSqlite } from '../../../src/drivers/sqlite/driver.js';
 import type { OpenOptions } from '../../../src/drivers/sqlite/file.js';
-import type { Driver, PutOptions } from '../../../src/queue/driver.js';
+import type { Consumer, Driver, PutOptions, Reservation } from '../../../src/queue/driver.js';
 
 /** Files in a folder that each test of the suite has to itself, and what the tests open there. */
 export class DatabaseFiles {
@@ -65,8 +65,39 @@ export async function bindingWith(prepare: (connection: Connection) => void): Pr
   };
 }
 
+/** The binding, which calls this before it runs a statement. */
+export function bindingBefore(onRun: (sql: string) => void): Promise<Binding> {
+  return bindingWith((connection) => {
+    const { prepare } = connection;
+    Object.assign(connection, {
+      prepare(sql: string) {
+        const statement = Reflect.apply(prepare, connection, [sql]);
+        const { run } = statement;
+        return Object.assign(statement, {
+          run(values: Parameters<typeof run>[0]) {
+            onRun(sql);
+            return Reflect.apply(run, statement, [values]);
+          },
+        });
+      },
+    });
+  });
+}
+
 export function bytes(text: string): Buffer {
   return Buffer.from(text);
 }
 
 export const ONE_MINUTE: PutOptions = { priority: 1024, delayMs: 0, ttrMs: 60_000 };
+
+/** The next message, which must be there soon. */
+export async function next(consumer: Consumer): Promise<Reservation> {
+  const reservation = await consumer.reserve({ timeoutMs: 5000 });
+  if (reservation === null) throw new Error('no message came');
+  return reservation;
+}
+
+/** Lets nothing else happen in this process. */
+export function block(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}

@@ -8,7 +8,7 @@ import { openSqlite } from '../../../src/drivers/sqlite/driver.js';
 import { EngineError } from '../../../src/queue/errors.js';
 import { countsOf } from '../../support/counts.js';
 import { rejection } from '../../support/failures.js';
-import { bindingWith, bytes, ONE_MINUTE, useDatabaseFiles } from './database-files.js';
+import { bindingBefore, bindingWith, bytes, ONE_MINUTE, useDatabaseFiles } from './database-files.js';
 
 const NOBODY = 65_534;
 
@@ -182,19 +182,8 @@ describe('an SQLite file on a full disk', () => {
 
   it('hands out no message whose taking could not be written', async () => {
     let failing = false;
-    const binding = await bindingWith((opened) => {
-      const { prepare } = opened;
-      Object.assign(opened, {
-        prepare(sql: string) {
-          const statement = Reflect.apply(prepare, opened, [sql]);
-          if (sql !== 'COMMIT') return statement;
-          const run: typeof statement.run = (values) => {
-            if (failing) throw Object.assign(new Error('database or disk is full'), { errcode: 13 });
-            return statement.run(values);
-          };
-          return { ...statement, run };
-        },
-      });
+    const binding = await bindingBefore((sql) => {
+      if (failing && sql === 'COMMIT') throw Object.assign(new Error('database or disk is full'), { errcode: 13 });
     });
     const driver = await files().open('', { binding });
     await driver.put('mail', bytes('a'), ONE_MINUTE);
@@ -230,22 +219,10 @@ describe('an SQLite file whose disk fails', () => {
   /** A driver, one of whose statements fails as with a broken disk, when a test says so. */
   async function openFailing(): ReturnType<ReturnType<typeof files>['open']> {
     failing = undefined;
-    const binding = await bindingWith((opened) => {
-      const { prepare } = opened;
-      Object.assign(opened, {
-        prepare(sql: string) {
-          const statement = Reflect.apply(prepare, opened, [sql]);
-          const { run } = statement;
-          return Object.assign(statement, {
-            run(values: Parameters<typeof run>[0]) {
-              if (failing !== undefined && sql.startsWith(failing)) {
-                throw Object.assign(new Error('disk I/O error'), { errcode: 10 + (4 << 8) });
-              }
-              return Reflect.apply(run, statement, [values]);
-            },
-          });
-        },
-      });
+    const binding = await bindingBefore((sql) => {
+      if (failing !== undefined && sql.startsWith(failing)) {
+        throw Object.assign(new Error('disk I/O error'), { errcode: 10 + (4 << 8) });
+      }
     });
     return files().open('', { binding });
   }

@@ -1,0 +1,118 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { expect } from 'chai';
+import { countsOf } from '../../support/counts.js';
+import { bytes, ONE_MINUTE, useDatabaseFiles } from './database-files.js';
+
+describe('the sqlite driver leaves the event loop its turns', () => {
+  const files = useDatabaseFiles();
+
+  /** How often it turned meanwhile. */
+  async function turnsDuring(action: () => Promise<unknown>): Promise<number> {
+    let turns = 0;
+    let done = false;
+    const turning = (async () => {
+      while (!done) {
+        await nextTurn();
+        turns++;
+      }
+    })();
+    await action();
+    done = true;
+    await turning;
+    return turns;
+  }
+
+  it('while a caller awaits one put after the other', async () => {
+    const driver = await files().open();
+    const turns = await turnsDuring(async () => {
+      for (let n = 0; n < 1000; n++) await driver.put('mail', bytes('a'), ONE_MINUTE);
+    });
+    expect(turns).to.be.at.least(20);
+  });
+
+  it('while it stores a long list, and other processes see all of it or nothing', async () => {
+    const driver = await files().open();
+    await driver.setUp('mail');
+    const other = await files().connect();
+    const count = other.prepare('SELECT count(*) AS count FROM messages');
+    const seen = new Set<unknown>();
+    const items = Array.from({ length: 8000 }, () => ({ body: Buffer.alloc(200), options: ONE_MINUTE }));
+    let turns = 0;
+    let isDone = false;
+    const putting = driver.putMany('mail', items).finally(() => {
+      isDone = true;
+    });
+    while (!isDone) {
+      await nextTurn();
+      seen.add(count.get([])?.['count']);
+      turns++;
+    }
+    expect((await putting).length).to.equal(8000);
+    expect([...seen]).to.have.members([0, 8000]);
+    expect(turns).to.be.at.least(3);
+  });
+
+  it('while it stores, counts, kicks and flushes very many messages, and other processes the lock', async () => {
+    const driver = await files().open();
+    const other = await files().connect();
+    let locks = 0;
+    const items = Array.from({ length: 30_000 }, () => ({
+      body: bytes('a'),
+      options: { ...ONE_MINUTE, delayMs: 90_000 },
+    }));
+    const work: readonly (() => Promise<unknown>)[] = [
+      () => driver.putMany('mail', items),
+      () => driver.stats('mail'),
+      () => driver.kick('mail', 30_000),
+      () => driver.flush('mail'),
+    ];
+    for (const call of work) {
+      const turns = await turnsDuring(async () => {
+        const calling = call();
+        void nextTurn().then(() => {
+          try {
+            other.exec('BEGIN IMMEDIATE; ROLLBACK');
+            locks++;
+          } catch {
+            // In the middle of one part of the list.
+          }
+        });
+        await calling;
+      });
+      expect(turns).to.be.at.least(2);
+    }
+    expect(locks).to.be.at.least(3);
+    expect(countsOf(await driver.stats('mail'))).to.deep.equal({ ready: 0, delayed: 0, reserved: 0, buried: 0 });
+  });
+
+  it('while somebody publishes as fast as a flush removes, which ends', async () => {
+    const driver = await files().open();
+    await driver.putMany(
+      'mail',
+      Array.from({ length: 2000 }, () => ({ body: bytes('a'), options: ONE_MINUTE })),
+    );
+    let isFlushed = false;
+    const publishing = (async () => {
+      while (!isFlushed)
+        await driver.putMany(
+          'mail',
+          Array.from({ length: 300 }, () => ({ body: bytes('b'), options: { ...ONE_MINUTE, priority: 1 } })),
+        );
+    })();
+    const flushed = await driver.flush('mail');
+    isFlushed = true;
+    await publishing;
+    expect(flushed).to.be.at.least(2000);
+    expect((await driver.peek('mail', 'ready', 1))[0]?.body.toString()).to.equal('b');
+  });
+
+  it('while leases of a millisecond end all the time', async () => {
+    const driver = await files().open();
+    await driver.put('mail', bytes('a'), { ...ONE_MINUTE, ttrMs: 0 });
+    const consumer = await driver.consume(['mail'], 1);
+    const turns = await turnsDuring(async () => {
+      for (let n = 0; n < 100; n++) await consumer.reserve();
+    });
+    expect(turns).to.be.at.least(3);
+  });
+});
