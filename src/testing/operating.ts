@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { texts } from './checks.js';
 import type { Declaration } from './declaration.js';
 import { STATES } from './trial.js';
 
@@ -28,6 +29,26 @@ export function operating(declaration: Declaration): void {
       }
       assert.deepEqual(kicked, ['buried', 'soon']);
       await trial.counts({ delayed: 1 }, 'after a buried message and one of two delayed ones were kicked');
+    });
+
+    declaration.it('makes those ready first that were buried first, as peek shows them', async (trial) => {
+      const consumer = await trial.consume({ slots: 3 });
+      for (const [body, priority] of [
+        ['a', 1],
+        ['b', 2],
+        ['c', 3],
+      ] as const)
+        await trial.put(body, { priority });
+      const [a, b, c] = [await trial.next(consumer), await trial.next(consumer), await trial.next(consumer)];
+      for (const held of [b, c, a]) await held.bury();
+      const shown: string[] = [];
+      const kicked: string[] = [];
+      for (let n = 0; n < 3; n++) {
+        shown.push(...texts(await trial.driver.peek(trial.queue, 'buried', 1)));
+        await trial.driver.kick(trial.queue, 1);
+        kicked.push(...(await trial.drain(consumer, 1)));
+      }
+      assert.deepEqual({ shown, kicked }, { shown: ['b', 'c', 'a'], kicked: ['b', 'c', 'a'] });
     });
 
     declaration.it('leaves delayed messages alone as long as one is buried', async (trial) => {

@@ -6,6 +6,7 @@ import { closing } from './closing.js';
 import { Declaration } from './declaration.js';
 import { PACE, type Pace } from './engine.js';
 import { exclusivity } from './exclusivity.js';
+import { blockedHolders, lateSettlements } from './late-settlements.js';
 import { leases } from './leases.js';
 import { looking } from './looking.js';
 import { operating } from './operating.js';
@@ -34,10 +35,10 @@ const QUICK: readonly Theme[] = [
 ];
 
 /** Leases, delays, pauses and timeouts take their time, whatever the engine. */
-const SLOW: readonly Theme[] = [leases, times];
+const SLOW: readonly Theme[] = [leases, lateSettlements, times];
 
 /** They measure, or start processes: not while others run. */
-const ALONE: readonly Theme[] = [waiting, aborting, processes];
+const ALONE: readonly Theme[] = [blockedHolders, waiting, aborting, processes];
 
 export interface DriverTestOptions {
   /**

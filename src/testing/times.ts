@@ -3,6 +3,9 @@ import { TimingError } from './checks.js';
 import type { Declaration } from './declaration.js';
 import type { Trial } from './trial.js';
 
+/** More than an engine makes ready in one go. */
+const MANY = 1200;
+
 /** Delays, pauses and timeouts: never too short, and not much too long. */
 export function times(declaration: Declaration): void {
   declaration.describe('delays', () => {
@@ -34,6 +37,20 @@ export function times(declaration: Declaration): void {
         trial.tookAbout(1, start, 'the delay of 1 s ended');
       },
     );
+
+    declaration.it('delivers the most urgent first of more than 500 that became due at once', async (trial) => {
+      const delayMs = 2 * trial.secondMs;
+      const items = Array.from({ length: MANY }, (_, n) => {
+        return { body: Buffer.from(String(n)), options: trial.options({ priority: 1000, delayMs }) };
+      });
+      await trial.driver.putMany(trial.queue, items);
+      await trial.put('urgent', { priority: 0, delayMs });
+      await trial.untilCounts({ ready: MANY + 1 }, 'all delays are over');
+      const [shown] = await trial.driver.peek(trial.queue, 'ready', 1);
+      assert.equal(shown?.body.toString(), 'urgent', 'what a peek shows first');
+      assert.deepEqual(await trial.drain(await trial.consume(), 4), ['urgent', '0', '1', '2']);
+      await trial.counts({ ready: MANY - 3 }, 'after four were taken');
+    });
 
     declaration.it('delivers what is there while other messages are delayed', async (trial) => {
       const consumer = await trial.consume();

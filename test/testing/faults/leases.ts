@@ -83,7 +83,13 @@ export const leases: readonly Fault[] = [
   ),
   {
     what: 'takes the stale holder of a message for the current one, within a consumer',
-    fails: ['refuses every command to the holder before, when the same consumer has delivered the message again'],
+    fails: [
+      'refuses every command to the holder before, when the same consumer has delivered the message again',
+      ...(['ack', 'release', 'bury', 'touch'] as const).map(
+        (command) =>
+          `refuse ${command} to the first slot, when the second was given the message, and change nothing` as const,
+      ),
+    ],
     because: /\(\) of the holder before must reject with an error whose code is LEASE_LOST/,
     breaks: (driver) =>
       alterConsumers(driver, ({ reserve }) => {
@@ -96,11 +102,33 @@ export const leases: readonly Fault[] = [
             current.set(id, reservation);
             return alterReservation(reservation, () => ({
               ack: async () => current.get(id)?.ack(),
+              release: async (options) => current.get(id)?.release(options),
+              bury: async (options) => current.get(id)?.bury(options),
               touch: async () => current.get(id)?.touch(),
             }));
           },
         };
       }),
+  },
+  {
+    what: 'takes every ack for done, whoever holds the message',
+    fails: ['give the message to one of them, when both want it in the same moment'],
+    because: /the first slot was heeded/,
+    breaks: (driver) => alterReservations(driver, ({ ack }) => ({ ack: () => ack().catch(() => {}) })),
+  },
+  {
+    what: 'delivers a message again whose ack came late and was heeded',
+    fails: ['has its ack heeded, or is told that it came too late, never both'],
+    isBusy: true,
+    because: /stats after the late ack was heeded/,
+    breaks: (driver) =>
+      alterReservations(driver, ({ queue, body, ack, leaseEndsAt }) => ({
+        ack: async () => {
+          const isLate = performance.now() > leaseEndsAt;
+          await ack().catch(() => {});
+          if (isLate) await driver.put(queue, body, PLAIN);
+        },
+      })),
   },
   {
     what: 'lets a stale holder remove the message, though it refuses',

@@ -5,6 +5,7 @@ const TOGETHER = 'keeps messages that are put together in order, and answers the
 const OPTIONS_TOGETHER = 'puts many messages with different options together';
 
 let puts = 0;
+let delayedPuts = 0;
 
 export const order: readonly Fault[] = [
   {
@@ -46,6 +47,47 @@ export const order: readonly Fault[] = [
     fails: ['puts a message whose delay is over before younger ones of its priority'],
     because: /deep-equal/,
     breaks: (driver) => alterOptions(driver, ({ priority, delayMs }) => ({ priority: delayMs > 0 ? 5000 : priority })),
+  },
+  {
+    what: 'orders no more than 500 of those that become due',
+    fails: ['delivers the most urgent first of more than 500 that became due at once'],
+    because: /what a peek shows first/,
+    breaks: (driver) =>
+      alterOptions(driver, ({ priority, delayMs }) => ({
+        priority: delayMs > 0 && ++delayedPuts > 500 ? 5000 : priority,
+      })),
+  },
+  {
+    what: 'shows the buried by age',
+    fails: ['makes those ready first that were buried first, as peek shows them'],
+    because: /deep-equal/,
+    breaks: (driver) =>
+      alterDriver(driver, ({ peek }) => ({
+        peek: async (queue, state, limit) => {
+          const found = await peek(queue, state, 100);
+          return found.toSorted((one, other) => Number(one.id) - Number(other.id)).slice(0, limit);
+        },
+      })),
+  },
+  {
+    what: 'kicks the one buried last',
+    fails: ['makes those ready first that were buried first, as peek shows them'],
+    because: /deep-equal/,
+    breaks: (driver) =>
+      alterDriver(driver, ({ consume, kick, stats }) => ({
+        // All are kicked; the first one goes back behind the others.
+        kick: async (queue, limit) => {
+          const buried = (await stats(queue))?.buried ?? 0;
+          if (limit >= buried) return kick(queue, limit);
+          await kick(queue, buried);
+          const consumer = await consume([queue], buried);
+          const held = [];
+          for (let n = 0; n < buried; n++) held.push(await consumer.reserve());
+          for (const reservation of held.slice(limit)) await reservation?.bury();
+          for (const reservation of held.slice(0, limit)) await reservation?.release();
+          return limit;
+        },
+      })),
   },
   {
     what: 'answers the ids of messages put together in another order',
