@@ -81,9 +81,9 @@ export class FileGuard {
     // Where the file system has no such thing as a log by that name, there is nothing to compare.
     if (opened === undefined) return;
     const found = this.#stat(path);
-    if (found === undefined) throw this.#error(`${path} was removed while it was open`);
+    if (found === undefined) throw takenAway(path, 'was removed');
     if (found.ino !== opened.ino || found.dev !== opened.dev) {
-      throw this.#error(`${path} was replaced by another file while it was open`);
+      throw takenAway(path, 'was replaced by another file');
     }
     if (found.nlink > 1) {
       throw new EngineError(
@@ -107,28 +107,30 @@ export class FileGuard {
     const version = this.#read(this.#userVersion);
     checkVersion(version, this.#path, this.#newestVersion);
     if (version !== this.#newestVersion) {
-      throw this.#error(`${this.#path} was changed to version ${version} while it was open`);
+      throw takenAway(this.#path, `was changed to version ${version}`);
     }
     const schema = this.#read(this.#schemaVersion);
     if (schema !== this.#schema) {
       if (this.#read(this.#application) !== APPLICATION_ID) {
-        throw this.#error(`${this.#path} was given to another program while it was open`);
+        throw takenAway(this.#path, 'was given to another program');
       }
-      if (!this.isSameContent()) throw this.#error(`${this.#path} was restored from a backup while it was open`);
+      if (!this.isSameContent()) throw takenAway(this.#path, 'was restored from a backup');
       this.#schema = schema;
     } else if (size < this.#size) {
       // What makes the file shrink otherwise, VACUUM, changes the version of the schema.
-      throw this.#error(`${this.#path} was cut short, from ${this.#size} to ${size} bytes, while it was open`);
+      throw takenAway(this.#path, `was cut short, from ${this.#size} to ${size} bytes,`);
     }
     this.#size = size;
-  }
-
-  #error(what: string): EngineError {
-    return new EngineError(`cannot use ${what}; put it back, or start this process again to go on with what is there`);
   }
 
   #read(statement: Statement): number {
     const [value] = Object.values(statement.get([]) ?? {});
     return Number(value);
   }
+}
+
+function takenAway(path: string, how: string): EngineError {
+  return new EngineError(
+    `cannot use ${path}: it ${how} while it was open; put it back, or start this process again to go on with what is there`,
+  );
 }

@@ -46,7 +46,7 @@ describe('an SQLite file that is open', () => {
       await put(driver);
       const consumer = await driver.consume(['mail', 'other'], 5);
       const held = await consumer.reserve();
-      const waiting = (await driver.consume(['other'], 1)).reserve();
+      const waiting = rejection((await driver.consume(['other'], 1)).reserve(), EngineError);
       change(files().path());
       await sleep(LOOK_MS);
       const calls = [
@@ -58,9 +58,8 @@ describe('an SQLite file that is open', () => {
         driver.stats('mail'),
         driver.peek('mail', 'ready', 1),
         consumer.reserve(),
-        waiting,
-      ];
-      for (const error of await Promise.all(calls.map((call) => rejection(call, EngineError)))) {
+      ].map((call) => rejection(call, EngineError));
+      for (const error of await Promise.all([...calls, waiting])) {
         expect(error.message).to.match(message);
         expect(error).to.include({ retryable: false, outcome: 'nothing' });
       }
