@@ -18,8 +18,8 @@ describe('an SQLite file that is open', () => {
 
   const put = (driver: Driver): Promise<string> => driver.put('mail', bytes('a'), ONE_MINUTE);
 
-  const REPLACED = /was replaced by another file while it was open; put it back, or start this process again/;
-  const REMOVED = /was removed while it was open; put it back, or start this process again/;
+  const REPLACED = /: it was replaced by another file while it was open; put it back, or start this process again/;
+  const REMOVED = /: it was removed while it was open; put it back, or start this process again/;
 
   for (const [what, change, message] of [
     ['removed', (path) => rmSync(path), REMOVED],
@@ -33,8 +33,8 @@ describe('an SQLite file that is open', () => {
       REPLACED,
     ],
     ['removed with its log', (path) => removeAll(path), REMOVED],
-    ['left alone but for its log, which is removed', (path) => rmSync(`${path}-wal`), /-wal was removed/],
-    ['left alone but for what is shared of its log', (path) => rmSync(`${path}-shm`), /-shm was removed/],
+    ['left alone but for its log, which is removed', (path) => rmSync(`${path}-wal`), /-wal: it was removed/],
+    ['left alone but for what is shared of its log', (path) => rmSync(`${path}-shm`), /-shm: it was removed/],
     ['given another name', (path) => linkSync(path, `${path}.link`), /has 2 names \(hard links\)/],
     ['cut short', (path) => truncateSync(path, 4096), /was cut short, from \d+ to 4096 bytes/],
     ['emptied', (path) => truncateSync(path, 0), /was cut short, from \d+ to 0 bytes/],
