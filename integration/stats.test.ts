@@ -9,8 +9,9 @@ const SERVER_COUNTERS = {
   cmdPeekReady: 1,
   cmdPeekDelayed: 1,
   cmdPeekBuried: 1,
-  cmdReserve: 2,
-  cmdReserveWithTimeout: 1,
+  // The client sends no reserve without a timeout.
+  cmdReserve: 0,
+  cmdReserveWithTimeout: 3,
   cmdDelete: 1,
   cmdRelease: 1,
   cmdUse: 1,

@@ -4,6 +4,7 @@ import { accessSync, constants, readFileSync, rmSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { freePort, waitUntilAnswers } from './network.js';
 import type { TestServer } from './server.js';
@@ -161,6 +162,13 @@ export function canApt(): boolean {
   } catch {
     return false;
   }
+}
+
+/** The path of a beanstalkd of that version, from Debian's package, which is not installed. */
+export async function unpackedServer(version: string): Promise<string> {
+  const script = fileURLToPath(new URL('../../.ci/beanstalkd', import.meta.url));
+  const { stdout } = await promisify(execFile)(script, [version]);
+  return stdout.trim();
 }
 
 /** Installs beanstalkd from the distribution and answers its path. */

@@ -1,5 +1,12 @@
 import { describeEngine } from './container-engine.js';
-import { aptInstall, canApt, endProcessServersNow, findOnPath, startProcessServer } from './process-server.js';
+import {
+  aptInstall,
+  canApt,
+  endProcessServersNow,
+  findOnPath,
+  startProcessServer,
+  unpackedServer,
+} from './process-server.js';
 import { chooseServer, type ServerChoice } from './server-choice.js';
 
 export interface ServerOptions {
@@ -83,10 +90,11 @@ export async function stopAllServers(): Promise<void> {
  */
 export async function prepareServers(): Promise<void> {
   const choice = await decide(false);
+  if (choice.source === 'url') await decide(true);
   if (choice.source === 'container') await (await import('./container-server.js')).beanstalkdImage();
 }
 
-type ReadyChoice = Exclude<ServerChoice, { source: 'install' }>;
+type ReadyChoice = Exclude<ServerChoice, { source: 'install' | 'unpack' }>;
 
 const decisions = new Map<boolean, Promise<ReadyChoice>>();
 
@@ -102,7 +110,8 @@ function decide(control: boolean): Promise<ReadyChoice> {
 const announced = new Set<string>();
 
 function say(text: string): void {
-  if (announced.has(text)) return;
+  // Of mocha's processes only the first one tells, which chooses before the others begin.
+  if (process.env['MOCHA_WORKER_ID'] !== undefined || announced.has(text)) return;
   announced.add(text);
   process.stderr.write(`haricot: ${text}\n`);
 }
@@ -133,8 +142,16 @@ async function announce(control: boolean): Promise<ReadyChoice> {
     case 'binary':
       say(`beanstalkd is ${choice.path}, started as a process`);
       return choice;
+    case 'unpack': {
+      const path = await unpackedServer(choice.version);
+      say(`beanstalkd is ${path}, unpacked from Debian's package and started as a process`);
+      return { source: 'binary', path };
+    }
     case 'install': {
-      say('no container engine and no beanstalkd here: installing beanstalkd with apt-get');
+      say(
+        "installing Debian's package beanstalkd as root with apt-get, because there is no container engine and no beanstalkd" +
+          ' here; HARICOT_TEST_INSTALL=no prevents it',
+      );
       const path = await aptInstall();
       say(`beanstalkd is ${path}, started as a process`);
       return { source: 'binary', path };

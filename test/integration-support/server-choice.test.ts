@@ -66,8 +66,34 @@ describe('the choice of a test server', () => {
     );
     const binary = { HARICOT_TEST_SERVER: 'binary' };
     expect(await refusal({ ...nothing, ...engine, env: binary })).to.equal(
-      'HARICOT_TEST_SERVER=binary, but there is no beanstalkd on the PATH and apt-get cannot install it here' +
-        ' (that needs root on Debian or Ubuntu).',
+      'HARICOT_TEST_SERVER=binary, but there is no beanstalkd on the PATH: put one there, name one in' +
+        ' HARICOT_TEST_BEANSTALKD, or run as root on Debian or Ubuntu, where apt-get installs it.',
+    );
+  });
+
+  it('takes the program that HARICOT_TEST_BEANSTALKD names before all else, by its path or by its version', async () => {
+    for (const [named, choice] of [
+      ['/opt/beanstalkd', { source: 'binary', path: '/opt/beanstalkd' }],
+      ['./beanstalkd-1.13', { source: 'binary', path: './beanstalkd-1.13' }],
+      ['1.13', { source: 'unpack', version: '1.13' }],
+    ] as const) {
+      const env = { ...url, HARICOT_TEST_BEANSTALKD: named };
+      expect(await chooseServer({ ...everything, env }, false)).to.deep.equal(choice);
+    }
+    const env = { HARICOT_TEST_BEANSTALKD: '1.13', HARICOT_TEST_SERVER: 'container' };
+    expect(await refusal({ ...everything, env })).to.equal(
+      'HARICOT_TEST_BEANSTALKD names a program, which HARICOT_TEST_SERVER=container rules out.',
+    );
+  });
+
+  it('installs nothing where HARICOT_TEST_INSTALL is "no"', async () => {
+    const env = { HARICOT_TEST_INSTALL: 'no' };
+    const ways = 'put beanstalkd on the PATH, or run without HARICOT_TEST_INSTALL=no, as root on Debian or Ubuntu.';
+    expect(await refusal({ ...nothing, ...canApt, env })).to.contain(ways);
+    expect(await refusal({ ...nothing, ...canApt, env: { ...env, HARICOT_TEST_SERVER: 'binary' } })).to.contain('=no');
+    expect(await refusal({ ...everything, env })).to.equal('chose container');
+    expect(await refusal({ ...everything, env: { HARICOT_TEST_INSTALL: 'never' } })).to.equal(
+      'HARICOT_TEST_INSTALL must be "yes" or "no", got "never".',
     );
   });
 
