@@ -11,7 +11,10 @@ import {
 } from './signals.js';
 
 export interface ConnectOptions {
-  /** Disconnects the slot before its first call. One that is also connected without it stays. Default false. */
+  /**
+   * Disconnects the slot before its first call. A message slot is connected again when that delivery is released or lost, so
+   * that the message finds it when it is delivered again. One that is also connected without it stays. Default false.
+   */
   readonly once?: boolean | undefined;
 }
 
@@ -68,10 +71,19 @@ export class SignalDispatcher {
    * The call of every slot that is connected for the message, its data checked for each. A promise only where a schema
    * answers with one.
    * @returns null when there is no slot for it
-   * @throws SchemaError, or rejects with it; no slot has been called then
+   * @throws SchemaError, or what a schema itself throws, or rejects with it; no slot has been called then
    */
   prepare(message: Message, validate: Validate): SlotCall | null | Promise<SlotCall | null> {
     return this.#slots.prepare(message, validate);
+  }
+
+  /**
+   * Connects the slots again that were connected with `once` and have been called with this context: the worker calls it when
+   * the message will be delivered again.
+   * @internal
+   */
+  reconnect(context: SlotContext): void {
+    this.#slots.reconnect(context);
   }
 
   /** Tells the observers of a signal. Never throws and never waits. */

@@ -15,12 +15,14 @@ interface Connection {
   readonly order: number;
   once: boolean;
   connected: boolean;
+  /** Whether whoever connected it has taken the connection back. */
+  removed: boolean;
 }
 
 /** The slots that messages of a type are led to. Made when the first of them comes, dropped when a connection changes. */
 interface Route {
-  readonly stops: readonly { readonly connection: Connection; readonly view: number }[];
-  /** The types whose schemas check the message. Its view 0 is the message itself, view n what the nth schema makes of it. */
+  readonly targets: readonly { readonly connection: Connection; readonly dataIndex: number }[];
+  /** The types whose schemas check the message. Data index 0 is the message itself, n what the nth schema makes of it. */
   readonly checks: readonly MessageType<unknown, unknown>[];
   /** Whether a slot occurs more than once. */
   readonly repeats: boolean;
@@ -37,6 +39,8 @@ export class MessageSlots {
   readonly #everyType = new Group();
   // Only types that slots are connected to: what comes from outside takes no memory here.
   readonly #types = new Map<string, Group>();
+  /** The connections with `once` that a delivery has used up. */
+  readonly #usedUp = new WeakMap<SlotContext, Connection[]>();
   #connected = 0;
   #order = 0;
 
@@ -49,15 +53,34 @@ export class MessageSlots {
     const group = this.#groupOf(type);
     let connection = group.connections.find((other) => other.slot === slot && other.type === type);
     if (connection === undefined) {
-      connection = { type, slot, once, order: this.#order++, connected: true };
-      group.connections.push(connection);
-      this.#connected++;
-      this.#dropRoutes(group);
+      connection = { type, slot, once, order: this.#order++, connected: false, removed: false };
+      this.#add(connection, group);
     } else if (!once) {
       connection.once = false;
     }
     const made = connection;
-    return () => this.#disconnect(made);
+    return () => {
+      made.removed = true;
+      this.#disconnect(made);
+    };
+  }
+
+  /** Connects the slots again that were connected with `once` and called for this delivery: it will come again. */
+  reconnect(context: SlotContext): void {
+    for (const connection of this.#usedUp.get(context) ?? []) {
+      const { type, slot } = connection;
+      const group = this.#groupOf(type);
+      const isKnown = group.connections.some((other) => other.slot === slot && other.type === type);
+      if (!connection.removed && !isKnown) this.#add(connection, group);
+    }
+    this.#usedUp.delete(context);
+  }
+
+  #add(connection: Connection, group: Group): void {
+    connection.connected = true;
+    group.connections.push(connection);
+    this.#connected++;
+    this.#dropRoutes(group);
   }
 
   /**
@@ -68,7 +91,7 @@ export class MessageSlots {
    */
   prepare(message: Message, validate: Validate): SlotCall | null | Promise<SlotCall> {
     const route = this.#routeOf(message.type);
-    if (route.stops.length === 0) return null;
+    if (route.targets.length === 0) return null;
     const views = [message];
     for (const type of route.checks) {
       const data = validate(type, message.data);
@@ -89,32 +112,37 @@ export class MessageSlots {
   }
 
   #call(route: Route, views: readonly Message[]): SlotCall {
-    const [stop] = route.stops;
-    if (stop === undefined || route.stops.length > 1) return (context) => this.#callAll(route, views, context);
+    const [target] = route.targets;
+    if (target === undefined || route.targets.length > 1) return (context) => this.#callAll(route, views, context);
     return (context) => {
-      if (!this.#take(stop.connection)) throw allDisconnected(views);
-      return stop.connection.slot(views[stop.view] as Message, context);
+      if (!this.#take(target.connection, context)) throw allDisconnected(views);
+      return target.connection.slot(views[target.dataIndex] as Message, context);
     };
   }
 
-  async #callAll({ stops, repeats }: Route, views: readonly Message[], context: SlotContext): Promise<void> {
+  async #callAll({ targets, repeats }: Route, views: readonly Message[], context: SlotContext): Promise<void> {
     const met = repeats ? new Set<MessageSlot<unknown>>() : undefined;
     let called = 0;
-    for (const { connection, view } of stops) {
+    for (const { connection, dataIndex } of targets) {
       const { slot } = connection;
       if (called > 0) context.signal.throwIfAborted();
-      if (met?.has(slot) || !this.#take(connection)) continue;
+      if (met?.has(slot) || !this.#take(connection, context)) continue;
       met?.add(slot);
       called++;
-      await slot(views[view] as Message, context);
+      await slot(views[dataIndex] as Message, context);
     }
     if (called === 0) throw allDisconnected(views);
   }
 
   /** Whether the slot may be called: it is still connected, and its one call has not gone to another message. */
-  #take(connection: Connection): boolean {
+  #take(connection: Connection, context: SlotContext): boolean {
     if (!connection.connected) return false;
-    if (connection.once) this.#disconnect(connection);
+    if (connection.once) {
+      this.#disconnect(connection);
+      const usedUp = this.#usedUp.get(context);
+      if (usedUp === undefined) this.#usedUp.set(context, [connection]);
+      else usedUp.push(connection);
+    }
     return true;
   }
 
@@ -157,9 +185,9 @@ function routeOf(connections: readonly Connection[]): Route {
   for (const { type } of connections) if (type?.schema !== undefined) checks.add(type);
   const order = [...checks];
   return {
-    stops: connections.map((connection) => ({
+    targets: connections.map((connection) => ({
       connection,
-      view: connection.type === undefined ? 0 : order.indexOf(connection.type) + 1,
+      dataIndex: connection.type === undefined ? 0 : order.indexOf(connection.type) + 1,
     })),
     checks: order,
     repeats: new Set(connections.map(({ slot }) => slot)).size < connections.length,

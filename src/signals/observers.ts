@@ -1,4 +1,5 @@
 import { createDebug } from '../debug.js';
+import { preview } from '../shared/text.js';
 import type { Observer, ObserverSignal, SignalEvents } from './signals.js';
 
 const debug = createDebug('haricot:signals');
@@ -46,7 +47,7 @@ export class Observers {
   }
 
   #report(signal: ObserverSignal, error: unknown): void {
-    debug('an observer of %s failed: %o', signal, error);
+    debug('an observer of %s failed: %s', signal, textOf(error));
     // An observer of workerError that fails must not be told of its own failure.
     if (signal !== 'workerError') this.emit('workerError', { error });
   }
@@ -57,5 +58,14 @@ export class Observers {
     const others = (this.#connections.get(signal) ?? []).filter((other) => other !== connection);
     if (others.length === 0) this.#connections.delete(signal);
     else this.#connections.set(signal, others);
+  }
+}
+
+/** Of whatever was thrown; never throws itself. */
+function textOf(error: unknown): string {
+  try {
+    return error instanceof Error ? `${error.message}` : String(error);
+  } catch {
+    return preview(error);
   }
 }

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Reservation } from '../queue/driver.js';
 import type { SlotContext } from '../signals/signals.js';
 
@@ -24,18 +25,21 @@ export class DeliveryContext implements SlotContext {
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
+      // A slot may pass it to as many calls as it likes.
+      setMaxListeners(0, this.#controller.signal);
       if (this.#reason) this.#controller.abort(this.#reason);
       else this.#onSignalAsked();
     }
     return this.#controller.signal;
   }
 
+  // A getter, so that `const { touch } = context` works; bound when it is asked for.
+  get touch(): () => Promise<void> {
+    return async () => this.#reservation.touch();
+  }
+
   abort(reason: Error): void {
     this.#reason = reason;
     this.#controller?.abort(reason);
-  }
-
-  touch(): Promise<void> {
-    return this.#reservation.touch();
   }
 }

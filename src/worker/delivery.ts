@@ -1,8 +1,10 @@
+import { AsyncResource } from 'node:async_hooks';
 import type { Reservation } from '../queue/driver.js';
-import { LeaseLostError, SlotTimeoutError } from '../queue/errors.js';
+import { LeaseLostError, SchemaError, SlotTimeoutError } from '../queue/errors.js';
 import { toFailure } from '../queue/failure.js';
 import { type Message, validate } from '../queue/message.js';
 import type { Queue } from '../queue/queue.js';
+import { preview } from '../shared/text.js';
 import type { SignalDispatcher } from '../signals/dispatcher.js';
 import type { SlotCall } from '../signals/message-slots.js';
 import type { FailureReason } from '../signals/signals.js';
@@ -25,7 +27,7 @@ export interface DeliveryEnvironment {
 export type Outcome = 'finished' | 'released' | 'failed' | 'lost';
 
 /** What is to become of the message. */
-export type Verdict =
+export type Disposition =
   | { readonly outcome: 'finished'; readonly message: Message; readonly durationMs: number }
   | { readonly outcome: 'released'; readonly message: Message; readonly delayMs: number; readonly error: unknown }
   | {
@@ -37,7 +39,7 @@ export type Verdict =
   | { readonly outcome: 'lost'; readonly message: Message | undefined };
 
 /** After an error of our own or of a custom backoff, which says no delay. */
-const FALLBACK_DELAY_MS = 1000;
+export const FALLBACK_DELAY_MS = 1000;
 
 /** 100 years, which every engine can hold. */
 const LONGEST_DELAY_MS = 100 * 365 * 24 * 3_600_000;
@@ -52,13 +54,14 @@ export class Delivery {
   readonly #reservation: Reservation;
   readonly #environment: DeliveryEnvironment;
   readonly #began = performance.now();
+  /** Undefined while it is unknown. */
   #attempt: number | undefined;
   #message: Message | undefined;
   #context: DeliveryContext | undefined;
   #lease: LeaseKeeper | undefined;
   #timeout: HasDeadline | undefined;
   #isDecided = false;
-  #resolve: (verdict: Verdict | Promise<Verdict>) => void = () => {};
+  #resolve: (disposition: Disposition | Promise<Disposition>) => void = () => {};
 
   constructor(reservation: Reservation, environment: DeliveryEnvironment) {
     this.#reservation = reservation;
@@ -74,10 +77,11 @@ export class Delivery {
   }
 
   /** Does the work, and says what is to become of the message. Never rejects. */
-  judge(): Promise<Verdict> {
+  process(): Promise<Disposition> {
     return new Promise((resolve) => {
       this.#resolve = resolve;
-      void this.#work();
+      // Of its own, so that a slot that enters an AsyncLocalStorage takes no other delivery with it.
+      new AsyncResource('haricot.Delivery').runInAsyncScope(this.#work, this);
     });
   }
 
@@ -96,20 +100,23 @@ export class Delivery {
       this.#fail(message, 'attempts', error);
       return;
     }
-    this.#limit();
     let call: SlotCall | null;
     try {
+      this.#limit();
       call = await signals.prepare(message, validate);
     } catch (error) {
-      this.#fail(message, 'invalid', error);
+      // What the schema itself throws says nothing about the data: a look-up may have failed.
+      if (error instanceof SchemaError) this.#fail(message, 'invalid', error);
+      else this.#retry(message, 'attempts', error);
       return;
     }
     if (this.#isDecided) return;
     if (call === null) this.#settleUnhandled(message);
-    else await this.#callSlots(message, call);
+    else await this.callSlotsOfDelivery(message, call);
   }
 
-  async #callSlots(message: Message, call: SlotCall): Promise<void> {
+  /** By its name `Worker.stop` knows that it is called by a slot. @internal */
+  async callSlotsOfDelivery(message: Message, call: SlotCall): Promise<void> {
     this.#context = new DeliveryContext(this.#reservation, this.#attempt, () => this.#lease?.watch());
     try {
       await call(this.#context);
@@ -139,16 +146,19 @@ export class Delivery {
     });
   }
 
-  #interrupt(reason: Error, verdict: (message: Message, reason: Error) => Verdict | Promise<Verdict>): void {
+  #interrupt(
+    reason: Error,
+    disposition: (message: Message, reason: Error) => Disposition | Promise<Disposition>,
+  ): void {
     const message = this.#message;
     if (this.#isDecided || message === undefined) return;
     this.#context?.abort(reason);
-    this.#decide(() => verdict(message, reason));
+    this.#decide(() => disposition(message, reason));
   }
 
   #settleUnhandled(message: Message): void {
     const { unhandled } = this.#environment.settings;
-    const error = new Error(`no slot is connected for messages of type "${message.type}"`);
+    const error = new Error(`no slot is connected for messages of type ${preview(message.type)}`);
     if (unhandled === 'ignore') this.#decide(() => ({ outcome: 'finished', message, durationMs: 0 }));
     else if (unhandled === 'release') this.#retry(message, 'unhandled', error);
     else this.#fail(message, 'unhandled', error);
@@ -163,7 +173,7 @@ export class Delivery {
   }
 
   /** Released, or buried for `reason` where this was the last attempt. */
-  #retried(message: Message, reason: FailureReason, error: unknown): Verdict {
+  #retried(message: Message, reason: FailureReason, error: unknown): Disposition {
     const isLast = this.#attempt !== undefined && this.#attempt >= this.#environment.settings.attempts;
     if (isLast) return { outcome: 'failed', message, reason, error };
     return { outcome: 'released', message, delayMs: this.#delayAfter(error), error };
@@ -178,8 +188,8 @@ export class Delivery {
     }
   }
 
-  /** The verdict on a message that has failed, for which the attempt must be known. */
-  async #onceTracked(verdict: () => Verdict): Promise<Verdict> {
+  /** The disposition of a message that has failed, for which the attempt must be known. */
+  async #onceTracked(disposition: () => Disposition): Promise<Disposition> {
     try {
       if (this.#attempt === undefined) await this.#reservation.track?.();
       this.#attempt = this.#reservation.attempt;
@@ -187,50 +197,76 @@ export class Delivery {
       if (error instanceof LeaseLostError) return { outcome: 'lost', message: this.#message };
       this.#environment.signals.emit('workerError', { error });
     }
-    return verdict();
+    return disposition();
   }
 
   /** The first one to say what is to become of the message is heeded. */
-  #decide(verdict: () => Verdict | Promise<Verdict>): void {
+  #decide(disposition: () => Disposition | Promise<Disposition>): void {
     if (this.#isDecided) return;
     this.#isDecided = true;
     this.#lease?.stop();
     if (this.#timeout) this.#environment.timer.cancel(this.#timeout);
-    this.#resolve(verdict());
+    this.#resolve(disposition());
   }
 
   /**
    * Issues the command that settles the message at once, so that the next reserve can share its write.
    * @returns how the delivery ended, once the engine has answered; rejects when the engine fails
    */
-  async settle(verdict: Verdict): Promise<Outcome> {
-    const { outcome, message } = verdict;
-    const { signals, keepsFailure } = this.#environment;
-    const { queue, id: jobId, body } = this.#reservation;
+  async settle(disposition: Disposition): Promise<Outcome> {
+    const { outcome, message } = disposition;
+    const { signals } = this.#environment;
+    const { queue, id: jobId } = this.#reservation;
     const attempt = this.#attempt;
+    if (outcome === 'lost') return this.#settleLost(message);
     try {
       if (outcome === 'finished') {
         await this.#reservation.ack();
-        signals.emit('messageFinished', { queue, jobId, attempt, message, durationMs: verdict.durationMs });
+        signals.emit('messageFinished', { queue, jobId, attempt, message, durationMs: disposition.durationMs });
       } else if (outcome === 'released') {
-        const { delayMs, error } = verdict;
+        const { delayMs, error } = disposition;
+        this.#reconnectSlots();
         await this.#reservation.release({ delayMs });
         signals.emit('messageReleased', { queue, jobId, attempt, message, delayMs, error });
-      } else if (outcome === 'failed') {
-        const { reason, error } = verdict;
-        await this.#reservation.bury(keepsFailure ? { failure: toFailure(error, { reason, attempt }) } : {});
+      } else {
+        const { reason, error } = disposition;
+        await this.#bury(reason, error);
+        const { body } = this.#reservation;
         signals.emit('messageFailed', { queue, jobId, attempt, message, body, reason, error });
       }
     } catch (error) {
       if (!(error instanceof LeaseLostError)) throw error;
-      return this.#expire(message);
+      this.#tellLost(message);
+      return 'lost';
     }
-    return outcome === 'lost' ? this.#expire(message) : outcome;
+    return outcome;
   }
 
-  #expire(message: Message | undefined): Outcome {
-    const { queue, id: jobId } = this.#reservation;
-    if (message) this.#environment.signals.emit('messageExpired', { queue, jobId, attempt: this.#attempt, message });
+  #bury(reason: FailureReason, error: unknown): Promise<void> {
+    const { keepsFailure } = this.#environment;
+    if (!keepsFailure) return this.#reservation.bury({});
+    return this.#reservation.bury({ failure: toFailure(error, { reason, attempt: this.#attempt }) });
+  }
+
+  /** Where only our own clock says that the lease is over, the engine may think otherwise, and wait for us. */
+  async #settleLost(message: Message | undefined): Promise<Outcome> {
+    this.#tellLost(message);
+    if (!this.#reservation.lost.aborted) {
+      await this.#reservation.release().catch(() => {
+        // It was lost indeed, or the engine cannot be reached.
+      });
+    }
     return 'lost';
+  }
+
+  #tellLost(message: Message | undefined): void {
+    const { queue, id: jobId } = this.#reservation;
+    this.#reconnectSlots();
+    if (message) this.#environment.signals.emit('messageExpired', { queue, jobId, attempt: this.#attempt, message });
+  }
+
+  /** It will be delivered again, and then needs its slots. */
+  #reconnectSlots(): void {
+    if (this.#context) this.#environment.signals.reconnect(this.#context);
   }
 }

@@ -4,27 +4,45 @@ import { retryDelay } from './retry.js';
 /** Between two tries while the engine cannot be reached. */
 const recoveryDelay = retryDelay({ initial: '200ms', max: '5s', jitter: 'none' });
 
-/** Waits while an engine fails. All calls that fail wait together, and each round is reported once. */
+export interface EngineBackoffEvents {
+  /** Told once a round, however many calls fail in it. */
+  readonly onFailure: (error: unknown) => void;
+  /** The engine answers again. @param downMs since the first failure */
+  readonly onRecovery: (downMs: number) => void;
+}
+
+/** Waits while an engine fails: all calls that fail wait together, and longer from round to round. */
 export class EngineBackoff {
-  readonly #report: (error: unknown) => void;
+  readonly #events: EngineBackoffEvents;
   readonly #signal: AbortSignal;
   /** Rounds since the engine last answered. */
   #rounds = 0;
+  #downSince: number | undefined;
   #waiting: Promise<void> | undefined;
 
   /** @param signal ends the waiting */
-  constructor(report: (error: unknown) => void, signal: AbortSignal) {
-    this.#report = report;
+  constructor(events: EngineBackoffEvents, signal: AbortSignal) {
+    this.#events = events;
     this.#signal = signal;
   }
 
+  /** Whether the engine has not answered since a call failed. */
+  get isDown(): boolean {
+    return this.#downSince !== undefined;
+  }
+
   /** The engine has answered. */
-  end(): void {
+  recover(): void {
+    if (this.#downSince === undefined) return;
+    const downMs = performance.now() - this.#downSince;
     this.#rounds = 0;
+    this.#downSince = undefined;
+    this.#events.onRecovery(downMs);
   }
 
   /** Resolves when the engine may be tried again, or when the signal has aborted. */
   wait(error: unknown): Promise<void> {
+    this.#downSince ??= performance.now();
     this.#waiting ??= this.#waitOut(error).finally(() => {
       this.#waiting = undefined;
     });
@@ -32,7 +50,7 @@ export class EngineBackoff {
   }
 
   async #waitOut(error: unknown): Promise<void> {
-    this.#report(error);
+    this.#events.onFailure(error);
     // Half of it at random, so that the workers of an installation do not return in the same moment.
     const delayMs = recoveryDelay(++this.#rounds, error) * (0.5 + Math.random() / 2);
     try {

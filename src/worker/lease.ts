@@ -3,7 +3,7 @@ import { LONGEST_TIMER_MS } from '../queue/duration.js';
 import { LeaseLostError } from '../queue/errors.js';
 import type { DeadlineTimer, HasDeadline } from './deadline-timer.js';
 
-/** The lease is renewed when this part of it is over: a touch that is late or fails can be repeated in time. */
+/** The lease is renewed when this part of it is over: a touch that is late, hangs or fails can be repeated in time. */
 const RENEW_AFTER = 0.4;
 
 /** Leases are renewed no more often. */
@@ -18,36 +18,41 @@ export interface LeaseEvents {
   readonly onError: (error: unknown) => void;
 }
 
-/** Looks after a lease for as long as its message is worked on: renews it, and tells when it is lost. */
+/**
+ * Looks after a lease for as long as its message is worked on: renews it, and tells when it is lost. It is lost when the
+ * engine says so, and when it has ended by our own clock: an engine that cannot be reached says nothing.
+ */
 export class LeaseKeeper implements HasDeadline {
   readonly #reservation: Reservation;
   readonly #timer: DeadlineTimer;
   readonly #events: LeaseEvents;
-  readonly #onAbort = (): void => {
-    this.#timer.cancel(this);
-    this.#events.onLost(this.#reservation.lost.reason);
-  };
+  readonly #onAbort = (): void => this.#lose(this.#reservation.lost.reason);
   #isWatching = false;
   #isStopped = false;
-  #renewedAt: number;
-  #at: number;
+  #renewAt = 0;
+  #deadlineAt: number;
 
   constructor(reservation: Reservation, timer: DeadlineTimer, events: LeaseEvents) {
     this.#reservation = reservation;
     this.#timer = timer;
     this.#events = events;
-    this.#renewedAt = performance.now();
-    this.#at = this.#renewedAt + WATCH_AFTER_MS;
+    this.#deadlineAt = performance.now() + WATCH_AFTER_MS;
     timer.set(this);
   }
 
   get deadlineAt(): number {
-    return this.#at;
+    return this.#deadlineAt;
   }
 
   onDeadline(): void {
-    if (this.#isWatching) void this.#renew();
-    else this.watch();
+    if (!this.#isWatching) {
+      this.watch();
+      return;
+    }
+    const now = performance.now();
+    if (now >= this.#endsAt()) this.#lose(this.#endedError());
+    else if (now >= this.#renewAt) this.#renew(now);
+    else this.#wait();
   }
 
   /** From now on the loss is told as soon as it is known. */
@@ -55,10 +60,15 @@ export class LeaseKeeper implements HasDeadline {
     if (this.#isWatching || this.#isStopped) return;
     this.#isWatching = true;
     this.#timer.cancel(this);
-    const { lost } = this.#reservation;
+    const { lost, leaseEndsAt, ttrMs } = this.#reservation;
     lost.addEventListener('abort', this.#onAbort, { once: true });
-    if (lost.aborted) this.#onAbort();
-    else this.#scheduleRenewal();
+    if (lost.aborted) {
+      this.#onAbort();
+      return;
+    }
+    // It began when the reserve was sent.
+    this.#renewAt = leaseEndsAt - ttrMs + this.#renewalMs();
+    this.#wait();
   }
 
   stop(): void {
@@ -67,20 +77,56 @@ export class LeaseKeeper implements HasDeadline {
     if (this.#isWatching) this.#reservation.lost.removeEventListener('abort', this.#onAbort);
   }
 
-  #scheduleRenewal(): void {
-    const ms = Math.max(SHORTEST_RENEWAL_MS, this.#reservation.ttrMs * RENEW_AFTER);
-    this.#at = this.#renewedAt + Math.min(ms, LONGEST_TIMER_MS);
+  #wait(): void {
+    this.#deadlineAt = Math.min(this.#renewAt, this.#endsAt(), performance.now() + LONGEST_TIMER_MS);
     this.#timer.set(this);
   }
 
-  async #renew(): Promise<void> {
+  /** The next one is due a part of the lease after this one is sent, whether or not it is answered by then. */
+  #renew(now: number): void {
+    this.#renewAt = now + this.#renewalMs();
+    void this.#touch(now);
+    this.#wait();
+  }
+
+  async #touch(now: number): Promise<void> {
     try {
       await this.#reservation.touch();
+      if (this.#reservation.attempt === undefined) await this.#learnTtr(now);
     } catch (error) {
-      if (error instanceof LeaseLostError) return;
-      if (!this.#isStopped) this.#events.onError(error);
+      if (this.#isStopped || error instanceof LeaseLostError) return;
+      this.#events.onError(error);
     }
-    this.#renewedAt = performance.now();
-    if (!this.#isStopped && !this.#reservation.lost.aborted) this.#scheduleRenewal();
+  }
+
+  /** It takes one question; without it the lease would be renewed as often as the shortest there is. */
+  async #learnTtr(renewedAt: number): Promise<void> {
+    await this.#reservation.track?.();
+    if (this.#isStopped) return;
+    this.#renewAt = renewedAt + this.#renewalMs();
+    this.#timer.cancel(this);
+    this.#wait();
+  }
+
+  #renewalMs(): number {
+    return Math.max(SHORTEST_RENEWAL_MS, this.#reservation.ttrMs * RENEW_AFTER);
+  }
+
+  /** Without the attempt the TTR is unknown as well, and may be longer than the shortest, for which it is taken. */
+  #endsAt(): number {
+    const { attempt, leaseEndsAt } = this.#reservation;
+    return attempt === undefined ? Number.POSITIVE_INFINITY : leaseEndsAt;
+  }
+
+  #lose(reason: Error): void {
+    this.stop();
+    this.#events.onLost(reason);
+  }
+
+  #endedError(): LeaseLostError {
+    const { id, queue } = this.#reservation;
+    return new LeaseLostError(
+      `message ${id} of queue "${queue}" is no longer held: its lease has ended, and no renewal was answered`,
+    );
   }
 }

@@ -1,6 +1,6 @@
 import type { QueueOrder } from '../queue/driver.js';
 import { type Duration, toTimerMs } from '../queue/duration.js';
-import { InvalidOptionError } from '../queue/errors.js';
+import { checkBoolean, checkInteger, checkOneOf, checkOptions, type OptionNames } from '../queue/options.js';
 import { type Backoff, type RetryDelay, retryDelay } from './retry.js';
 
 /** What becomes of a message for whose type no slot is connected. */
@@ -41,13 +41,19 @@ export interface WorkerOptions {
    * than the slots take. Default 10 s.
    */
   readonly grace?: Duration | undefined;
-  /** Stops after so many messages. Default: no limit; so for the other limits. */
+  /** Stops after so many messages, whatever became of them; exactly so many are begun. Default: no limit; so for the other limits. */
   readonly maxMessages?: number | undefined;
-  /** Stops after so long. */
+  /** Stops after this time: no new message is reserved; slots that run may finish within the grace. */
   readonly timeLimit?: Duration | undefined;
-  /** Stops when the process holds more bytes (resident set size), looked at after each message. */
+  /**
+   * Stops when the process holds more bytes (resident set size): looked at before each message is begun, and once a second
+   * while none comes.
+   */
   readonly memoryLimit?: number | undefined;
-  /** Stops after so many messages that were buried. */
+  /**
+   * Stops after so many messages that were buried. No message is begun once the limit is reached; those that others of the
+   * `concurrency` work on may end, so at most `failureLimit + concurrency - 1` are buried.
+   */
   readonly failureLimit?: number | undefined;
 }
 
@@ -67,41 +73,43 @@ export interface Settings {
   readonly failureLimit: number;
 }
 
+const OPTIONS: OptionNames<WorkerOptions> = {
+  concurrency: true,
+  attempts: true,
+  trackAttempts: true,
+  order: true,
+  backoff: true,
+  slotTimeout: true,
+  unhandled: true,
+  grace: true,
+  maxMessages: true,
+  timeLimit: true,
+  memoryLimit: true,
+  failureLimit: true,
+};
+
 const UNHANDLED: readonly Unhandled[] = ['bury', 'release', 'ignore'];
 const ORDERS: readonly QueueOrder[] = ['fair', 'strict'];
 
 /** @throws InvalidOptionError */
 export function settingsOf(options: WorkerOptions): Settings {
-  const { slotTimeout, timeLimit, unhandled = 'bury', order = 'fair', trackAttempts = true } = options;
-  if (typeof trackAttempts !== 'boolean') {
-    throw new InvalidOptionError(`trackAttempts is true or false, got ${JSON.stringify(trackAttempts)}`);
-  }
+  const { slotTimeout, timeLimit, ...others } = checkOptions('Worker', options, OPTIONS);
   return {
-    concurrency: atLeastOne('concurrency', options.concurrency ?? 1),
-    attempts: atLeastOne('attempts', options.attempts ?? 5),
-    trackAttempts,
-    order: oneOf('order', ORDERS, order),
-    retryDelay: retryDelay(options.backoff),
+    concurrency: checkInteger('concurrency', others.concurrency ?? 1, 1),
+    attempts: checkInteger('attempts', others.attempts ?? 5, 1),
+    trackAttempts: checkBoolean('trackAttempts', others.trackAttempts ?? true),
+    order: checkOneOf('order', others.order ?? 'fair', ORDERS),
+    retryDelay: retryDelay(others.backoff),
     slotTimeoutMs: slotTimeout === undefined ? undefined : toTimerMs(slotTimeout, 'slotTimeout'),
-    unhandled: oneOf('unhandled', UNHANDLED, unhandled),
-    graceMs: toTimerMs(options.grace ?? '10s', 'grace'),
-    maxMessages: limit('maxMessages', options.maxMessages),
+    unhandled: checkOneOf('unhandled', others.unhandled ?? 'bury', UNHANDLED),
+    graceMs: toTimerMs(others.grace ?? '10s', 'grace'),
+    maxMessages: limit('maxMessages', others.maxMessages),
     timeLimitMs: timeLimit === undefined ? undefined : toTimerMs(timeLimit, 'timeLimit'),
-    memoryLimit: limit('memoryLimit', options.memoryLimit),
-    failureLimit: limit('failureLimit', options.failureLimit),
+    memoryLimit: limit('memoryLimit', others.memoryLimit),
+    failureLimit: limit('failureLimit', others.failureLimit),
   };
 }
 
-function oneOf<T extends string>(name: string, allowed: readonly T[], value: T): T {
-  if (allowed.includes(value)) return value;
-  throw new InvalidOptionError(`${name} is one of ${allowed.join(', ')}, got ${JSON.stringify(value)}`);
-}
-
 function limit(name: string, value: number | undefined): number {
-  return value === undefined ? Number.POSITIVE_INFINITY : atLeastOne(name, value);
-}
-
-function atLeastOne(name: string, value: number): number {
-  if (Number.isSafeInteger(value) && value >= 1) return value;
-  throw new InvalidOptionError(`${name} is an integer of at least 1, got ${String(value)}`);
+  return value === undefined ? Number.POSITIVE_INFINITY : checkInteger(name, value, 1);
 }

@@ -1,45 +1,61 @@
 import { type Duration, toMs } from '../queue/duration.js';
 import { InvalidOptionError } from '../queue/errors.js';
+import { isPromise } from '../queue/message.js';
+import { checkOneOf, checkOptions, type OptionNames } from '../queue/options.js';
+import { preview } from '../shared/text.js';
 
 /** Delays that grow from failure to failure. */
 export interface ExponentialBackoff {
   /** After the first failure. Default 1 s. */
-  readonly initial?: Duration;
+  readonly initial?: Duration | undefined;
   /** From one failure to the next. Default 2. */
-  readonly factor?: number;
+  readonly factor?: number | undefined;
   /** No delay is longer. Default 5 min. */
-  readonly max?: Duration;
+  readonly max?: Duration | undefined;
   /** `full`: anything from 0 to the delay, so that what failed together does not return together. Default `full`. */
-  readonly jitter?: 'full' | 'none';
+  readonly jitter?: 'full' | 'none' | undefined;
 }
 
-/** How long a failed message waits: growing, fixed, or as a function says that gets the attempt (1-based) that failed. */
+/**
+ * How long a failed message waits: growing, fixed, or as a function says that gets the attempt (1-based) that failed. When the
+ * function throws, or returns no duration (a promise is none), `workerError` tells and the message waits 1 s.
+ */
 export type Backoff = ExponentialBackoff | Duration | ((attempt: number, error: unknown) => Duration);
 
 /** The delay in milliseconds after the attempt that failed. */
 export type RetryDelay = (attempt: number, error: unknown) => number;
+
+const OPTIONS: OptionNames<ExponentialBackoff> = { initial: true, factor: true, max: true, jitter: true };
+const JITTERS = ['full', 'none'] as const;
 
 /**
  * @param random from 0 to below 1
  * @throws InvalidOptionError
  */
 export function retryDelay(backoff: Backoff = {}, random: () => number = Math.random): RetryDelay {
-  if (typeof backoff === 'function') return (attempt, error) => toMs(backoff(attempt, error), 'the backoff');
-  if (typeof backoff !== 'object') {
+  if (typeof backoff === 'function') return (attempt, error) => delayOf(backoff(attempt, error));
+  if (typeof backoff !== 'object' || backoff === null) {
     const fixed = toMs(backoff, 'backoff');
     return () => fixed;
   }
-  const { initial = '1s', factor = 2, max = '5m', jitter = 'full' } = backoff;
+  const { initial = '1s', factor = 2, max = '5m', jitter = 'full' } = checkOptions('backoff', backoff, OPTIONS);
   const [initialMs, maxMs] = [toMs(initial, 'backoff.initial'), toMs(max, 'backoff.max')];
   if (!Number.isFinite(factor) || factor < 1) {
-    throw new InvalidOptionError(`backoff.factor is a number of at least 1, got ${String(factor)}`);
+    throw new InvalidOptionError(`backoff.factor must be a number of at least 1, got ${preview(factor)}`);
   }
-  if (jitter !== 'full' && jitter !== 'none') {
-    throw new InvalidOptionError(`backoff.jitter is "full" or "none", got ${JSON.stringify(jitter)}`);
-  }
+  checkOneOf('backoff.jitter', jitter, JITTERS);
   return (attempt) => {
     // Beyond all numbers at some time, and 0 times that is none.
     const delay = Math.min(maxMs, initialMs * factor ** (attempt - 1) || 0);
     return Math.round(jitter === 'full' ? delay * random() : delay);
   };
+}
+
+/** @throws InvalidOptionError for what is no duration, such as a promise, whose rejection nobody else would handle */
+function delayOf(duration: Duration): number {
+  if (!isPromise<unknown>(duration)) return toMs(duration, 'what backoff returns');
+  Promise.resolve(duration).catch(() => {
+    // What it says is of no use any more.
+  });
+  throw new InvalidOptionError('what backoff returns must be a duration, got a promise; it cannot be asynchronous');
 }

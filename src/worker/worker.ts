@@ -1,26 +1,31 @@
 import { setMaxListeners } from 'node:events';
 import { createDebug } from '../debug.js';
-import type { Consumer, Driver, Reservation } from '../queue/driver.js';
+import type { Reservation } from '../queue/driver.js';
 import { type Duration, toTimerMs } from '../queue/duration.js';
-import { DriverClosedError, InvalidOptionError, UnsupportedError } from '../queue/errors.js';
+import { EngineError, InvalidOptionError } from '../queue/errors.js';
+import { messageOfError } from '../queue/failure.js';
+import { checkOptions, checkSignal } from '../queue/options.js';
 import type { Queue } from '../queue/queue.js';
+import { onAbort } from '../shared/abort.js';
+import { preview } from '../shared/text.js';
 import type { SignalDispatcher } from '../signals/dispatcher.js';
 import type { StopReason } from '../signals/signals.js';
-import { DeadlineTimer } from './deadline-timer.js';
-import { Delivery, type DeliveryEnvironment, type Outcome } from './delivery.js';
+import { DeadlineTimer, type HasDeadline } from './deadline-timer.js';
+import { Delivery, type DeliveryEnvironment, FALLBACK_DELAY_MS, type Outcome } from './delivery.js';
 import { EngineBackoff } from './engine-backoff.js';
+import { EventLoop } from './event-loop.js';
+import { Limits } from './limits.js';
 import { type Settings, settingsOf, type WorkerOptions } from './options.js';
+import { isCalledBelow } from './slot-stack.js';
+import { WorkerConsumer } from './worker-consumer.js';
 
 const debug = createDebug('haricot:worker');
-
-/** How long the engine may take to answer once the slots were ended by force; then the connections are closed. */
-const SETTLE_MS = 2000;
 
 /** How long a reserve that was called just before a stop may still be answered. */
 const ANSWER_MS = 100;
 
-/** What an engine says to what it will never do: waiting would not help. */
-const REFUSALS = [InvalidOptionError, UnsupportedError, DriverClosedError];
+/** Nothing new is begun then, not even what a reserve of the last moments brings. */
+const HARD_LIMITS: readonly StopReason[] = ['failureLimit', 'memoryLimit'];
 
 /** idle → running → stopping → stopped, never back. */
 type State = 'idle' | 'running' | 'stopping' | 'stopped';
@@ -34,28 +39,27 @@ export class Worker {
   readonly #environments: ReadonlyMap<string, DeliveryEnvironment>;
   readonly #signals: SignalDispatcher;
   readonly #settings: Settings;
-  readonly #driver: Driver;
   readonly #stopping = new AbortController();
   readonly #reserving = new AbortController();
   readonly #timer = new DeadlineTimer();
+  readonly #eventLoop = new EventLoop();
   readonly #engineBackoff: EngineBackoff;
+  readonly #limits: Limits;
+  readonly #consumer: WorkerConsumer;
   /** What each of the concurrent loops works on. */
   readonly #deliveries: (Delivery | undefined)[] = [];
   #state: State = 'idle';
+  /** `stop` was called before `run`. */
+  #isStopRequested = false;
   #running: Promise<void> | undefined;
-  /** Messages that were or are being reserved. */
-  #claimed = 0;
+  /** Whether a message that arrives is given back. */
+  #isFull = false;
   /** Messages whose settlement the engine has not answered yet. */
   #unsettled = 0;
   #onSettled: () => void = () => {};
-  #finished = 0;
-  #failed = 0;
   /** When a reserve was last called. */
   #reservedAt = Number.NEGATIVE_INFINITY;
-  #answerTimer: NodeJS.Timeout | undefined;
-  #forceTimer: NodeJS.Timeout | undefined;
-  #forceAt = Number.POSITIVE_INFINITY;
-  #consumer: Consumer | undefined;
+  #force: HasDeadline | undefined;
 
   /**
    * @param queues one queue, or several on one engine
@@ -63,94 +67,117 @@ export class Worker {
    * @throws InvalidOptionError
    */
   constructor(queues: Queue | readonly Queue[], signals: SignalDispatcher, options: WorkerOptions = {}) {
-    const list: readonly Queue[] = 'driver' in queues ? [queues] : queues;
-    const [first] = list;
-    if (first === undefined) throw new InvalidOptionError('a worker needs a queue');
-    if (list.some(({ driver }) => driver !== first.driver)) {
-      throw new InvalidOptionError('the queues of a worker are on one engine: open one driver for them');
-    }
-    this.#driver = first.driver;
-    this.#signals = signals;
+    const list = checkQueues(queues);
+    const { driver } = list[0];
+    this.#signals = checkSignals(signals);
     this.#settings = settingsOf(options);
+    const { concurrency, order, trackAttempts } = this.#settings;
     const shared = {
       signals,
       settings: this.#settings,
       timer: this.#timer,
-      keepsFailure: first.driver.capabilities.failures !== 'none',
+      keepsFailure: driver.capabilities.failures !== 'none',
     };
     this.#environments = new Map(list.map((queue) => [queue.name, { ...shared, queue }]));
-    this.#engineBackoff = new EngineBackoff((error) => {
-      debug('the engine fails: %o', error);
-      signals.emit('workerError', { error });
-    }, this.#stopping.signal);
+    this.#limits = new Limits(this.#settings, (reason) => this.#beginStop(reason));
+    const onError = (error: unknown): void => this.#tellError(error);
+    this.#engineBackoff = new EngineBackoff(
+      {
+        onFailure: onError,
+        onRecovery: (downMs) => signals.emit('workerRecovered', { queues: this.#queues, downMs }),
+      },
+      this.#stopping.signal,
+    );
+    this.#consumer = new WorkerConsumer({
+      consume: () => driver.consume(this.#queues, concurrency, { order, trackAttempts }),
+      backoff: this.#engineBackoff,
+      stopping: this.#stopping.signal,
+      onError,
+      onClosed: () => this.#beginStop('closed'),
+    });
     // Every slot waits on this signal.
     setMaxListeners(0, this.#reserving.signal);
   }
 
   /**
-   * Works until it is stopped or a limit is reached. The loss of the engine does not end it: it tries again.
+   * Works until it is stopped or a limit is reached. The loss of the engine does not end it: it tells `workerError` and tries
+   * again, and tells `workerRecovered` when the engine answers. What the engine does wrong while the worker stops goes to
+   * `workerError`, too.
    * @param signal stops it as `stop()` does, with the worker's `grace`
+   * @throws InvalidOptionError, UnsupportedError or DriverClosedError where the engine refuses to be consumed; Error where the
+   * worker has run before; InvalidOptionError where no slot is connected and it would
+   * bury every message
    */
-  run({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
-    if (this.#state !== 'idle') return Promise.reject(new Error('a worker runs once: make a new one'));
-    this.#state = 'running';
-    this.#running = this.#run(signal);
-    return this.#running;
+  run(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
+    try {
+      const { signal } = checkOptions('run', options, { signal: true });
+      checkSignal('signal', signal);
+      if (this.#running !== undefined) throw new Error('a worker runs once: make a new one');
+      this.#checkSlots();
+      this.#state = 'running';
+      this.#running = this.#run(signal);
+      return this.#running;
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /**
    * Takes no new messages and lets running slots finish within the grace; then their signal aborts and their messages
-   * are released at once. May be called again to shorten the grace. Resolves when `run` does.
+   * are released at once. May be called again to shorten the grace; before `run` it lets that resolve at once.
+   *
+   * Resolves when `run` has settled, whether that resolves or rejects. A slot that called it would wait for itself, so there
+   * it resolves at once. Behind a callback, such as that of a timer, it cannot know: a slot that waits there is ended with the
+   * grace.
    * @param grace default: the worker's
+   * @throws InvalidOptionError
    */
-  async stop({ grace }: { readonly grace?: Duration } = {}): Promise<void> {
+  async stop(options: { readonly grace?: Duration | undefined } = {}): Promise<void> {
+    const { grace } = checkOptions('stop', options, { grace: true });
     const graceMs = grace === undefined ? this.#settings.graceMs : toTimerMs(grace, 'grace');
-    if (this.#state === 'idle') return;
+    this.#isStopRequested = true;
+    if (this.#running === undefined) return;
     this.#beginStop('stop', graceMs);
-    await this.#running;
+    if (this.#deliveries.some(Boolean) && isCalledBelow(Delivery.prototype.callSlotsOfDelivery.name)) return;
+    await this.#running.catch(() => {
+      // It is told to whoever called `run`.
+    });
+  }
+
+  #checkSlots(): void {
+    if (this.#signals.hasSlots || this.#settings.unhandled !== 'bury' || this.#isStopRequested) return;
+    throw new InvalidOptionError(
+      'cannot run the worker: no slot is connected to its signals, so it would bury every message; connect one first',
+    );
   }
 
   async #run(signal: AbortSignal | undefined): Promise<void> {
-    const { timeLimitMs, graceMs } = this.#settings;
-    const onAbort = (): void => this.#beginStop('signal', graceMs);
-    const timer =
-      timeLimitMs === undefined ? undefined : setTimeout(() => this.#beginStop('timeLimit', graceMs), timeLimitMs);
-    signal?.addEventListener('abort', onAbort, { once: true });
-    if (signal?.aborted) onAbort();
+    const removeListener = signal && onAbort(signal, () => this.#beginStop('signal'));
     try {
-      this.#consumer = await this.#consume();
-      if (this.#consumer && this.#state === 'running') await this.#workAll(this.#consumer);
+      if (this.#isStopRequested) this.#beginStop('stop');
+      else if (signal?.aborted) this.#beginStop('signal');
+      else this.#limits.watch(this.#timer);
+      await this.#consumer.orAbandoned(this.#workAll());
     } finally {
-      for (const each of [timer, this.#answerTimer, this.#forceTimer]) clearTimeout(each);
-      signal?.removeEventListener('abort', onAbort);
-      await this.#consumer?.close();
+      removeListener?.();
+      this.#reserving.abort();
+      await this.#consumer.end();
       this.#timer.stop();
       this.#state = 'stopped';
-      debug('stopped: %d finished, %d failed', this.#finished, this.#failed);
-      this.#signals.emit('workerStopped', { queues: this.#queues, finished: this.#finished, failed: this.#failed });
+      const { finished, failed } = this.#limits;
+      debug('stopped: %d finished, %d failed', finished, failed);
+      this.#signals.emit('workerStopped', { queues: this.#queues, finished, failed });
     }
   }
 
-  /** Waits for an engine that cannot be reached yet, but not for one that refuses. @returns nothing once it must stop */
-  async #consume(): Promise<Consumer | undefined> {
-    const { concurrency, order, trackAttempts } = this.#settings;
-    while (this.#state === 'running') {
-      try {
-        return await this.#driver.consume(this.#queues, concurrency, { order, trackAttempts });
-      } catch (error) {
-        if (REFUSALS.some((Refusal) => error instanceof Refusal)) throw error;
-        await this.#engineBackoff.wait(error);
-      }
-    }
-    return undefined;
-  }
-
-  async #workAll(consumer: Consumer): Promise<void> {
-    const { concurrency, graceMs } = this.#settings;
+  async #workAll(): Promise<void> {
+    await this.#consumer.open();
+    if (this.#state !== 'running') return;
+    const { concurrency } = this.#settings;
     this.#signals.emit('workerStarted', { queues: this.#queues, concurrency });
     debug('started on %o, concurrency %d', this.#queues, concurrency);
-    await Promise.all(Array.from({ length: concurrency }, (_, slot) => this.#work(consumer, slot)));
-    this.#beginStop('maxMessages', graceMs);
+    await Promise.all(Array.from({ length: concurrency }, (_, slot) => this.#work(slot)));
+    this.#beginStop('maxMessages');
     if (this.#unsettled === 0) return;
     await new Promise<void>((resolve) => {
       this.#onSettled = resolve;
@@ -162,68 +189,72 @@ export class Worker {
   }
 
   /** One message after another. */
-  async #work(consumer: Consumer, slot: number): Promise<void> {
-    const options = { signal: this.#reserving.signal };
-    while (this.#state === 'running' && this.#claimed < this.#settings.maxMessages) {
-      this.#claimed++;
-      this.#reservedAt = performance.now();
-      let reservation: Reservation | null = null;
-      try {
-        reservation = await consumer.reserve(options);
-        this.#engineBackoff.end();
-      } catch (error) {
-        if (error instanceof DriverClosedError) this.#beginStop('closed', this.#settings.graceMs);
-        else if (this.#state === 'running') await this.#engineBackoff.wait(error);
-      }
-      if (reservation === null) this.#claimed--;
-      else if (this.#reserving.signal.aborted) void this.#count(reservation, this.#giveBack(reservation));
-      else await this.#deliver(reservation, slot);
+  async #work(slot: number): Promise<void> {
+    const limits = this.#limits;
+    for (;;) {
+      const now = performance.now();
+      const turn = this.#eventLoop.turnIfBlocked(now);
+      if (turn !== undefined) await turn;
+      limits.checkMemory();
+      for (let burial = limits.untilCertain(); burial !== undefined; burial = limits.untilCertain()) await burial;
+      if (this.#state !== 'running' || !limits.claim()) return;
+      this.#reservedAt = now;
+      const reservation = await this.#consumer.reserve(this.#reserving.signal);
+      if (reservation === null) limits.unclaim();
+      else await this.#accept(reservation, slot);
     }
   }
 
-  async #deliver(reservation: Reservation, slot: number): Promise<void> {
+  async #accept(reservation: Reservation, slot: number): Promise<void> {
+    const limits = this.#limits;
+    limits.checkMemory();
+    for (let burial = limits.untilCertain(); burial !== undefined; burial = limits.untilCertain()) await burial;
     const environment = this.#environments.get(reservation.queue);
-    if (environment === undefined)
-      throw new Error(`the engine delivered from queue "${reservation.queue}", which was not asked for`);
+    if (this.#isFull || this.#reserving.signal.aborted) {
+      void this.#count(reservation, giveBack(reservation, 0));
+    } else if (environment === undefined) {
+      limits.unclaim();
+      void this.#count(reservation, giveBack(reservation, FALLBACK_DELAY_MS));
+      await this.#engineBackoff.wait(strayError(reservation));
+    } else {
+      await this.#deliver(reservation, environment, slot);
+    }
+  }
+
+  async #deliver(reservation: Reservation, environment: DeliveryEnvironment, slot: number): Promise<void> {
     if (debug.enabled) debug('%s %s reserved, attempt %d', reservation.queue, reservation.id, reservation.attempt);
     const delivery = new Delivery(reservation, environment);
     this.#deliveries[slot] = delivery;
-    const verdict = await delivery.judge();
+    const disposition = await delivery.process();
     this.#deliveries[slot] = undefined;
-    void this.#count(reservation, delivery.settle(verdict));
-  }
-
-  async #giveBack(reservation: Reservation): Promise<Outcome> {
-    await reservation.release();
-    return 'released';
+    const isBuried = disposition.outcome === 'failed';
+    if (isBuried) this.#limits.startBurying();
+    void this.#count(reservation, delivery.settle(disposition), isBuried);
   }
 
   /** Counts how a delivery ended, once the engine has answered; nothing waits for that but the end of the worker. */
-  async #count({ queue, id }: Reservation, settled: Promise<Outcome>): Promise<void> {
+  async #count({ queue, id }: Reservation, settled: Promise<Outcome>, isBuried = false): Promise<void> {
     this.#unsettled++;
+    let outcome: Outcome | undefined;
     try {
-      const outcome = await settled;
+      outcome = await settled;
       if (debug.enabled) debug('%s %s %s', queue, id, outcome);
-      if (outcome === 'finished') this.#finished++;
-      if (outcome === 'failed') this.#failed++;
-      this.#checkLimits();
     } catch (error) {
-      this.#signals.emit('workerError', { error });
+      this.#tellError(error);
     }
+    this.#limits.count(outcome, isBuried);
     this.#unsettled--;
     if (this.#unsettled === 0) this.#onSettled();
   }
 
-  #checkLimits(): void {
-    const { failureLimit, memoryLimit, graceMs } = this.#settings;
-    if (this.#failed >= failureLimit) this.#beginStop('failureLimit', graceMs);
-    if (memoryLimit !== Number.POSITIVE_INFINITY && process.memoryUsage.rss() > memoryLimit) {
-      this.#beginStop('memoryLimit', graceMs);
-    }
+  #tellError(error: unknown): void {
+    debug('error: %s', messageOfError(error));
+    this.#signals.emit('workerError', { error });
   }
 
-  #beginStop(reason: StopReason, graceMs: number): void {
+  #beginStop(reason: StopReason, graceMs: number = this.#settings.graceMs): void {
     if (this.#state === 'stopped') return;
+    if (HARD_LIMITS.includes(reason)) this.#isFull = true;
     if (this.#state === 'running') {
       this.#state = 'stopping';
       debug('stopping: %s', reason);
@@ -232,25 +263,54 @@ export class Worker {
       this.#endReserving();
     }
     const forceAt = performance.now() + graceMs;
-    if (forceAt >= this.#forceAt) return;
-    this.#forceAt = forceAt;
-    clearTimeout(this.#forceTimer);
-    if (graceMs === 0) this.#force();
-    else this.#forceTimer = setTimeout(() => this.#force(), graceMs);
+    if (this.#force !== undefined && forceAt >= this.#force.deadlineAt) return;
+    if (this.#force !== undefined) this.#timer.cancel(this.#force);
+    this.#force = { deadlineAt: forceAt, onDeadline: () => this.#endByForce() };
+    if (graceMs === 0) this.#endByForce();
+    else this.#timer.set(this.#force);
   }
 
   /** A reserve of the last moments may have been answered with a message, which giving up would cost an attempt. */
   #endReserving(): void {
-    const ms = this.#reservedAt + ANSWER_MS - performance.now();
-    const giveUp = (): void => this.#reserving.abort();
-    if (ms <= 0) giveUp();
-    // What has come while the event loop was blocked is read first.
-    else this.#answerTimer = setTimeout(() => setImmediate(giveUp), ms);
+    const answerAt = this.#reservedAt + ANSWER_MS;
+    if (answerAt <= performance.now()) this.#reserving.abort();
+    else this.#timer.set({ deadlineAt: answerAt, onDeadline: () => this.#reserving.abort() });
   }
 
-  #force(): void {
+  #endByForce(): void {
     this.#reserving.abort();
     for (const delivery of this.#deliveries) delivery?.stop();
-    this.#forceTimer = setTimeout(() => void this.#consumer?.close(), SETTLE_MS);
+    this.#consumer.closeSoon();
   }
+}
+
+/** @throws InvalidOptionError */
+function checkQueues(queues: Queue | readonly Queue[]): readonly [Queue, ...Queue[]] {
+  const [first, ...others]: readonly Queue[] = Array.isArray(queues) ? queues : [queues];
+  if (first === undefined) throw new InvalidOptionError('a worker needs a queue');
+  for (const queue of [first, ...others]) {
+    if (typeof queue?.driver?.consume === 'function') continue;
+    throw new InvalidOptionError(`a queue of a worker must be a Queue, got ${preview(queue)}`);
+  }
+  if (others.some(({ driver }) => driver !== first.driver)) {
+    throw new InvalidOptionError('the queues of a worker are on one engine: open one driver for them');
+  }
+  return [first, ...others];
+}
+
+/** @throws InvalidOptionError */
+function checkSignals(signals: SignalDispatcher): SignalDispatcher {
+  if (typeof signals?.prepare === 'function' && typeof signals.emit === 'function') return signals;
+  throw new InvalidOptionError(`the signals of a worker must be a SignalDispatcher, got ${preview(signals)}`);
+}
+
+async function giveBack(reservation: Reservation, delayMs: number): Promise<Outcome> {
+  await reservation.release(delayMs === 0 ? {} : { delayMs });
+  return 'released';
+}
+
+function strayError({ id, queue }: Reservation): Error {
+  return new EngineError(
+    `cannot work on message ${preview(id)}: the engine delivered it from queue ${preview(queue)}, which this worker does not consume`,
+  );
 }

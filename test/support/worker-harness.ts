@@ -1,5 +1,5 @@
 import { cloudEvents } from '../../src/queue/cloudevents.js';
-import type { Message } from '../../src/queue/message.js';
+import { defineMessage, type Message } from '../../src/queue/message.js';
 import { Queue } from '../../src/queue/queue.js';
 import { SignalDispatcher } from '../../src/signals/dispatcher.js';
 import { type ObserverSignal, observerSignals, type SignalEvents } from '../../src/signals/signals.js';
@@ -16,6 +16,8 @@ export class WorkerHarness {
   readonly #workers: Worker[] = [];
 
   constructor() {
+    // A worker without any slot is refused.
+    this.signals.connect(defineMessage('nothing.published'), () => {});
     for (const signal of observerSignals) this.signals.connect(signal, (event) => this.#events.push([signal, event]));
   }
 

@@ -173,7 +173,7 @@ describe('A delivery that is decided', () => {
     const settings = settingsOf({ slotTimeout: '1h' });
     const reservation = new FakeReservation({ body: encoded() }, () => {});
     const delivery = new Delivery(reservation, { queue, signals, settings, timer, keepsFailure: false });
-    expect(await delivery.judge()).to.include({ outcome: 'finished' });
+    expect(await delivery.process()).to.include({ outcome: 'finished' });
     expect(setting.callCount).to.equal(2);
     expect(cancelling.returnValues).to.deep.equal([true, true]);
     timer.stop();

@@ -5,13 +5,18 @@ import { useFakeClock } from '../support/clock.js';
 describe('EngineBackoff', () => {
   const clock = useFakeClock();
   let reported: unknown[];
+  let recoveries: number[];
   let stopping: AbortController;
   let backoff: EngineBackoff;
 
   beforeEach(() => {
     reported = [];
+    recoveries = [];
     stopping = new AbortController();
-    backoff = new EngineBackoff((error) => reported.push(error), stopping.signal);
+    backoff = new EngineBackoff(
+      { onFailure: (error) => reported.push(error), onRecovery: (downMs) => recoveries.push(downMs) },
+      stopping.signal,
+    );
   });
 
   /** How many milliseconds a round of waiting takes. */
@@ -44,7 +49,7 @@ describe('EngineBackoff', () => {
 
   it('begins anew once the engine has answered', async () => {
     for (let n = 0; n < 4; n++) await round();
-    backoff.end();
+    backoff.recover();
     expect(await round()).to.be.within(100, 200);
   });
 
