@@ -33,7 +33,7 @@ export class FakeReservation implements Reservation {
   readonly id: string;
   readonly queue: string;
   readonly body: Buffer;
-  readonly ttrMs: number;
+  ttrMs: number;
   leaseEndsAt: number;
   readonly #attempt: number;
   #isTracked: boolean;

@@ -1,8 +1,9 @@
 import { expect } from 'chai';
+import { LeaseLostError } from '../../src/queue/errors.js';
 import { DeadlineTimer } from '../../src/worker/deadline-timer.js';
 import { LeaseKeeper } from '../../src/worker/lease.js';
 import { useFakeClock } from '../support/clock.js';
-import { FakeReservation } from '../support/fake-driver.js';
+import { FakeReservation, type ReservationParts } from '../support/fake-driver.js';
 import { deferred } from '../support/worker-harness.js';
 
 describe('LeaseKeeper', () => {
@@ -12,8 +13,8 @@ describe('LeaseKeeper', () => {
   let errors: unknown[];
   let keeper: LeaseKeeper;
 
-  function keep(ttrMs: number): FakeReservation {
-    const reservation = new FakeReservation({ ttrMs }, () => {});
+  function keep(ttrMs: number, parts: ReservationParts = {}): FakeReservation {
+    const reservation = new FakeReservation({ ttrMs, ...parts }, () => {});
     timer = new DeadlineTimer();
     losses = [];
     errors = [];
@@ -39,14 +40,32 @@ describe('LeaseKeeper', () => {
     expect(reservation.touches).to.equal(6);
   });
 
-  it('counts the time from the answer: a renewal that is late is not followed at once', async () => {
+  it('counts from when the renewal was sent, and repeats one that hangs', async () => {
     const reservation = keep(10_000);
     const answer = deferred();
     reservation.answer = () => answer.promise;
-    await clock.tickAsync(9000);
+    await clock.tickAsync(7999);
     expect(reservation.touches).to.equal(1);
+    await clock.tickAsync(1);
+    expect(reservation.touches).to.equal(2);
     answer.resolve();
     await clock.tickAsync(3999);
+    expect(reservation.touches).to.equal(2);
+    await clock.tickAsync(1);
+    expect([reservation.touches, losses]).to.deep.equal([3, []]);
+  });
+
+  it('asks for the TTR where it is unknown, and renews as often as that needs', async () => {
+    const reservation = keep(1000, { untracked: true });
+    const track = reservation.track.bind(reservation);
+    reservation.track = async () => {
+      await track();
+      reservation.ttrMs = 60_000;
+      reservation.leaseEndsAt += 59_000;
+    };
+    await clock.tickAsync(400);
+    expect(reservation.touches).to.equal(1);
+    await clock.tickAsync(23_999);
     expect(reservation.touches).to.equal(1);
     await clock.tickAsync(1);
     expect(reservation.touches).to.equal(2);
@@ -60,7 +79,7 @@ describe('LeaseKeeper', () => {
   });
 
   it('renews no more than ten times a second', async () => {
-    const reservation = keep(1);
+    const reservation = keep(200);
     await clock.tickAsync(1000);
     expect(reservation.touches).to.equal(10);
   });
@@ -69,7 +88,9 @@ describe('LeaseKeeper', () => {
     const reservation = keep(365 * 86_400_000);
     await clock.tickAsync(1000);
     expect(reservation.touches).to.equal(0);
-    await clock.tickAsync(2 ** 31);
+    await clock.tickAsync(145 * 86_400_000);
+    expect(reservation.touches).to.equal(0);
+    await clock.tickAsync(86_400_000);
     expect(reservation.touches).to.equal(1);
   });
 
@@ -138,6 +159,33 @@ describe('LeaseKeeper', () => {
       expect(reservation.touches).to.equal(1);
       expect(losses).to.deep.equal([reservation.lost.reason]);
       expect(errors).to.deep.equal([]);
+    });
+
+    it('when it has ended by our own clock, since no renewal was answered', async () => {
+      const reservation = keep(3000);
+      reservation.answer = () => new Promise(() => {});
+      await clock.tickAsync(2999);
+      expect(losses).to.deep.equal([]);
+      await clock.tickAsync(1);
+      expect(losses).to.have.length(1);
+      expect(losses[0]).to.be.instanceOf(LeaseLostError);
+      expect(losses[0]?.message).to.match(/its lease has ended, and no renewal was answered$/);
+      await clock.tickAsync(60_000);
+      expect([reservation.touches, losses.length]).to.deep.equal([2, 1]);
+    });
+
+    it('when it has ended by our own clock, since every renewal failed', async () => {
+      const reservation = keep(3000);
+      reservation.answer = () => Promise.reject(new Error('no answer'));
+      await clock.tickAsync(3000);
+      expect([losses.length, errors.length]).to.deep.equal([1, 2]);
+    });
+
+    it('not by our own clock while the TTR is unknown', async () => {
+      const reservation = keep(1000, { untracked: true });
+      reservation.answer = () => new Promise(() => {});
+      await clock.tickAsync(10_000);
+      expect(losses).to.deep.equal([]);
     });
 
     it('to nobody once it was stopped', async () => {

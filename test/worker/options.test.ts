@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { InvalidOptionError } from '../../src/queue/errors.js';
 import { Queue } from '../../src/queue/queue.js';
+import { preview } from '../../src/shared/text.js';
 import { SignalDispatcher } from '../../src/signals/dispatcher.js';
 import { settingsOf, type WorkerOptions } from '../../src/worker/options.js';
 import { Worker } from '../../src/worker/worker.js';
@@ -68,7 +69,7 @@ describe('The options of a worker', () => {
     for (const name of ['concurrency', 'attempts', 'maxMessages', 'memoryLimit', 'failureLimit'] as const) {
       for (const value of [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, '5' as unknown as number]) {
         expect(thrown(() => settingsOf({ [name]: value }), InvalidOptionError).message).to.equal(
-          `${name} is an integer of at least 1, got ${value}`,
+          `${name} must be an integer of at least 1, got ${preview(value)}`,
         );
       }
     }
@@ -90,7 +91,7 @@ describe('The options of a worker', () => {
       [true, 'true'],
     ] as const) {
       expect(thrown(() => settingsOf({ order: order as 'fair' }), InvalidOptionError).message).to.equal(
-        `order is one of fair, strict, got ${shown}`,
+        `order must be "fair" or "strict", got ${shown}`,
       );
     }
   });
@@ -102,14 +103,14 @@ describe('The options of a worker', () => {
     ] as const) {
       const options = { trackAttempts: trackAttempts as unknown as boolean };
       expect(thrown(() => settingsOf(options), InvalidOptionError).message).to.equal(
-        `trackAttempts is true or false, got ${shown}`,
+        `trackAttempts must be true or false, got ${shown}`,
       );
     }
   });
 
   it('say one of three things about messages without a slot', () => {
     expect(thrown(() => settingsOf({ unhandled: 'drop' as 'bury' }), InvalidOptionError).message).to.equal(
-      'unhandled is one of bury, release, ignore, got "drop"',
+      'unhandled must be "bury", "release" or "ignore", got "drop"',
     );
   });
 });

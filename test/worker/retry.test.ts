@@ -59,7 +59,16 @@ describe('The delay after a failure', () => {
   it('is refused when the function says no duration', () => {
     for (const wrong of [-1, 'soon', Number.NaN, undefined]) {
       expect(thrown(() => retryDelay(() => wrong as number)(1, undefined), InvalidOptionError).message).to.match(
-        /^the backoff must be a number of milliseconds or /,
+        /^what backoff returns must be a number of milliseconds or /,
+      );
+    }
+  });
+
+  it('is refused when the function is asynchronous, also when its promise rejects', async () => {
+    for (const answer of [async () => 5, () => Promise.reject(new Error('no database'))]) {
+      const asynchronous = answer as unknown as () => number;
+      expect(thrown(() => retryDelay(asynchronous)(1, undefined), InvalidOptionError).message).to.equal(
+        'what backoff returns must be a duration, got a promise; it cannot be asynchronous',
       );
     }
   });
@@ -70,10 +79,12 @@ describe('The delay after a failure', () => {
       [-1, /^backoff must be .*got -1$/],
       [{ initial: -1 }, /^backoff\.initial must be .*got -1$/],
       [{ max: 'never' }, /^backoff\.max must be .*got "never"$/],
-      [{ factor: 0.5 }, /^backoff\.factor is a number of at least 1, got 0\.5$/],
+      [{ factor: 0.5 }, /^backoff\.factor must be a number of at least 1, got 0\.5$/],
       [{ factor: Number.NaN }, /^backoff\.factor .*got NaN$/],
       [{ factor: Number.POSITIVE_INFINITY }, /^backoff\.factor .*got Infinity$/],
-      [{ jitter: 'half' }, /^backoff\.jitter is "full" or "none", got "half"$/],
+      [null, /^backoff must be .*got null$/],
+      [{ maximum: '5m' }, /^an option of backoff must be initial, factor, max or jitter, got "maximum"$/],
+      [{ jitter: 'half' }, /^backoff\.jitter must be "full" or "none", got "half"$/],
     ];
     for (const [backoff, message] of wrong) {
       expect(thrown(() => retryDelay(backoff as Backoff), InvalidOptionError).message).to.match(message);

@@ -1,9 +1,12 @@
+import { getEventListeners } from 'node:events';
 import { expect } from 'chai';
-import { InvalidOptionError } from '../../src/queue/errors.js';
+import { InvalidOptionError, UnsupportedError } from '../../src/queue/errors.js';
 import { defineMessage } from '../../src/queue/message.js';
 import type { SlotContext } from '../../src/signals/signals.js';
+import type { Worker } from '../../src/worker/worker.js';
 import { useFakeClock } from '../support/clock.js';
 import { rejection } from '../support/failures.js';
+import type { FakeReservation } from '../support/fake-driver.js';
 import { type Deferred, deferred, useWorkerHarness } from '../support/worker-harness.js';
 
 const SendMail = defineMessage('mail.send');
@@ -206,9 +209,20 @@ describe('Stopping a worker', () => {
     expect(harness().emitted).to.deep.equal(['workerStarted']);
   });
 
-  it('does nothing to a worker that does not run', async () => {
-    const worker = harness().worker({ maxMessages: 1 });
+  it('before it runs lets `run` resolve at once, without an engine', async () => {
+    const worker = harness().worker();
+    harness().deliver();
     await worker.stop();
+    expect(harness().emitted).to.deep.equal([]);
+    await worker.run();
+    await worker.stop();
+    expect([harness().driver.log, harness().driver.calls]).to.deep.equal([[], []]);
+    expect(harness().emitted).to.deep.equal(['workerStopping', 'workerStopped']);
+    expect(harness().events('workerStopping')[0]).to.include({ reason: 'stop' });
+  });
+
+  it('does nothing to a worker that has stopped', async () => {
+    const worker = harness().worker({ maxMessages: 1 });
     harness().deliver({ type: 'unknown' });
     await worker.run();
     await worker.stop();
@@ -256,7 +270,87 @@ describe('Stopping a worker', () => {
     expect(clock.pending).to.equal(0);
   });
 
+  describe('in a slot', () => {
+    let worker: Worker;
+    let stopped: Deferred<void>;
+
+    beforeEach(() => {
+      stopped = deferred();
+    });
+
+    async function stopIn(slot: (stop: () => Promise<void>) => unknown): Promise<FakeReservation> {
+      const Stop = defineMessage('stop');
+      harness().signals.connect(Stop, () => slot(() => worker.stop().then(() => stopped.resolve())));
+      const reservation = harness().deliver({ type: 'stop' });
+      worker = harness().worker({ grace: '1h' });
+      await worker.run();
+      return reservation;
+    }
+
+    it('resolves at once: the slot does not wait for itself', async () => {
+      const reservation = await stopIn((stop) => stop());
+      await stopped.promise;
+      expect(reservation.settlement).to.deep.equal(['ack']);
+      expect(harness().driver.log.filter((entry) => entry === 'reserve')).to.have.length(1);
+    });
+
+    it('resolves at once also behind awaits and calls of its own, beside other slots', async () => {
+      harness().signals.connect('messageReceived', () => {});
+      const step = async (stop: () => Promise<void>): Promise<void> => {
+        await new Promise((resolve) => setImmediate(resolve));
+        await Promise.all([stop()]);
+      };
+      const reservation = await stopIn(async (stop) => {
+        await Promise.resolve();
+        await step(stop);
+      });
+      expect(reservation.settlement).to.deep.equal(['ack']);
+    });
+
+    it('resolves for others only when the slot has ended', async () => {
+      harness().deliver();
+      const other = harness().start();
+      await started.promise;
+      const waiting = other.stop();
+      expect(await isPending(waiting)).to.equal(true);
+      work.resolve();
+      await waiting;
+    });
+  });
+
+  it('does not reject when `run` does', async () => {
+    harness().driver.consumeError = new UnsupportedError('not on this engine');
+    const worker = harness().worker();
+    const run = rejection(worker.run(), UnsupportedError);
+    await worker.stop();
+    await run;
+  });
+
+  it('refuses what is no option', async () => {
+    const worker = harness().worker();
+    const error = await rejection(worker.stop({ timeout: 5 } as object), InvalidOptionError);
+    expect(error.message).to.equal('an option of stop must be grace, got "timeout"');
+  });
+
   describe('by the signal of run', () => {
+    it('refuses what is no AbortSignal, and has not begun then', async () => {
+      const worker = harness().worker();
+      for (const signal of [{ aborted: false, addEventListener: () => {} }, new EventTarget(), null]) {
+        await rejection(worker.run({ signal: signal as AbortSignal }), InvalidOptionError);
+      }
+      await rejection(worker.run(new AbortController().signal as object), InvalidOptionError);
+      expect(harness().emitted).to.deep.equal([]);
+    });
+
+    it('puts one listener on it for any number of workers', async () => {
+      const controller = new AbortController();
+      const runs = Array.from({ length: 30 }, () => harness().worker().run({ signal: controller.signal }));
+      expect(getEventListeners(controller.signal, 'abort')).to.have.length(1);
+      controller.abort();
+      await Promise.all(runs);
+      expect(getEventListeners(controller.signal, 'abort')).to.have.length(0);
+    });
+
     it('is stopping with the grace of the worker', async () => {
       const controller = new AbortController();
       const reservation = harness().deliver();
