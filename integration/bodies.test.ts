@@ -2,9 +2,13 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { expect } from 'chai';
 import { JobTooBigError } from '../src/client/index.js';
+import { defineMessage } from '../src/queue/message.js';
+import { onBeanstalkd } from './support/engines.js';
 import { onOwnServer, onSharedServer } from './support/fixture.js';
+import { onOwnQueues } from './support/queues.js';
 import { rejects } from './support/rejects.js';
 import { until } from './support/until.js';
+import { onWorkerBench } from './support/workers.js';
 
 const MIB = 1024 * 1024;
 
@@ -16,6 +20,8 @@ const SUM = `
     body.fill(255);
   });
 `;
+
+const Greeting = defineMessage<string>('greeting');
 
 describe('Bodies', () => {
   const fixture = onSharedServer();
@@ -91,5 +97,27 @@ describe('A job of 70 MiB', () => {
     const job = await client.reserve({ timeout: 5 });
     expect(job?.body.equals(Buffer.alloc(70 * MIB, 'x'))).to.equal(true);
     await job?.delete();
+  });
+});
+
+describe('A worker that meets a job of 70 MiB', () => {
+  const queues = onOwnQueues({ flags: ['-z', '200000000'] });
+  const { bench } = onWorkerBench(() => onBeanstalkd(queues));
+
+  it('buries it where it is no message, without losing its connection, and goes on with the next', async () => {
+    const { queue, signals } = bench();
+    const client = await queues.fixture.connectTo(queue.name);
+    const id = await client.put(Buffer.alloc(70 * MIB, 'x'), { priority: 0 });
+    const received: unknown[] = [];
+    signals.connect(Greeting, ({ data }) => void received.push(data));
+    await bench().start();
+    await queue.publish(Greeting, 'next');
+    await bench().until('messageFinished');
+    expect(received).to.deep.equal(['next']);
+    expect(await client.statsJob(id)).to.include({ state: 'buried', reserves: 1 });
+    expect(bench().events('workerError')).to.deep.equal([]);
+    // The operator sees it by the client as well, and can take it away.
+    await rejects(client.peek(id), JobTooBigError);
+    expect(await queue.delete(id)).to.equal(true);
   });
 });

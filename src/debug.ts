@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import type createPackageDebug from 'debug';
+import { throwUncaught } from './shared/uncaught.js';
 
 /** Writes a line to stderr for those who ask for its namespace. The first argument is a format of `%s`, `%d`, `%o` and `%O`. */
 export interface Debug {
@@ -16,8 +17,13 @@ export interface Debug {
 export function createDebug(namespace: string): Debug {
   let debug: createPackageDebug.Debugger | undefined;
   const line = (format: string, ...values: readonly unknown[]): void => {
-    debug ??= wantedPackage()?.(namespace);
-    debug?.(format, ...values);
+    try {
+      debug ??= wantedPackage()?.(namespace);
+      debug?.(format, ...values);
+    } catch (error) {
+      // Its output may be a function of the user's, and we are in the midst of something.
+      throwUncaught(error);
+    }
   };
   return Object.defineProperty(line, 'enabled', { get: () => debug?.enabled ?? false }) as Debug;
 }

@@ -4,6 +4,7 @@ import { type BuryOptions, bareLine, jobLine, type PutOptions, type ReleaseOptio
 import type { Reply } from '../protocol/replies.js';
 import { decodeList, decodeStats, type JobStats, type ServerStats, type TubeStats } from '../protocol/stats.js';
 import type { OptionNames } from '../shared/options.js';
+import { throwUncaught } from '../shared/uncaught.js';
 import { checkBoolean, checkOptions, checkSignal, commandOptions, targetOptions } from './arguments.js';
 import { ClosedError } from './errors.js';
 import { Job, type StoredJob } from './job.js';
@@ -24,7 +25,6 @@ import type { JobConnection, Request, Sender } from './request.js';
 import { Reserver } from './reserver.js';
 import type { ClientEvents, Session } from './session.js';
 import { kick, pauseTube, peek, put, stored, Tube, type TubeOwner } from './tube.js';
-import { throwUncaught } from './uncaught.js';
 
 export interface ReserveOptions {
   /** How long to wait for a job, in whole seconds, 0 to 2147483647. Default: for ever. */

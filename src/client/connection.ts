@@ -14,7 +14,7 @@ import { ReplyParser } from '../protocol/parser.js';
 import { isCutShort, type Reply, type ReplyForm } from '../protocol/replies.js';
 import { acceptsBody, checkReplyForm, skippedBody } from '../protocol/reply-policy.js';
 import { type Address, formatAddress } from './address.js';
-import { ClosedError, ConnectionLostError, PendingLimitError, ReplyTimeoutError } from './errors.js';
+import { ClosedError, ConnectionLostError, ReplyTimeoutError } from './errors.js';
 import { HeldJobs, type Holder } from './held-jobs.js';
 import { allowanceOf, ReplyTimer } from './reply-timer.js';
 import type { Delivery, JobConnection, Request } from './request.js';
@@ -163,7 +163,8 @@ export class Connection implements JobConnection, Holder {
     if (this.#state !== 'open' && !this.#takesWhileEnding(jobId)) {
       return Promise.reject(this.#refusal({ command, jobId }));
     }
-    if (this.#pending.exceeds(request, this.#maxPendingBytes)) return Promise.reject(this.#tooMuch({ command, jobId }));
+    const refusal = this.#pending.refusalOf(request, this.#maxPendingBytes);
+    if (refusal !== undefined) return Promise.reject(refusal);
     if (debug.enabled) debug('%s > %s', this.#name, request.line.trimEnd());
     return new Promise<T>((resolve, reject) => {
       // First, because a body too large for the memory makes it throw: then there is no reply to wait for.
@@ -398,11 +399,6 @@ export class Connection implements JobConnection, Holder {
     this.#socket.destroy();
     for (const [pending, error] of rejected) pending.reject(error);
     this.onClose(this.#end);
-  }
-
-  #tooMuch(context: ErrorContext): PendingLimitError {
-    const what = `${this.#pending.size} commands are in flight, and more than ${this.#maxPendingBytes} bytes would be (maxPendingBytes)`;
-    return new PendingLimitError(`cannot send: ${what}; wait for earlier calls to settle`, context);
   }
 
   #refusal(context: ErrorContext): BeanstalkdError {

@@ -1,5 +1,5 @@
 import type { OnReadOpts, Socket } from 'node:net';
-import { throwUncaught } from './uncaught.js';
+import { throwUncaught } from '../shared/uncaught.js';
 
 const SIZE = 64 * 1024;
 

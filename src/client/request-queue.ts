@@ -1,5 +1,5 @@
 import { type CommandName, givesUpJob, isReserve, mayBringJob } from '../protocol/commands.js';
-import { ConnectionLostError } from './errors.js';
+import { ConnectionLostError, PendingLimitError } from './errors.js';
 import { Fifo } from './fifo.js';
 import type { Request } from './request.js';
 
@@ -59,12 +59,15 @@ export class RequestQueue {
   }
 
   /**
-   * Whether the command would make more than `maxBytes` pending. One with a body passes where no other has one, however
-   * large it is; so do those that settle jobs, and what is sent for them.
+   * Why the command is not taken: it would make more than `maxBytes` pending. One with a body passes where no other has one,
+   * however large it is; so do those that settle jobs, and what is sent for them.
    */
-  exceeds(request: Request<unknown>, maxBytes: number): boolean {
-    if (this.#bytes + costOf(request) <= maxBytes || alwaysPasses(request)) return false;
-    return request.body === undefined || this.#bodies > 0;
+  refusalOf(request: Request<unknown>, maxBytes: number): PendingLimitError | undefined {
+    if (this.#bytes + costOf(request) <= maxBytes || alwaysPasses(request)) return undefined;
+    if (request.body !== undefined && this.#bodies === 0) return undefined;
+    const { command, jobId } = request;
+    const why = `${this.size} commands are in flight, and more than ${maxBytes} bytes would be (maxPendingBytes)`;
+    return new PendingLimitError(`cannot send: ${why}; wait for earlier calls to settle`, { command, jobId });
   }
 
   add(request: Request<unknown>, resolve: Pending['resolve'], reject: Pending['reject']): void {
