@@ -154,6 +154,33 @@ describe('haricot work --slots', () => {
         /^the slots module \.\/slots\.cjs cannot be loaded: Unexpected token '=', at \/.*\/slots\.cjs:2$/,
       ],
       [
+        'a syntax error three imports away, with its place, and runs nothing',
+        './slots.mjs',
+        {
+          'slots.mjs': `console.log('RAN');\nimport './lib/a.mjs';\nexport default ${CONNECT};`,
+          'lib/a.mjs': `console.log('RAN');\nexport * from '../b.js';`,
+          'package.json': '{ "type": "module" }',
+          'b.js': `import 'node:fs';\nconsole.log('RAN');\nawait import('node:os');\nexport const = 5;`,
+        },
+        /^the slots module \.\/slots\.mjs cannot be loaded: Unexpected token '=', at \/.*\/b\.js:4$/,
+      ],
+      [
+        'a syntax error of a package that it is, with its place',
+        'my-app/slots',
+        {
+          'node_modules/my-app/package.json':
+            '{ "type": "module", "exports": { "./slots": { "import": "./lib.js" } } }',
+          'node_modules/my-app/lib.js': `\nlet let;`,
+        },
+        /^the slots module my-app\/slots cannot be loaded: .*, at \/.*\/my-app\/lib\.js:2$/,
+      ],
+      [
+        'an import by the name that TypeScript compiles to, with what to do',
+        './slots.mjs',
+        { 'slots.mjs': `import './messages.mjs';`, 'messages.mts': '' },
+        /: Cannot find module '\/.*\/messages\.mjs' imported from \/.*\/slots\.mjs \(there is messages\.mts: Node itself takes a name as it is written, so import that, or use a loader: NODE_OPTIONS="--import tsx" haricot work …\)$/,
+      ],
+      [
         'an import of something that its module does not export, with its place',
         './slots.mjs',
         { 'slots.mjs': `\nimport { nope } from 'node:fs';` },
@@ -221,6 +248,15 @@ describe('haricot work --slots', () => {
         expect(stderr.slice('haricot: '.length, -1)).to.match(message);
       });
     }
+
+    it('a syntax error of a CommonJS module that it requires, and runs nothing twice', async () => {
+      const { code, stdout, stderr } = await work('./slots.cjs', {
+        'slots.cjs': `console.log('RAN');\nrequire('./lib');`,
+        'lib/index.js': `\n\nconst = 5;`,
+      });
+      expect([code, stdout]).to.deep.equal([2, 'RAN\n']);
+      expect(stderr).to.match(/cannot be loaded: Unexpected token '=', at \/.*\/lib\/index\.js:3\n$/);
+    });
 
     for (const [what, body] of [
       ['throws', '() => { throw new Error("no route"); }'],
