@@ -68,7 +68,7 @@ function locate(specifier: string): string {
 /** A file that may have been meant: import() adds no extension. */
 function similarTo(specifier: string): string {
   const ends = EXTENSIONS.flatMap((extension) => [extension, `/index${extension}`]);
-  const path = specifier.replace(/\/+$/, '');
+  const path = specifier.endsWith('/') ? specifier.slice(0, -1) : specifier;
   const end = ends.find((candidate) => existsSync(resolve(path + candidate)));
   return end === undefined ? '' : `; there is ${path}${end}`;
 }
