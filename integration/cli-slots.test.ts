@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { expect } from 'chai';
-import { haricot, killLeftovers } from './support/haricot.js';
+import { Haricot, haricot, killLeftovers } from './support/haricot.js';
 import { onBuild } from './support/haricot-build.js';
 
 const CONNECT = `(signals) => { signals.connect('messageReceived', () => {}); }`;
@@ -269,6 +269,28 @@ describe('haricot work --slots', () => {
           '',
           'haricot: the default export of ./slots.mjs failed while it connected its slots: no route\n',
         ]);
+      });
+    }
+
+    for (const [what, text] of [
+      [
+        'a module that is being loaded',
+        `console.log('loading'); setInterval(() => {}, 1000); await new Promise(() => {});`,
+      ],
+      [
+        'slots that are being connected',
+        `export default async () => { console.log('loading'); setInterval(() => {}, 1000); await new Promise(() => {}); };`,
+      ],
+    ] as const) {
+      it(`nothing about ${what}, when a signal stops it: it ends in order`, async () => {
+        await writeFile(join(folder, 'slots.mjs'), text);
+        const run = Haricot.start(['work', 'mail', '--slots', './slots.mjs', ...NOWHERE], {
+          cwd: folder,
+          build: build(),
+        });
+        await run.line(/^loading$/);
+        run.signal('SIGTERM');
+        expect([await run.exit(), run.stderr]).to.deep.equal([0, '']);
       });
     }
 

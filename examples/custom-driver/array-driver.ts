@@ -221,7 +221,8 @@ export async function openArray(url: string, { prefix }: DriverOptions): Promise
     },
 
     async queues() {
-      const used = [...open().queues].filter(([name, queue]) => name.startsWith(prefix) && !queue.isEmpty);
+      const isUsed = (queue: ArrayQueue): boolean => !queue.isEmpty || queue.pausedUntil > performance.now();
+      const used = [...open().queues].filter(([name, queue]) => name.startsWith(prefix) && isUsed(queue));
       return used.map(([name]) => name.slice(prefix.length));
     },
 

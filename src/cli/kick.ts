@@ -20,7 +20,7 @@ interface KickCommandOptions extends GlobalOptions {
 export function defineKick(command: Command, output: Output): void {
   command
     .description(
-      'Makes buried messages ready again, the one buried first first, with as many attempts as new ones. ' +
+      'Makes buried messages ready again, in the order in which they were buried, with as many attempts as new ones. ' +
         'Messages in other states stay as they are.',
     )
     .argument('<queue>', 'the queue')

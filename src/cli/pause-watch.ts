@@ -19,8 +19,11 @@ export class PauseWatch {
     this.#onChange = onChange;
   }
 
+  /** Those that have not ended yet. */
   get pauses(): readonly Pause[] {
-    return [...this.#pauses].map(([queue, until]) => ({ queue, until }));
+    const now = Date.now();
+    const pauses = [...this.#pauses].map(([queue, until]) => ({ queue, until }));
+    return pauses.filter(({ until }) => until.getTime() > now);
   }
 
   /** Looks at once, and then again and again. @returns ends it */

@@ -137,6 +137,7 @@ export interface Driver {
    * @returns `null` where there is no such queue. Whether one that is empty still exists depends on the engine.
    */
   stats(queue: string): Promise<QueueStats | null>;
+  /** The queues that have messages or are paused. An engine may list more that it knows. */
   queues(): Promise<string[]>;
   /** Delivers nothing from `queue` for so long; 0 ends a pause. */
   pause(queue: string, ms: number): Promise<void>;

@@ -143,6 +143,13 @@ export function looking(declaration: Declaration): void {
       assert.equal(await pausedUntil(), null, 'behind a pause that has ended by itself');
     });
 
+    declaration.it('list a queue that is paused, though it has no messages', async (trial) => {
+      // It stays in use, for engines that forget others.
+      await trial.driver.setUp(trial.queue);
+      await trial.driver.pause(trial.queue, 60_000);
+      assert.ok((await trial.driver.queues()).includes(trial.queue));
+    });
+
     declaration.it('list the queues that have messages, in whatever state', async (trial) => {
       const queues = [trial.queue, trial.newQueue(), trial.newQueue(), trial.newQueue()];
       const [, delayed, buried, reserved] = queues;

@@ -4,7 +4,7 @@ import { Queue } from '../../src/queue/queue.js';
 import { FakeDriver } from '../support/fake-driver.js';
 
 describe('The watch for pauses', () => {
-  const SOON = new Date('2026-01-01T00:00:00Z');
+  const SOON = new Date('2126-01-01T00:00:00Z');
   const pausedUntil = new Map<string, Date>();
   let driver: FakeDriver;
   let seen: unknown[];
@@ -36,6 +36,12 @@ describe('The watch for pauses', () => {
       ['sms', SOON],
       ['sms', null],
     ]);
+    expect(watch.pauses).to.deep.equal([]);
+  });
+
+  it('counts no pause that has ended since it looked', async () => {
+    pausedUntil.set('mail', new Date(Date.now() - 1));
+    await watch.look();
     expect(watch.pauses).to.deep.equal([]);
   });
 

@@ -27,9 +27,9 @@ export class MemoryEngine {
     return queue;
   }
 
-  /** The names of those with messages. */
+  /** The names of those with messages, and of those that are paused. */
   names(): string[] {
-    return [...this.#queues.values()].filter((queue) => !queue.isEmpty).map(({ name }) => name);
+    return [...this.#queues.values()].filter((queue) => !queue.isEmpty || queue.isPaused).map(({ name }) => name);
   }
 
   /** Numbers for so many messages to come. @returns the first of them */

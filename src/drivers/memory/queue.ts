@@ -72,7 +72,11 @@ export class MemoryQueue {
 
   /** Whether nobody would notice if it were gone. */
   get isIdle(): boolean {
-    return this.isEmpty && this.users === 0 && this.#pausedUntil <= performance.now();
+    return this.isEmpty && this.users === 0 && !this.isPaused;
+  }
+
+  get isPaused(): boolean {
+    return this.#pausedUntil > performance.now();
   }
 
   /** @param firstAge of the first; those behind it follow */

@@ -176,7 +176,7 @@ class SqliteDriver implements Driver {
   async queues(): Promise<string[]> {
     this.#checkOpen();
     const prefix = this.#prefix;
-    const names = await this.#file.read((messages) => messages.queueNames(prefix));
+    const names = await this.#file.read((messages) => messages.queueNames(prefix, Date.now()));
     return names.map((name) => name.slice(prefix.length));
   }
 

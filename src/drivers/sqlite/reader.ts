@@ -46,7 +46,8 @@ export class MessageReader {
     const prepare = (sql: string): Statement => connection.prepare(sql);
     this.#queue = prepare('SELECT id, paused_until AS until FROM queues WHERE name = ?1');
     this.#queues = prepare(
-      `SELECT name FROM queues WHERE name > ?1 AND EXISTS (SELECT 1 FROM messages WHERE queue = queues.id)
+      `SELECT name FROM queues
+       WHERE name > ?1 AND (paused_until > ?2 OR EXISTS (SELECT 1 FROM messages WHERE queue = queues.id))
        ORDER BY name LIMIT ${FOUND_AT_ONCE}`,
     );
     // Two statements for one order: SQLite would skip all of a rank for `(rank, id) > (…)`, one by one.
@@ -76,12 +77,12 @@ export class MessageReader {
     return this.#queue.get([name])?.['id'] as number | undefined;
   }
 
-  /** Those with that prefix that have messages, by name. */
-  async queueNames(prefix: string): Promise<string[]> {
+  /** Those with that prefix that have messages or are paused, by name. */
+  async queueNames(prefix: string, now: number): Promise<string[]> {
     const names: string[] = [];
     let after = prefix;
     for (;;) {
-      const page = this.#queues.all([after]).map(({ name }) => String(name));
+      const page = this.#queues.all([after, now]).map(({ name }) => String(name));
       names.push(...page.filter((name) => name.startsWith(prefix)));
       const last = page.at(-1);
       if (page.length < FOUND_AT_ONCE || last === undefined || !last.startsWith(prefix)) return names;

@@ -90,11 +90,13 @@ describe('The memory driver', () => {
     expect((await rejection(driver.queues(), DriverClosedError)).message).to.equal('the driver is closed');
   });
 
-  it('lists no queue that is only prepared, consumed or paused', async () => {
+  it('lists no empty queue that is only prepared or consumed, and one that is paused', async () => {
     const driver = open('memory:');
     await driver.setUp('a');
     await driver.consume(['b'], 1);
-    await driver.pause('c', 1000);
+    await driver.pause('c', 60_000);
+    expect(await driver.queues()).to.deep.equal(['c']);
+    await driver.pause('c', 0);
     expect(await driver.queues()).to.deep.equal([]);
   });
 

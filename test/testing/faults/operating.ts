@@ -176,6 +176,22 @@ export const operating: readonly Fault[] = [
     breaks: (driver) => alterStats(driver, ({ pausedUntil }) => ({ pausedUntil: pausedUntil ?? new Date(0) })),
   },
   {
+    what: 'lists no empty queue, though it is paused',
+    fails: ['list a queue that is paused, though it has no messages'],
+    because: /falsy value|false == true|evaluated to/,
+    breaks: (driver) =>
+      alterDriver(driver, ({ queues, stats }) => ({
+        queues: async () => {
+          const names = await queues();
+          const found = await Promise.all(names.map(stats));
+          return names.filter((_, index) => {
+            const { ready = 0, delayed = 0, reserved = 0, buried = 0 } = found[index] ?? {};
+            return ready + delayed + reserved + buried > 0;
+          });
+        },
+      })),
+  },
+  {
     what: 'lists no queue without ready messages',
     fails: ['list the queues that have messages, in whatever state'],
     because: /queues\(\) lists .* once/,
