@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import { ConnectionLostError } from '../src/client/index.js';
 import type { Driver, PutOptions, Reservation } from '../src/queue/driver.js';
-import { LeaseLostError } from '../src/queue/errors.js';
+import { EngineError, LeaseLostError } from '../src/queue/errors.js';
 import { countsOf } from '../test/support/counts.js';
 import { onOwnQueues } from './support/queues.js';
 import { rejects } from './support/rejects.js';
@@ -74,10 +74,11 @@ describe('The beanstalkd driver and leases', () => {
     await driver.put(queue, Buffer.from('before'), OPTIONS);
     const held = await reserve();
     const consumer = await driver.consume([queue], 1);
-    const reserving = rejects(consumer.reserve(), ConnectionLostError);
+    const reserving = rejects(consumer.reserve(), EngineError);
     await queues.untilWaited(queue);
     await queues.fixture.server.restart();
-    await reserving;
+    expect(await reserving).to.include({ retryable: true, outcome: 'nothing' });
+    expect((await reserving).cause).to.be.instanceOf(ConnectionLostError);
     expect(held.lost.aborted).to.equal(true);
     expect(held.lost.reason).to.be.instanceOf(LeaseLostError);
     await rejects(held.ack(), LeaseLostError);
@@ -95,7 +96,8 @@ describe('The beanstalkd driver and leases', () => {
     const consumer = await driver.consume([queue], 1);
     await queues.fixture.server.kill();
     for (const call of [() => driver.setUp(queue), () => driver.stats(queue), () => consumer.reserve()]) {
-      const error = await rejects(call(), ConnectionLostError);
+      const error = await rejects(call(), EngineError);
+      expect(error).to.include({ retryable: true, outcome: 'nothing' });
       expect(error.message).to.contain(`${queues.fixture.server.host}:${queues.fixture.server.port}`);
     }
   });

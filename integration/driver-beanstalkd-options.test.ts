@@ -114,7 +114,7 @@ describe('The options of a consumer of beanstalkd', () => {
 
     for (const trackAttempts of [true, false]) {
       it(`take turns unless told otherwise, tracking ${trackAttempts}`, async () => {
-        expect(await drain({ trackAttempts })).to.equal('abababaaa');
+        expect(await drain({ trackAttempts })).to.match(/^(ab|ba){3}aaa$/);
       });
 
       it(`come one after another in strict order, tracking ${trackAttempts}`, async () => {

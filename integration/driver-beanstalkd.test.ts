@@ -278,7 +278,7 @@ describe('The beanstalkd driver', () => {
 
     it('answers null when the consumer is closed', async () => {
       const reserving = [consumer.reserve(), consumer.reserve({ timeoutMs: 60_000 })];
-      await queues.untilWaited(queue, 2);
+      await queues.untilWaited(queue);
       await consumer.close();
       expect(await Promise.all(reserving)).to.deep.equal([null, null]);
     });

@@ -51,7 +51,7 @@ describe('A worker whose beanstalkd is restarted', () => {
     const { queue, signals } = bench();
     signals.connect(Work, () => {});
     const { worker, run } = await bench().start({ concurrency: 5 });
-    await queues.untilWaited(queue.name, 5);
+    await queues.untilWaited(queue.name);
     await queues.fixture.server.kill();
     await bench().until('workerError', 3);
     expect(bench().events('workerStopping')).to.deep.equal([]);

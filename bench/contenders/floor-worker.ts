@@ -25,7 +25,7 @@ export async function open({ port }: { readonly port: number }): Promise<Message
           });
         }
       });
-      const measured = await measureFromResume(control, options, done);
+      const measured = await measureFromResume(control, options, concurrency, done);
       for (const socket of sockets) socket.end();
       return measured;
     },

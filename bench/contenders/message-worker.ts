@@ -56,13 +56,15 @@ export class Tally {
 /**
  * The time from the end of the queue's pause until `done`. Before it all that will work must wait for a message: connecting
  * is not what is measured.
+ * @param waiters how many reserves wait at the server then
  */
 export async function measureFromResume(
   control: Client,
-  { messages, concurrency }: WorkOptions,
+  { messages }: WorkOptions,
+  waiters: number,
   done: Promise<unknown>,
 ): Promise<Measured> {
-  for (let waiting = 0; waiting < concurrency; waiting = (await control.statsTube(QUEUE))?.currentWaiting ?? 0) {
+  for (let waiting = 0; waiting < waiters; waiting = (await control.statsTube(QUEUE))?.currentWaiting ?? 0) {
     await sleep(5);
   }
   return measure(messages, async () => {

@@ -107,8 +107,10 @@ export interface EngineErrorOptions extends ErrorOptions {
   readonly retryable?: boolean | undefined;
   /** Default `'nothing'`. */
   readonly outcome?: EngineError['outcome'] | undefined;
-  /** For `'partial'`. */
+  /** For `'partial'`, and for `'unknown'` where some are known to be stored. */
   readonly storedIds?: readonly (string | undefined)[] | undefined;
+  /** For `'unknown'` of several messages. */
+  readonly unknownAt?: readonly number[] | undefined;
 }
 
 /**
@@ -121,15 +123,21 @@ export class EngineError extends HaricotError {
   readonly retryable: boolean;
   /** What is known to have been done: nothing, a part (`storedIds` says which), or nobody can tell. */
   readonly outcome: 'nothing' | 'unknown' | 'partial';
-  /** For `'partial'`: the ids of the messages that are stored, in order, undefined at the places of the others. */
+  /**
+   * For `'partial'`: the ids of the messages that are stored, in order, undefined at the places of the others. Also for
+   * `'unknown'` of several messages, where `unknownAt` tells the places of which nobody knows.
+   */
   declare readonly storedIds?: readonly (string | undefined)[];
+  /** For `'unknown'` of several messages: the places of those that may be stored or not. */
+  declare readonly unknownAt?: readonly number[];
 
   constructor(message: string, options: EngineErrorOptions = {}) {
-    const { retryable = false, outcome = 'nothing', storedIds } = options;
+    const { retryable = false, outcome = 'nothing', storedIds, unknownAt } = options;
     super(message, 'cause' in options ? { cause: options.cause } : undefined);
     this.retryable = retryable;
     this.outcome = outcome;
     if (storedIds !== undefined) this.storedIds = storedIds;
+    if (unknownAt !== undefined) this.unknownAt = unknownAt;
   }
 }
 

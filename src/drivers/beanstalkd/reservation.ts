@@ -4,56 +4,79 @@ import type { Reservation } from '../../queue/driver.js';
 import { LeaseLostError, UnsupportedError } from '../../queue/errors.js';
 import { checkPriority } from '../../queue/priority.js';
 import type { Budgets } from './budget.js';
-import { toSeconds } from './tubes.js';
+import { isDisconnection, toHaricotError } from './errors.js';
+import { type Tubes, toSeconds } from './tubes.js';
 
 type JobStats = NonNullable<Awaited<ReturnType<Job['stats']>>>;
 
 /** What `stats-job` tells of a reserved job, and RESERVED does not. */
-export type Known = Pick<JobStats, 'pri' | 'ttr' | 'reserves' | 'buries' | 'kicks'>;
+export type DeliveryStats = Pick<JobStats, 'pri' | 'ttr' | 'reserves' | 'buries' | 'kicks'>;
 
 /** While the TTR is unknown it is taken for the shortest that there is. */
 const SHORTEST_TTR_MS = 1000;
 
-/** What holds jobs: a connection. */
+/** What all reservations of a driver share. */
+export interface DeliveryContext {
+  readonly tubes: Tubes;
+  readonly budgets: Budgets;
+}
+
+/** The connection that holds a job. */
 export interface Holder {
-  /** Whether it reserves while it holds jobs. */
-  readonly isShared: boolean;
-  /** It has been given a job: whoever held that before holds it no longer. */
-  comes(jobId: string): void;
   /** The job is no longer held: the command that settles it is on its way, or it is lost. */
-  letGo(reservation: BeanstalkdReservation): void;
+  onSettled(reservation: BeanstalkdReservation): void;
 }
 
 /** A job, with the connection that holds it. */
 export class BeanstalkdReservation implements Reservation {
   readonly id: string;
-  readonly queue: string;
   readonly body: Buffer;
-  readonly #job: Job;
-  readonly #holder: Holder;
-  readonly #budgets: Budgets;
+  /** The consumer to which it was handed out. */
+  owner: unknown;
+  /** What the server counts of the job, this delivery included; undefined until it is asked for. */
+  #stats: DeliveryStats | undefined;
   #attempt: number | undefined;
+  readonly #job: Job;
+  readonly #tubes: Tubes;
+  readonly #budgets: Budgets;
+  readonly #holder: Holder;
+  #tube: string;
   /** The lease began then, or later. */
   #leasedAt: number;
-  #known: Known | undefined;
+  /** The question for `stats` that is on its way. */
+  #asking: Promise<void> | undefined;
   #lost: AbortController | undefined;
   /** Why it can no longer be settled. */
-  #over: string | undefined;
+  #end: string | undefined;
   #isLost = false;
 
   /**
-   * @param known nothing: it is asked for when it is needed
+   * @param tube undefined where the server must be asked
    * @param leasedAt by `performance.now()`, not later than the server's
    */
-  constructor(job: Job, queue: string, known: Known | undefined, holder: Holder, leasedAt: number, budgets: Budgets) {
+  constructor(
+    job: Job,
+    { tubes, budgets }: DeliveryContext,
+    tube: string | undefined,
+    holder: Holder,
+    leasedAt: number,
+  ) {
     this.id = job.id;
-    this.queue = queue;
     this.body = job.body;
     this.#job = job;
+    this.#tubes = tubes;
+    this.#budgets = budgets;
+    this.#tube = tube ?? '';
     this.#holder = holder;
     this.#leasedAt = leasedAt;
-    this.#budgets = budgets;
-    if (known !== undefined) this.#learn(known);
+  }
+
+  get tube(): string {
+    return this.#tube;
+  }
+
+  get queue(): string {
+    return this.#tubes.queueOf(this.#tube);
   }
 
   get attempt(): number | undefined {
@@ -61,36 +84,49 @@ export class BeanstalkdReservation implements Reservation {
   }
 
   get ttrMs(): number {
-    return this.#known === undefined ? SHORTEST_TTR_MS : this.#known.ttr * 1000;
+    return this.#stats === undefined ? SHORTEST_TTR_MS : this.#stats.ttr * 1000;
   }
 
   get leaseEndsAt(): number {
     return this.#leasedAt + this.ttrMs;
   }
 
-  // Made when it is asked for: most messages are done before anybody does.
+  /** Made when it is asked for: most messages are done before anybody does. Who asks needs to know the TTR soon. */
   get lost(): AbortSignal {
     if (this.#lost === undefined) {
       this.#lost = new AbortController();
       if (this.#isLost) this.#lost.abort(this.#lostError());
+      else this.#ask().catch(() => {});
     }
     return this.#lost.signal;
   }
 
-  async track(): Promise<void> {
-    if (this.#over !== undefined) throw this.#lostError();
-    if (this.#known !== undefined) return;
-    const stats = await this.#job.stats();
-    if (stats?.state !== 'reserved') {
-      this.lose('its lease had ended');
-      throw this.#lostError();
-    }
-    this.#learn(stats);
+  /** Whether it was settled or is lost. */
+  get isOver(): boolean {
+    return this.#end !== undefined;
   }
 
-  #learn(known: Known): void {
-    this.#known = known;
-    this.#attempt = this.#budgets.attemptOf(this.id, known);
+  /** What the server counts is known from now on. */
+  learn(stats: DeliveryStats): void {
+    this.#stats = stats;
+    this.#attempt = this.#budgets.attemptOf(this.id, stats);
+  }
+
+  /** Asks for what RESERVED does not tell. @returns false when it is not held any more @throws EngineError */
+  async describe(): Promise<boolean> {
+    try {
+      await this.#ask();
+    } catch (error) {
+      this.markLost('its connection failed');
+      throw error;
+    }
+    return !this.#isLost;
+  }
+
+  async track(): Promise<void> {
+    if (this.#end !== undefined) throw this.#lostError();
+    await this.#ask();
+    if (this.#isLost) throw this.#lostError();
   }
 
   ack(): Promise<void> {
@@ -102,22 +138,29 @@ export class BeanstalkdReservation implements Reservation {
     // Refused before anything is given up: then the message is still held.
     const delay = toSeconds(delayMs);
     if (priority !== undefined) checkPriority(priority);
-    else if (this.#known === undefined) await this.track();
-    return this.#settle('it was released', () => this.#job.release({ priority: priority ?? this.#known?.pri, delay }));
+    // Nothing is waited for that need not be: the command shares its write with the next reserve.
+    else if (this.#stats === undefined) await this.track();
+    const kept = priority ?? this.#stats?.pri;
+    return this.#settle('it was released', () => this.#job.release({ priority: kept, delay }));
   }
 
   async bury({ priority, failure }: Parameters<Reservation['bury']>[0] = {}): Promise<void> {
     if (failure !== undefined) throw new UnsupportedError('beanstalkd keeps no failure with a job that is buried');
     if (priority !== undefined) checkPriority(priority);
-    else if (this.#known === undefined) await this.track();
-    return this.#settle('it was buried', () => this.#job.bury({ priority: priority ?? this.#known?.pri }));
+    else if (this.#stats === undefined) await this.track();
+    const kept = priority ?? this.#stats?.pri;
+    return this.#settle('it was buried', () => this.#job.bury({ priority: kept }));
   }
 
   async touch(): Promise<void> {
-    if (this.#over !== undefined) throw this.#lostError();
+    if (this.#end !== undefined) throw this.#lostError();
     const sentAt = performance.now();
+    const touching = this.#job.touch();
+    // In the same write: from now on the TTR is known.
+    if (this.#stats === undefined) this.#ask().catch(() => {});
     try {
-      await this.#job.touch();
+      await touching;
+      await this.#asking;
     } catch (error) {
       throw this.#translate(error);
     }
@@ -125,21 +168,53 @@ export class BeanstalkdReservation implements Reservation {
     this.#leasedAt = sentAt;
   }
 
+  /** Puts it back as it was, when its holder has gone: for that holder it is lost. */
+  async giveBack(why: string): Promise<void> {
+    if (this.#stats === undefined) await this.track();
+    if (this.#end !== undefined) return;
+    const released = this.#job.release({ priority: this.#stats?.pri });
+    this.markLost(why);
+    await released;
+  }
+
   /** It is known to be lost. Does nothing once the command that settles it was sent. */
-  lose(why: string): void {
-    if (this.#over !== undefined) return;
-    this.#over = why;
+  markLost(why: string): void {
+    if (this.#end !== undefined) return;
+    this.#end = why;
     this.#isLost = true;
     this.#lost?.abort(this.#lostError());
-    this.#holder.letGo(this);
+    this.#holder.onSettled(this);
+  }
+
+  /** Asks for what RESERVED does not tell, once. */
+  #ask(): Promise<void> {
+    if (this.#stats !== undefined) return Promise.resolve();
+    this.#asking ??= this.#askServer().finally(() => {
+      this.#asking = undefined;
+    });
+    return this.#asking;
+  }
+
+  async #askServer(): Promise<void> {
+    let stats: JobStats | null;
+    try {
+      stats = await this.#job.stats();
+    } catch (error) {
+      throw toHaricotError(error, true);
+    }
+    if (stats?.state !== 'reserved') {
+      this.markLost('its lease had ended');
+      return;
+    }
+    this.learn(stats);
+    this.#tube = stats.tube;
   }
 
   async #settle(how: string, command: () => Promise<void>): Promise<void> {
-    if (this.#mayBeAnothers()) await this.touch();
-    if (this.#over !== undefined) throw this.#lostError();
-    this.#over = how;
+    if (this.#end !== undefined) throw this.#lostError();
+    this.#end = how;
     const answer = command();
-    this.#holder.letGo(this);
+    this.#holder.onSettled(this);
     try {
       await answer;
     } catch (error) {
@@ -147,23 +222,19 @@ export class BeanstalkdReservation implements Reservation {
     }
   }
 
-  /**
-   * A lease that is over may have begun anew for somebody else on a shared connection, for whom the server would take the command.
-   * When the answer to a touch is here, every reserve that was sent before is answered too, and has told.
-   */
-  #mayBeAnothers(): boolean {
-    return this.#holder.isShared && performance.now() > this.#leasedAt + this.ttrMs / 2;
-  }
-
   #translate(error: unknown): unknown {
-    if (!(error instanceof NotFoundError)) return error;
-    this.#over = undefined;
-    this.lose('its lease had ended');
+    // What could not be sent has changed nothing, and the server gives back what a lost connection held.
+    const isOver = error instanceof NotFoundError || (isDisconnection(error) && this.#isLost);
+    if (!isOver) return toHaricotError(error);
+    if (error instanceof NotFoundError) {
+      this.#end = undefined;
+      this.markLost('its lease had ended');
+    }
     return this.#lostError(error);
   }
 
   #lostError(cause?: unknown): LeaseLostError {
-    return new LeaseLostError(`message ${this.id} of queue "${this.queue}" is no longer held: ${this.#over}`, {
+    return new LeaseLostError(`message ${this.id} of queue "${this.queue}" is no longer held: ${this.#end}`, {
       cause,
     });
   }

@@ -1,38 +1,35 @@
 import { InvalidOptionError } from '../../queue/errors.js';
-import { checkQueueName } from '../../queue/name.js';
+import { checkPrefixedName, queuesBehind } from '../../queue/name.js';
 
-const MAX_TUBE_NAME = 200;
+/** How the names of tubes begin, behind the prefix, that the driver keeps for itself. They are not shown as queues. */
+const INTERNAL = 'haricot.internal/';
 
 /** Queues as tubes: the name behind the installation's prefix. */
 export class Tubes {
   readonly #prefix: string;
 
-  /** @throws InvalidOptionError */
+  /** @param prefix has been checked */
   constructor(prefix: string) {
-    if (!/^([A-Za-z0-9+/;.$_()][A-Za-z0-9\-+/;.$_()]*)?$/.test(prefix) || prefix.length >= MAX_TUBE_NAME) {
-      throw new InvalidOptionError(
-        `a prefix is less than ${MAX_TUBE_NAME} of A-Z a-z 0-9 - + / ; . $ _ ( ) and does not begin with "-", got ${JSON.stringify(prefix)}`,
-      );
-    }
     this.#prefix = prefix;
   }
 
   /** @throws InvalidOptionError */
   tubeOf(queue: string): string {
-    const tube = this.#prefix + checkQueueName(queue);
-    if (tube.length <= MAX_TUBE_NAME) return tube;
-    throw new InvalidOptionError(`the tube "${tube}" of queue "${queue}" is longer than ${MAX_TUBE_NAME} bytes`);
+    return checkPrefixedName(this.#prefix, queue);
   }
 
   queueOf(tube: string): string {
     return tube.slice(this.#prefix.length);
   }
 
+  /** A tube of all installations' drivers. */
+  internal(name: string): string {
+    return INTERNAL + name;
+  }
+
   /** The queues among `tubes`. */
   queuesIn(tubes: readonly string[]): string[] {
-    return tubes
-      .filter((tube) => tube.startsWith(this.#prefix) && tube !== this.#prefix)
-      .map((tube) => this.queueOf(tube));
+    return queuesBehind(this.#prefix, tubes).filter((queue) => !queue.startsWith(INTERNAL));
   }
 }
 
@@ -46,7 +43,7 @@ const MAX_SECONDS = 4_294_967_295;
 export function toSeconds(ms: number): number {
   const seconds = Math.ceil(ms / 1000);
   if (seconds <= MAX_SECONDS) return seconds;
-  throw new InvalidOptionError(`beanstalkd's longest time is ${MAX_SECONDS} s, got ${seconds} s`);
+  throw new InvalidOptionError(`a duration must be at most ${MAX_SECONDS} s on beanstalkd, got ${seconds} s`);
 }
 
 /** The server's own ceiling for `-z`: a lower one here would let a large message block its queue for ever. */

@@ -1,10 +1,10 @@
 import { expect } from 'chai';
 import { spy } from 'sinon';
-import { BeanstalkdConsumer } from '../../../src/drivers/beanstalkd/consumer.js';
-import { Tubes } from '../../../src/drivers/beanstalkd/tubes.js';
-import { DeadlineSoonError, OutOfMemoryError } from '../../../src/protocol/errors.js';
+import type { BeanstalkdConsumer } from '../../../src/drivers/beanstalkd/consumer.js';
+import { OutOfMemoryError } from '../../../src/protocol/errors.js';
 import type { ConsumeOptions, Reservation } from '../../../src/queue/driver.js';
-import { DriverClosedError, LeaseLostError } from '../../../src/queue/errors.js';
+import { DriverClosedError, EngineError, LeaseLostError } from '../../../src/queue/errors.js';
+import { useSubscriptions } from '../../support/beanstalkd-consumer.js';
 import { rejection } from '../../support/failures.js';
 import type { Peer } from '../../support/scripted-server.js';
 import { jobStats, useWireServer } from '../../support/wire-server.js';
@@ -13,20 +13,18 @@ describe('BeanstalkdConsumer', () => {
   const server = useWireServer();
   let consumer: BeanstalkdConsumer;
 
-  function consume(
-    prefix = '',
-    watched = ['mail'],
-    { slots = 1, ...options }: ConsumeOptions & { slots?: number } = {},
-  ): BeanstalkdConsumer {
-    consumer = new BeanstalkdConsumer(server().url, new Tubes(prefix), watched, slots, options);
+  const subscribe = useSubscriptions(() => server().url);
+
+  function consume(prefix = '', watched = ['mail'], options: ConsumeOptions = {}): BeanstalkdConsumer {
+    consumer = subscribe(watched, { prefix, ...options });
     return consumer;
   }
 
   afterEach(() => consumer.close());
 
   /** A consumer that has reserved job 7 on its first connection. */
-  async function reserved(slots = 1): Promise<{ reservation: Reservation; peer: Peer }> {
-    const reserving = consume('', ['mail'], { slots }).reserve();
+  async function reserved(): Promise<{ reservation: Reservation; peer: Peer }> {
+    const reserving = consume().reserve();
     const peer = await server().peer();
     await peer.takes('watch mail\r\nignore default\r\nreserve-with-timeout 30\r\n');
     peer.sends('WATCHING 2\r\nWATCHING 1\r\nRESERVED 7 2\r\nhi\r\n');
@@ -95,7 +93,10 @@ describe('BeanstalkdConsumer', () => {
   it('reserves on another connection while a message is held', async () => {
     await reserved();
     void consumer.reserve();
-    await (await server().peer()).takes('watch mail\r\nignore default\r\nreserve-with-timeout 30\r\n');
+    const peer = await server().peer();
+    await peer.takes('watch mail\r\nignore default\r\nreserve-with-timeout 0\r\n');
+    peer.sends('WATCHING 2\r\nWATCHING 1\r\nTIMED_OUT\r\n');
+    await peer.takes('reserve-with-timeout 30\r\n');
     expect(server().connections).to.equal(2);
   });
 
@@ -105,9 +106,10 @@ describe('BeanstalkdConsumer', () => {
     await peer.takes('delete 7\r\n');
     peer.sends('DELETED\r\n');
     await acked;
-    const lost = rejection(consumer.reserve(), Error);
+    const lost = rejection(consumer.reserve(), EngineError);
     peer.ends();
-    expect(await lost).to.include({ code: 'CONNECTION_LOST' });
+    expect(await lost).to.include({ retryable: true, outcome: 'nothing' });
+    expect((await lost).cause).to.include({ code: 'CONNECTION_LOST' });
     void consumer.reserve();
     await (await server().peer()).takes('watch mail\r\nignore default\r\nreserve-with-timeout 30\r\n');
   });
@@ -191,17 +193,21 @@ describe('BeanstalkdConsumer', () => {
     expect(listening.callCount).to.equal(1);
   });
 
-  it('lets many wait with one signal, without a warning of a leak', async () => {
-    const { signal } = new AbortController();
+  it('lets many wait with one signal, without a warning of a leak, and down one connection', async () => {
+    const controller = new AbortController();
     const warned = spy();
     process.on('warning', warned);
-    consume('', ['mail'], { slots: 12 });
-    for (let slot = 0; slot < 12; slot++) void consumer.reserve({ signal });
-    for (let slot = 0; slot < 12; slot++) {
-      await (await server().peer()).takes('watch mail\r\nignore default\r\nreserve-with-timeout 30\r\n');
-    }
+    consume();
+    const given = Array.from({ length: 200 }, () => rejection(consumer.reserve({ signal: controller.signal }), Error));
+    const peer = await server().peer();
+    await peer.takes('watch mail\r\nignore default\r\nreserve-with-timeout 30\r\n');
+    const reason = new Error('enough');
+    controller.abort(reason);
+    for (const error of await Promise.all(given)) expect(error).to.equal(reason);
+    await peer.takesEnd();
     process.off('warning', warned);
     expect(warned.called).to.equal(false);
+    expect(server().connections).to.equal(1);
   });
 
   it('heeds the signal of each reserve, and none that was for another', async () => {
@@ -270,41 +276,32 @@ describe('BeanstalkdConsumer', () => {
     const { url } = server();
     await server().close();
     for (let n = 0; n < 2; n++) {
-      const error = await rejection(consumer.reserve(), Error);
-      expect(error).to.include({ code: 'CONNECTION_LOST', sent: false });
+      const error = await rejection(consumer.reserve(), EngineError);
+      expect(error).to.include({ retryable: true, outcome: 'nothing' });
+      expect(error.cause).to.include({ code: 'CONNECTION_LOST', sent: false });
       expect(error.message).to.contain(url);
     }
   });
 
   it('closes a connection that could not watch: its reserve would be for other queues', async () => {
-    const reserving = rejection(consume().reserve(), OutOfMemoryError);
+    const reserving = rejection(consume().reserve(), EngineError);
     const peer = await server().peer();
     await peer.takes('watch mail\r\nignore default\r\nreserve-with-timeout 30\r\n');
     peer.sends('OUT_OF_MEMORY\r\n');
-    await reserving;
+    expect((await reserving).cause).to.be.instanceOf(OutOfMemoryError);
     await peer.takesEnd();
   });
 
-  it('closes a connection whose reserve has failed: it may hold a job that nobody was given', async () => {
+  it('waits on another connection when one says that a job is late which nobody was given', async () => {
     const { reservation, peer } = await reserved();
-    const buried = rejection(reservation.bury(), Error);
-    const failed = rejection(consumer.reserve(), DeadlineSoonError);
+    const buried = rejection(reservation.bury(), EngineError);
+    void consumer.reserve();
     await peer.takes('bury 7 55\r\nreserve-with-timeout 30\r\n');
     peer.sends('INTERNAL_ERROR\r\nDEADLINE_SOON\r\n');
-    await Promise.all([buried, failed]);
-    await peer.takesEnd();
+    expect(await buried).to.include({ retryable: true, outcome: 'unknown' });
+    await peer.takes('quit\r\n');
+    await (await server().peer()).takes('watch mail\r\nignore default\r\nreserve-with-timeout 30\r\n');
   });
-
-  /** A second message, held on a connection of its own. */
-  async function reservedToo(): Promise<{ reservation: Reservation; peer: Peer }> {
-    const reserving = consumer.reserve();
-    const peer = await server().peer();
-    await peer.takes('watch mail\r\nignore default\r\nreserve-with-timeout 30\r\n');
-    peer.sends('WATCHING 2\r\nWATCHING 1\r\nRESERVED 8 0\r\n\r\n');
-    await peer.takes('stats-job 8\r\n');
-    peer.sends(jobStats());
-    return { reservation: (await reserving) as Reservation, peer };
-  }
 
   it('loses what it holds with the connection', async () => {
     const { reservation, peer } = await reserved();
@@ -324,19 +321,6 @@ describe('BeanstalkdConsumer', () => {
     await lost;
     void consumer.reserve();
     await peer.takes('reserve-with-timeout 30\r\n');
-  });
-
-  it('keeps no more connections than it has slots', async () => {
-    const first = await reserved();
-    const { reservation, peer } = await reservedToo();
-    void first.reservation.ack().catch(() => {});
-    void reservation.ack().catch(() => {});
-    await first.peer.takes('delete 7\r\n');
-    await peer.takes('delete 8\r\n');
-    peer.sends('DELETED\r\n');
-    await peer.takes('quit\r\n');
-    await peer.takesEnd();
-    expect(first.peer.unread).to.equal('');
   });
 
   describe('that does not track attempts', () => {

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { openBeanstalkd } from '../../../src/drivers/beanstalkd/driver.js';
 import { InvalidArgumentError } from '../../../src/protocol/errors.js';
 import type { Driver, PutOptions } from '../../../src/queue/driver.js';
-import { DriverClosedError, InvalidOptionError, UnsupportedError } from '../../../src/queue/errors.js';
+import { DriverClosedError, EngineError, InvalidOptionError, UnsupportedError } from '../../../src/queue/errors.js';
 import { rejection, thrown } from '../../support/failures.js';
 import type { Peer } from '../../support/scripted-server.js';
 import { jobStats, useWireServer } from '../../support/wire-server.js';
@@ -39,15 +39,10 @@ describe('The beanstalkd driver', () => {
     expect(server().connections).to.equal(0);
   });
 
-  it('is not opened for an address or a prefix that cannot be meant', () => {
+  it('is not opened for an address that cannot be one', () => {
     for (const address of ['', 'a:b', 'a:0', 'a/b', 'a?ttl=5']) {
-      thrown(() => openBeanstalkd(`beanstalkd://${address}`, { prefix: '' }), InvalidArgumentError);
-    }
-    for (const prefix of ['-a', 'a b', 'ä', 'x'.repeat(200)]) {
-      const { message } = thrown(() => openBeanstalkd('beanstalkd://a', { prefix }), InvalidOptionError);
-      expect(message).to.equal(
-        `a prefix is less than 200 of A-Z a-z 0-9 - + / ; . $ _ ( ) and does not begin with "-", got "${prefix}"`,
-      );
+      const error = thrown(() => openBeanstalkd(`beanstalkd://${address}`, { prefix: '' }), InvalidOptionError);
+      expect(error.cause).to.be.instanceOf(InvalidArgumentError);
     }
   });
 
@@ -106,7 +101,7 @@ describe('The beanstalkd driver', () => {
 
   it('consumes at least one queue', async () => {
     expect((await rejection(driver.consume([], 1), InvalidOptionError)).message).to.equal(
-      'there is no queue to consume',
+      'the queues to consume must be at least one, got none',
     );
   });
 
@@ -143,10 +138,11 @@ describe('The beanstalkd driver', () => {
 
   it('comes back after the connection was lost: what was in flight has rejected, what is called meanwhile waits', async () => {
     const first = await ready();
-    const lost = rejection(driver.put('mail', BODY, OPTIONS), Error);
+    const lost = rejection(driver.put('mail', BODY, OPTIONS), EngineError);
     await first.takes('put 5 2 90 2\r\nhi\r\n');
     first.ends();
-    expect(await lost).to.include({ code: 'CONNECTION_LOST', sent: true });
+    expect(await lost).to.include({ retryable: true, outcome: 'unknown' });
+    expect((await lost).cause).to.include({ code: 'CONNECTION_LOST', sent: true });
     const put = driver.put('sms', BODY, OPTIONS);
     const second = await server().peer();
     await second.takes('use p-mail\r\n');
@@ -159,7 +155,9 @@ describe('The beanstalkd driver', () => {
   it('tries to connect anew after it could not', async () => {
     await server().close();
     for (let n = 0; n < 2; n++) {
-      expect(await rejection(driver.stats('mail'), Error)).to.include({ code: 'CONNECTION_LOST', sent: false });
+      const error = await rejection(driver.stats('mail'), EngineError);
+      expect(error).to.include({ retryable: true, outcome: 'nothing' });
+      expect(error.cause).to.include({ code: 'CONNECTION_LOST', sent: false });
     }
   });
 

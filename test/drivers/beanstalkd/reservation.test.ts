@@ -2,14 +2,15 @@ import { expect } from 'chai';
 import { Client } from '../../../src/client/client.js';
 import type { Job } from '../../../src/client/job.js';
 import { Budgets } from '../../../src/drivers/beanstalkd/budget.js';
-import { BeanstalkdReservation, type Holder, type Known } from '../../../src/drivers/beanstalkd/reservation.js';
-import { InvalidOptionError, LeaseLostError, UnsupportedError } from '../../../src/queue/errors.js';
+import { BeanstalkdReservation, type DeliveryStats, type Holder } from '../../../src/drivers/beanstalkd/reservation.js';
+import { Tubes } from '../../../src/drivers/beanstalkd/tubes.js';
+import { EngineError, InvalidOptionError, LeaseLostError, UnsupportedError } from '../../../src/queue/errors.js';
 import { toFailure } from '../../../src/queue/failure.js';
 import { rejection } from '../../support/failures.js';
 import type { Peer } from '../../support/scripted-server.js';
 import { jobStats, useWireServer } from '../../support/wire-server.js';
 
-const KNOWN: Known = { pri: 55, ttr: 60, reserves: 2, buries: 0, kicks: 0 };
+const STATS: DeliveryStats = { pri: 55, ttr: 60, reserves: 2, buries: 0, kicks: 0 };
 
 describe('BeanstalkdReservation', () => {
   const server = useWireServer();
@@ -17,8 +18,15 @@ describe('BeanstalkdReservation', () => {
   let peer: Peer;
   let job: Job;
   let reservation: BeanstalkdReservation;
-  let letGo: number;
-  const holder: Holder = { isShared: false, comes: () => {}, letGo: () => letGo++ };
+  const context = { tubes: new Tubes('p-'), budgets: new Budgets() };
+  let settled: number;
+  const holder: Holder = { onSettled: () => settled++ };
+
+  function holding(stats?: DeliveryStats): BeanstalkdReservation {
+    const held = new BeanstalkdReservation(job, context, 'p-mail', holder, 0);
+    if (stats) held.learn(stats);
+    return held;
+  }
 
   beforeEach(async () => {
     client = await Client.connect(server().url, { reconnect: false });
@@ -27,8 +35,8 @@ describe('BeanstalkdReservation', () => {
     await peer.takes('reserve-with-timeout 30\r\n');
     peer.sends('RESERVED 7 2\r\nhi\r\n');
     job = (await reserving) as Job;
-    letGo = 0;
-    reservation = new BeanstalkdReservation(job, 'mail', KNOWN, holder, 0, new Budgets());
+    settled = 0;
+    reservation = holding(STATS);
   });
 
   afterEach(() => client.destroy());
@@ -41,7 +49,7 @@ describe('BeanstalkdReservation', () => {
 
   it('is settled by its command, and its connection is free as soon as that is on its way', async () => {
     const acked = reservation.ack();
-    expect(letGo).to.equal(1);
+    expect(settled).to.equal(1);
     await peer.takes('delete 7\r\n');
     peer.sends('DELETED\r\n');
     await acked;
@@ -89,7 +97,7 @@ describe('BeanstalkdReservation', () => {
     await rejection(reservation.release({ delayMs: 2 ** 43 }), InvalidOptionError);
     void reservation.bury({ priority: 3 }).catch(() => {});
     await peer.takes('bury 7 3\r\n');
-    expect(letGo).to.equal(1);
+    expect(settled).to.equal(1);
   });
 
   it('can be settled once', async () => {
@@ -103,7 +111,7 @@ describe('BeanstalkdReservation', () => {
     peer.sends('DELETED\r\n');
     await acked;
     expect(peer.unread).to.equal('');
-    expect(letGo).to.equal(1);
+    expect(settled).to.equal(1);
     expect(reservation.lost.aborted).to.equal(false);
   });
 
@@ -112,7 +120,7 @@ describe('BeanstalkdReservation', () => {
     await peer.takes('touch 7\r\n');
     peer.sends('TOUCHED\r\n');
     await touched;
-    expect(letGo).to.equal(0);
+    expect(settled).to.equal(0);
   });
 
   for (const method of ['ack', 'release', 'bury', 'touch'] as const) {
@@ -129,15 +137,15 @@ describe('BeanstalkdReservation', () => {
 
   it('is lost with its connection', async () => {
     const lost = new Promise((resolve) => reservation.lost.addEventListener('abort', resolve));
-    reservation.lose('its connection closed');
+    reservation.markLost('its connection closed');
     await lost;
     expect(reservation.lost.reason).to.include({ code: 'LEASE_LOST' });
     expect((await rejection(reservation.ack(), LeaseLostError)).message).to.match(/its connection closed$/);
-    expect(letGo).to.equal(1);
+    expect(settled).to.equal(1);
   });
 
   it('tells that it is lost also when nobody has asked before', () => {
-    reservation.lose('its connection closed');
+    reservation.markLost('its connection closed');
     expect(reservation.lost.aborted).to.equal(true);
     expect(reservation.lost.reason).to.be.instanceOf(LeaseLostError);
     expect(reservation.lost).to.equal(reservation.lost);
@@ -147,20 +155,21 @@ describe('BeanstalkdReservation', () => {
     const acked = reservation.ack();
     peer.sends('DELETED\r\n');
     await acked;
-    reservation.lose('its connection closed');
+    reservation.markLost('its connection closed');
     expect(reservation.lost.aborted).to.equal(false);
   });
 
   it('passes on what else the server says', async () => {
-    const buried = rejection(reservation.bury(), Error);
+    const buried = rejection(reservation.bury(), EngineError);
     peer.sends('INTERNAL_ERROR\r\n');
-    expect(await buried).to.include({ code: 'INTERNAL_ERROR', jobId: '7' });
+    expect(await buried).to.include({ retryable: true, outcome: 'unknown' });
+    expect((await buried).cause).to.include({ code: 'INTERNAL_ERROR', jobId: '7' });
     expect(reservation.lost.aborted).to.equal(false);
   });
 
   describe('of which only the body is known', () => {
     beforeEach(() => {
-      reservation = new BeanstalkdReservation(job, 'mail', undefined, holder, 0, new Budgets());
+      reservation = holding();
     });
 
     it('has no attempt, but the shortest TTR that there is', () => {
@@ -169,7 +178,7 @@ describe('BeanstalkdReservation', () => {
 
     it('is acknowledged without a question', async () => {
       const acked = reservation.ack();
-      expect(letGo).to.equal(1);
+      expect(settled).to.equal(1);
       await peer.takes('delete 7\r\n');
       peer.sends('DELETED\r\n');
       await acked;
@@ -182,7 +191,7 @@ describe('BeanstalkdReservation', () => {
       await tracked;
       expect(reservation).to.include({ attempt: 4, ttrMs: 90_000 });
       await reservation.track();
-      expect([peer.unread, letGo]).to.deep.equal(['', 0]);
+      expect([peer.unread, settled]).to.deep.equal(['', 0]);
     });
 
     for (const [method, command] of [
@@ -192,10 +201,10 @@ describe('BeanstalkdReservation', () => {
       it(`keeps its priority, which is asked for: ${method}`, async () => {
         const done = reservation[method]();
         await peer.takes('stats-job 7\r\n');
-        expect(letGo).to.equal(0);
+        expect(settled).to.equal(0);
         peer.sends(jobStats({ pri: 55 }));
         await peer.takes(command);
-        expect(letGo).to.equal(1);
+        expect(settled).to.equal(1);
         peer.sends(method === 'bury' ? 'BURIED\r\n' : 'RELEASED\r\n');
         await done;
       });
@@ -216,7 +225,7 @@ describe('BeanstalkdReservation', () => {
         await tracked;
         expect(reservation.lost.aborted).to.equal(true);
         await rejection(reservation.ack(), LeaseLostError);
-        expect(letGo).to.equal(1);
+        expect(settled).to.equal(1);
       });
     }
 

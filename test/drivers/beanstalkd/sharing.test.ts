@@ -1,104 +1,242 @@
 import { expect } from 'chai';
-import { BeanstalkdConsumer } from '../../../src/drivers/beanstalkd/consumer.js';
-import { Tubes } from '../../../src/drivers/beanstalkd/tubes.js';
+import { useFakeTimers } from 'sinon';
+import type { BeanstalkdConsumer } from '../../../src/drivers/beanstalkd/consumer.js';
 import type { Reservation } from '../../../src/queue/driver.js';
+import { EngineError, LeaseLostError } from '../../../src/queue/errors.js';
+import { useSubscriptions } from '../../support/beanstalkd-consumer.js';
 import { rejection } from '../../support/failures.js';
 import type { Peer } from '../../support/scripted-server.js';
-import { useWireServer } from '../../support/wire-server.js';
+import { jobStats, useWireServer } from '../../support/wire-server.js';
 
 const ASK = 'reserve-with-timeout 0\r\n';
 
-describe('BeanstalkdConsumer with several slots', () => {
+describe('BeanstalkdConsumer whose reserves are called at once', () => {
   const server = useWireServer();
+  const subscribe = useSubscriptions(() => server().url);
   let consumer: BeanstalkdConsumer;
-  /** The connections on which the first two messages came, and the shared one. */
-  let first: Peer;
-  let second: Peer;
-  let shared: Peer;
+  /** The connection that waited for the first message and holds it, and the one that takes what is ready. */
+  let blocking: Peer;
+  let polling: Peer;
 
-  afterEach(() => consumer.close());
-
-  /** Each slot holds a message, 7 and 8, and the shared connection is there. */
-  async function begun(): Promise<{ seven: Reservation; eight: Reservation }> {
-    consumer = new BeanstalkdConsumer(server().url, new Tubes(''), ['default'], 2, { trackAttempts: false });
-    let reserving = consumer.reserve();
-    first = await server().peer();
-    await first.takes('reserve-with-timeout 30\r\n');
-    first.sends('RESERVED 7 2\r\nhi\r\n');
-    const seven = (await reserving) as Reservation;
-    reserving = consumer.reserve();
-    shared = await server().peer();
-    second = await server().peer();
-    await second.takes('reserve-with-timeout 30\r\n');
-    second.sends('RESERVED 8 2\r\nhi\r\n');
-    return { seven, eight: (await reserving) as Reservation };
+  /** Three calls wait; message 7 has come to the first, and the other two ask for what is ready. */
+  async function begun(trackAttempts = false): Promise<{ seven: Reservation; others: ReturnType<typeof reserve>[] }> {
+    consumer = subscribe(['default'], { trackAttempts });
+    const reserving = [reserve(), reserve(), reserve()];
+    blocking = await server().peer();
+    await blocking.takes('reserve-with-timeout 30\r\n');
+    expect(blocking.unread).to.equal('');
+    blocking.sends('RESERVED 7 2\r\nhi\r\n');
+    if (trackAttempts) {
+      await blocking.takes('stats-job 7\r\n');
+      blocking.sends(jobStats({ tube: 'default' }));
+    }
+    const [seven, ...others] = reserving;
+    polling = await server().peer();
+    await polling.takes(`${ASK}${ASK}`);
+    return { seven: (await seven) as Reservation, others };
   }
 
-  it('takes what is ready down one connection more, the settlement before it in the same write', async () => {
-    await begun();
-    let reserving = consumer.reserve();
-    await shared.takes(ASK);
-    for (const id of [9, 10]) {
-      shared.sends(`RESERVED ${id} 2\r\nhi\r\n`);
-      const acked = (await reserving)?.ack();
-      reserving = consumer.reserve();
-      await shared.takes(`delete ${id}\r\n`);
-      expect(shared.unread).to.equal(ASK);
-      await shared.takes(ASK);
-      shared.sends('DELETED\r\n');
-      await acked;
-    }
-    expect(server().connections).to.equal(3);
+  function reserve(signal?: AbortSignal): ReturnType<BeanstalkdConsumer['reserve']> {
+    const reserving = consumer.reserve({ signal });
+    reserving.catch(() => {});
+    return reserving;
+  }
+
+  it('wait at the server down one connection, and take what is ready down another', async () => {
+    const { others } = await begun();
+    polling.sends('RESERVED 8 2\r\nhi\r\nRESERVED 9 2\r\nhi\r\n');
+    expect((await Promise.all(others)).map((each) => each?.id)).to.deep.equal(['8', '9']);
+    expect(server().connections).to.equal(2);
   });
 
-  it('waits on a connection that is free when nothing is ready, and shares again when something comes', async () => {
-    const { seven } = await begun();
+  it('share writes: settlements and the next reserves', async () => {
+    const { others } = await begun();
+    polling.sends('RESERVED 8 2\r\nhi\r\nRESERVED 9 2\r\nhi\r\n');
+    const [eight, nine] = await Promise.all(others);
+    const acked = [nine?.ack(), eight?.ack()];
+    const next = reserve();
+    await polling.takes('delete 9\r\n');
+    expect(polling.unread).to.equal(`delete 8\r\n${ASK}`);
+    await polling.takes(`delete 8\r\n${ASK}`);
+    polling.sends('DELETED\r\nDELETED\r\nRESERVED 10 2\r\nhi\r\n');
+    await Promise.all(acked);
+    expect(await next).to.include({ id: '10', attempt: undefined });
+  });
+
+  it('wait again when nothing is ready: one of them, down a connection that holds nothing', async () => {
+    const { seven, others } = await begun();
+    polling.sends('TIMED_OUT\r\nTIMED_OUT\r\n');
+    // It held nothing, so it can wait.
+    await polling.takes('reserve-with-timeout 30\r\n');
     const acked = seven.ack();
-    await first.takes('delete 7\r\n');
-    first.sends('DELETED\r\n');
+    await blocking.takes('delete 7\r\n');
+    blocking.sends('DELETED\r\n');
     await acked;
-    const reserving = consumer.reserve();
-    await shared.takes(ASK);
-    shared.sends('TIMED_OUT\r\n');
-    await first.takes('reserve-with-timeout 30\r\n');
-    first.sends('RESERVED 9 2\r\nhi\r\n');
-    expect(await reserving).to.include({ id: '9' });
-    void consumer.reserve();
-    await shared.takes(ASK);
+    polling.sends('RESERVED 8 2\r\nhi\r\n');
+    expect(await others[0]).to.include({ id: '8' });
+    // The connection that is free takes what is ready now.
+    await blocking.takes(ASK);
+    expect(server().connections).to.equal(2);
   });
 
-  it('gives up at once, though the server does not answer', async () => {
-    await begun();
+  it('ask for nothing while one of them waits, and give its answer to the one that has waited longest', async () => {
+    consumer = subscribe(['default'], { trackAttempts: false });
+    const first = reserve();
+    blocking = await server().peer();
+    await blocking.takes('reserve-with-timeout 30\r\n');
+    const second = reserve();
+    blocking.sends('RESERVED 7 2\r\nhi\r\n');
+    expect(await first).to.include({ id: '7' });
+    polling = await server().peer();
+    await polling.takes(ASK);
+    polling.sends('RESERVED 8 2\r\nhi\r\n');
+    expect(await second).to.include({ id: '8' });
+  });
+
+  it('are given up one by one without a new connection, as long as another waits', async () => {
+    consumer = subscribe(['default'], { trackAttempts: false });
     const controller = new AbortController();
+    const given = rejection(reserve(controller.signal), Error);
+    const other = reserve();
+    blocking = await server().peer();
+    await blocking.takes('reserve-with-timeout 30\r\n');
     const reason = new Error('enough');
-    const given = rejection(consumer.reserve({ signal: controller.signal }), Error);
-    await shared.takes(ASK);
     controller.abort(reason);
     expect(await given).to.equal(reason);
-    expect(server().connections).to.equal(3);
+    blocking.sends('RESERVED 7 2\r\nhi\r\n');
+    expect(await other).to.include({ id: '7' });
+    expect(server().connections).to.equal(1);
   });
 
-  it('gives up also when the signal aborts between the two ways to ask', async () => {
-    consumer = new BeanstalkdConsumer(server().url, new Tubes(''), ['default'], 2, { trackAttempts: false });
-    const reserving = consumer.reserve();
-    first = await server().peer();
-    await first.takes('reserve-with-timeout 30\r\n');
-    first.sends('RESERVED 7 2\r\nhi\r\n');
-    await reserving;
-    const controller = new AbortController();
-    const reason = new Error('enough');
-    const given = rejection(consumer.reserve({ signal: controller.signal }), Error);
-    controller.abort(reason);
-    expect(await given).to.equal(reason);
+  it('do not wait longer for a server that hangs than they were told to', async () => {
+    const clock = useFakeTimers({ toFake: ['performance', 'setTimeout', 'clearTimeout'] });
+    try {
+      consumer = subscribe(['default']);
+      const reserving = consumer.reserve({ timeoutMs: 1000 });
+      blocking = await server().peer();
+      await blocking.takes('reserve-with-timeout 1\r\n');
+      // In steps, as the event loop would.
+      for (let n = 0; n < 30; n++) await clock.tickAsync(50);
+      expect(await reserving).to.equal(null);
+      await blocking.takesEnd();
+    } finally {
+      clock.restore();
+    }
   });
 
-  it('answers null when it is closed while it asks', async () => {
-    await begun();
-    const reserving = consumer.reserve();
-    await shared.takes(ASK);
+  it('answer who does not wait at once, while others wait', async () => {
+    consumer = subscribe(['default'], { trackAttempts: false });
+    const waiting = reserve();
+    blocking = await server().peer();
+    await blocking.takes('reserve-with-timeout 30\r\n');
+    const instant = consumer.reserve({ timeoutMs: 0 });
+    polling = await server().peer();
+    await polling.takes(ASK);
+    polling.sends('TIMED_OUT\r\n');
+    expect(await instant).to.equal(null);
+    blocking.sends('RESERVED 7 2\r\nhi\r\n');
+    expect(await waiting).to.include({ id: '7' });
+  });
+
+  it('all learn why a connection failed, once, and begin anew', async () => {
+    const { seven, others } = await begun();
+    polling.ends();
+    for (const other of others) {
+      expect(await rejection(other, EngineError)).to.include({ retryable: true, outcome: 'nothing' });
+    }
+    expect(seven.lost.aborted).to.equal(false);
+    const again = reserve();
+    polling = await server().peer();
+    await polling.takes('reserve-with-timeout 30\r\n');
+    polling.sends('RESERVED 8 2\r\nhi\r\n');
+    expect(await again).to.include({ id: '8' });
+  });
+
+  it('leave a connection alone that has failed, until what it holds is settled', async () => {
+    const { others } = await begun();
+    polling.sends('RESERVED 8 2\r\nhi\r\nINTERNAL_ERROR\r\n');
+    const eight = await others[0];
+    expect(await rejection(others[1] ?? Promise.resolve(), EngineError)).to.include({ retryable: true });
+    const acked = eight?.ack();
+    await polling.takes('delete 8\r\n');
+    polling.sends('DELETED\r\n');
+    await acked;
+    await polling.takes('quit\r\n');
+    await polling.takesEnd();
+  });
+
+  it('answer null when the consumer is closed, and give back what it holds', async () => {
+    const { seven, others } = await begun();
+    polling.sends('RESERVED 8 2\r\nhi\r\n');
+    const eight = await others[0];
     await consumer.close();
-    expect(await reserving).to.equal(null);
-    await shared.takesEnd();
-    expect(server().connections).to.equal(3);
+    expect(await others[1]).to.equal(null);
+    await blocking.takesEnd();
+    await polling.takesEnd();
+    for (const held of [seven, eight]) {
+      expect(held?.lost.aborted).to.equal(true);
+      await rejection((held as Reservation).ack(), LeaseLostError);
+    }
+  });
+
+  describe('of two consumers of the same queue', () => {
+    it('share connections', async () => {
+      const { others } = await begun();
+      polling.sends('RESERVED 8 2\r\nhi\r\nRESERVED 9 2\r\nhi\r\n');
+      await Promise.all(others);
+      const next = subscribe(['default'], { trackAttempts: false }).reserve();
+      await polling.takes(ASK);
+      polling.sends('RESERVED 10 2\r\nhi\r\n');
+      expect(await next).to.include({ id: '10' });
+      expect(server().connections).to.equal(2);
+    });
+
+    it('give back only what belongs to the one that is closed', async () => {
+      const { others } = await begun();
+      polling.sends('RESERVED 8 2\r\nhi\r\nRESERVED 9 2\r\nhi\r\n');
+      const [eight] = await Promise.all(others);
+      const other = subscribe(['default'], { trackAttempts: false });
+      const next = other.reserve();
+      await polling.takes(ASK);
+      polling.sends('RESERVED 10 2\r\nhi\r\n');
+      const ten = await next;
+      const closed = consumer.close();
+      await polling.takes('stats-job 8\r\nstats-job 9\r\n');
+      polling.sends(jobStats({ tube: 'default', pri: 5 }) + jobStats({ tube: 'default', pri: 6 }));
+      await polling.takes('release 8 5 0\r\nrelease 9 6 0\r\n');
+      polling.sends('RELEASED\r\nRELEASED\r\n');
+      await closed;
+      expect(eight?.lost.aborted).to.equal(true);
+      expect(ten?.lost.aborted).to.equal(false);
+    });
+  });
+
+  describe('and are given a message again, because its lease had ended', () => {
+    for (const trackAttempts of [false, true]) {
+      it(`lose it for the holder before, before anybody else is given it, tracking ${trackAttempts}`, async () => {
+        const { others } = await begun(trackAttempts);
+        polling.sends('RESERVED 8 2\r\nhi\r\nRESERVED 9 2\r\nhi\r\n');
+        if (trackAttempts) {
+          await polling.takes('stats-job 8\r\nstats-job 9\r\n');
+          polling.sends(jobStats({ tube: 'default' }) + jobStats({ tube: 'default' }));
+        }
+        const [stale] = (await Promise.all(others)) as [Reservation];
+        const taking = reserve();
+        await polling.takes(ASK);
+        polling.sends('RESERVED 8 2\r\nhi\r\n');
+        if (trackAttempts) await polling.takes('stats-job 8\r\n');
+        else await taking;
+        expect(stale.lost.aborted).to.equal(true);
+        for (const settle of ['ack', 'release', 'bury', 'touch'] as const) {
+          await rejection(stale[settle](), LeaseLostError);
+        }
+        expect(polling.unread).to.equal('');
+        if (trackAttempts) polling.sends(jobStats({ tube: 'default', reserves: 2 }));
+        const acked = (await taking)?.ack();
+        await polling.takes('delete 8\r\n');
+        polling.sends('DELETED\r\n');
+        await acked;
+      });
+    }
   });
 });

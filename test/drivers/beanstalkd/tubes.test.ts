@@ -14,7 +14,7 @@ describe('The tube of a queue', () => {
     const tubes = new Tubes('staging-');
     expect(tubes.tubeOf('x'.repeat(192))).to.have.length(200);
     expect(thrown(() => tubes.tubeOf('x'.repeat(193)), InvalidOptionError).message).to.match(
-      /^the tube "staging-x+" of queue "x+" is longer than 200 bytes$/,
+      /^a queue name must be at most 192 characters behind the prefix "staging-", got "x+…" \(193 characters\)$/,
     );
   });
 
@@ -30,6 +30,16 @@ describe('The tube of a queue', () => {
     const tubes = ['default', 'mail', 'staging-', 'staging-mail', 'staging-a-b', 'Staging-mail'];
     expect(new Tubes('').queuesIn(tubes)).to.deep.equal(tubes);
     expect(new Tubes('staging-').queuesIn(tubes)).to.deep.equal(['mail', 'a-b']);
+  });
+
+  it('is told from those of others that begin alike, but are the names of no queue', () => {
+    const tubes = ['shop', 'shop-mail', 'shopmail', 'shop--', 'shop.mail'];
+    expect(new Tubes('shop').queuesIn(tubes)).to.deep.equal(['mail', '.mail']);
+  });
+
+  it("is told from the driver's own", () => {
+    const tubes = new Tubes('');
+    expect(tubes.queuesIn([tubes.internal('marker'), 'haricot.jobs'])).to.deep.equal(['haricot.jobs']);
   });
 });
 

@@ -1,0 +1,22 @@
+import { Budgets } from '../../src/drivers/beanstalkd/budget.js';
+import { BeanstalkdConsumer } from '../../src/drivers/beanstalkd/consumer.js';
+import { Subscriptions } from '../../src/drivers/beanstalkd/subscriptions.js';
+import { Tubes } from '../../src/drivers/beanstalkd/tubes.js';
+import type { ConsumeOptions } from '../../src/queue/driver.js';
+
+/** Makes consumers as a driver does that is opened for a URL; closes all their connections after each test. */
+export function useSubscriptions(
+  url: () => string,
+): (watchList: readonly string[], options?: ConsumeOptions & { readonly prefix?: string }) => BeanstalkdConsumer {
+  let subscriptions: Subscriptions | undefined;
+  afterEach(() => {
+    subscriptions?.close();
+    subscriptions = undefined;
+  });
+  return (watchList, { prefix = '', order = 'fair', trackAttempts = true } = {}) => {
+    subscriptions ??= new Subscriptions(url());
+    return new BeanstalkdConsumer(
+      subscriptions.to({ tubes: new Tubes(prefix), budgets: new Budgets(), watchList, order, trackAttempts }),
+    );
+  };
+}
