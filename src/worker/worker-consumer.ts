@@ -66,11 +66,13 @@ export class WorkerConsumer {
     if (this.#isEnded) await this.#close();
   }
 
-  /** The next message; null when there is none for whatever reason, which was told and waited for. */
-  async reserve(signal: AbortSignal): Promise<Reservation | null> {
+  /**
+   * The next message; null when there is none for whatever reason, which was told and waited for.
+   * @param askedAt now, by `performance.now()`
+   */
+  async reserve(signal: AbortSignal, askedAt: number): Promise<Reservation | null> {
     const { backoff, stopping, onClosed } = this.#options;
     const wasDown = backoff.isDown;
-    const askedAt = performance.now();
     try {
       // After a failure the answer must not wait for a message: it tells that the engine is back.
       const reservation = await this.#consumer?.reserve(wasDown ? { signal, timeoutMs: 0 } : { signal });

@@ -199,26 +199,24 @@ export class Worker {
       for (let burial = limits.untilCertain(); burial !== undefined; burial = limits.untilCertain()) await burial;
       if (this.#state !== 'running' || !limits.claim()) return;
       this.#reservedAt = now;
-      const reservation = await this.#consumer.reserve(this.#reserving.signal);
-      if (reservation === null) limits.unclaim();
-      else await this.#accept(reservation, slot);
+      const reservation = await this.#consumer.reserve(this.#reserving.signal, now);
+      if (reservation === null) {
+        limits.unclaim();
+        continue;
+      }
+      limits.checkMemory();
+      for (let burial = limits.untilCertain(); burial !== undefined; burial = limits.untilCertain()) await burial;
+      if (!this.#isFull && !this.#reserving.signal.aborted) await this.#accept(reservation, slot);
+      else void this.#count(reservation, giveBack(reservation, 0));
     }
   }
 
-  async #accept(reservation: Reservation, slot: number): Promise<void> {
-    const limits = this.#limits;
-    limits.checkMemory();
-    for (let burial = limits.untilCertain(); burial !== undefined; burial = limits.untilCertain()) await burial;
+  #accept(reservation: Reservation, slot: number): Promise<void> {
     const environment = this.#environments.get(reservation.queue);
-    if (this.#isFull || this.#reserving.signal.aborted) {
-      void this.#count(reservation, giveBack(reservation, 0));
-    } else if (environment === undefined) {
-      limits.unclaim();
-      void this.#count(reservation, giveBack(reservation, FALLBACK_DELAY_MS));
-      await this.#engineBackoff.wait(strayError(reservation));
-    } else {
-      await this.#deliver(reservation, environment, slot);
-    }
+    if (environment !== undefined) return this.#deliver(reservation, environment, slot);
+    this.#limits.unclaim();
+    void this.#count(reservation, giveBack(reservation, FALLBACK_DELAY_MS));
+    return this.#engineBackoff.wait(strayError(reservation));
   }
 
   async #deliver(reservation: Reservation, environment: DeliveryEnvironment, slot: number): Promise<void> {
