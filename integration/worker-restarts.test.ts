@@ -61,6 +61,19 @@ describe('A worker whose beanstalkd is restarted', () => {
     expect(bench().events('workerError').length).to.be.within(3, 4);
   });
 
+  it('tells when it is back, though no message comes', async () => {
+    const { signals } = bench();
+    signals.connect(Work, () => {});
+    await bench().start({ concurrency: 2 });
+    await queues.untilWaited(bench().queue.name, 2);
+    await queues.fixture.server.kill();
+    await bench().until('workerError');
+    await queues.fixture.server.restart();
+    expect((await bench().until('workerRecovered')).downMs).to.be.above(0);
+    await queues.untilWaited(bench().queue.name, 2);
+    expect(bench().events('workerRecovered')).to.have.length(1);
+  });
+
   it('waits for it when it is down at the start, and then works', async () => {
     const { queue, signals } = bench();
     signals.connect(Work, () => {});
@@ -69,6 +82,7 @@ describe('A worker whose beanstalkd is restarted', () => {
     await bench().start({ concurrency: 3 });
     await bench().until('workerError');
     await queues.fixture.server.restart();
+    expect((await bench().until('workerRecovered')).queues).to.deep.equal([queue.name]);
     expect((await bench().until('messageFinished')).message.data).to.equal('a');
   });
 });
