@@ -4,7 +4,8 @@ import { defineMessage } from '../src/queue/message.js';
 import { Queue } from '../src/queue/queue.js';
 import { countsOf } from '../test/support/counts.js';
 import { Count, Fail, Hang } from './fixtures/slots.js';
-import { haricot, killLeftovers } from './support/haricot.js';
+import { onOwnServer } from './support/fixture.js';
+import { Haricot, haricot, killLeftovers } from './support/haricot.js';
 import { freePort } from './support/network.js';
 import { onSharedQueues } from './support/queues.js';
 
@@ -80,7 +81,11 @@ describe('haricot publish', () => {
       ['publish', 'mail', 't', '5', '--url', 'memory:'],
       /^haricot: memory: keeps messages within one process, .*: name another engine\n$/,
     ],
-    ['an unknown engine', ['publish', 'mail', 't', '5', '--url', 'amqp://a'], /^haricot: no engine for "amqp:\/\/a": /],
+    [
+      'an unknown engine',
+      ['publish', 'mail', 't', '5', '--url', 'amqp://a'],
+      /^haricot: the scheme of an engine's URL must be one of .*, got "amqp:\/\/a"\n$/,
+    ],
     [
       'a wrong address',
       ['publish', 'mail', 't', '5', '--url', 'beanstalkd://a:b'],
@@ -169,7 +174,7 @@ describe('haricot work', () => {
     await queue.publishMany(Count, [1, 2, 3]);
     const { code, stdout } = await work('--memory-limit', '1MB', '--limit-exit-code', '3');
     expect(code).to.equal(3);
-    expect(stdout).to.contain('stopping (memoryLimit)').and.contain('handled 1\n');
+    expect(stdout).to.contain('stopping (memoryLimit)');
     expect(countsOf(await queue.stats()).ready).to.be.above(0);
   });
 
@@ -311,7 +316,7 @@ describe('haricot work', () => {
     [
       'a concurrency of 0',
       ['work', 'mail', '--slots', SLOTS, '--url', NOWHERE, '--concurrency', '0'],
-      /^haricot: --concurrency is an integer of at least 1, got 0\n$/,
+      /^haricot: --concurrency must be an integer of at least 1, got 0\n$/,
     ],
     [
       'a choice that is none',
@@ -343,6 +348,25 @@ describe('haricot work', () => {
       expect(stderr).to.match(message);
     });
   }
+});
+
+describe('haricot work, when its engine goes and comes back,', () => {
+  killLeftovers();
+  const fixture = onOwnServer();
+
+  it('tells each error once, and that the engine answers again', async () => {
+    const { server } = fixture;
+    const worker = Haricot.start(['work', fixture.tube(), '--url', server.url, '--slots', SLOTS]);
+    await worker.line(/ working on /);
+    await server.kill();
+    await worker.line(/ error: could not connect /);
+    await server.restart();
+    await worker.line(/Z the engine answers again, after [\d.]+/);
+    const errors = worker.lines.filter((line) => / error: /.test(line)).map((line) => line.slice('00:00:00Z '.length));
+    expect(new Set(errors).size, String(worker)).to.equal(errors.length);
+    worker.signal('SIGTERM');
+    expect(await worker.exit()).to.equal(0);
+  });
 });
 
 describe('haricot', () => {
