@@ -2,6 +2,7 @@ import type { Driver } from '../queue/driver.js';
 import { InvalidOptionError } from '../queue/errors.js';
 import { checkPrefix } from '../queue/name.js';
 import { checkOneOf } from '../queue/options.js';
+import { inRootContext } from '../shared/root-context.js';
 import { maskUrl, preview } from '../shared/text.js';
 
 /** Opens an engine from its URL. `?prefix=` is already taken off it. */
@@ -72,7 +73,9 @@ export async function openDriver(url: string): Promise<Driver> {
   for (const name of names) {
     if (engine.options) checkOneOf(`an option of a ${scheme}: URL`, name, [...engine.options, 'prefix']);
   }
-  return engine.open(rest, { prefix: checkPrefix(prefix) });
+  const options = { prefix: checkPrefix(prefix) };
+  // Ours is loaded here: what it keeps must not keep the request in which that happens.
+  return engine.options ? inRootContext(() => engine.open(rest, options)) : engine.open(rest, options);
 }
 
 interface Parts {

@@ -112,7 +112,10 @@ export interface Reservation {
 export interface Consumer {
   /** The next message, or null when the timeout passed or the consumer was closed. May be called several times at once. */
   reserve(options?: ReserveOptions): Promise<Reservation | null>;
-  /** What is still held goes back to its queue. */
+  /**
+   * What is still held goes back to its queue. Where the engine cannot be reached, it rejects; the consumer is closed all the
+   * same, and its messages come back when their leases end. May be called again.
+   */
   close(): Promise<void>;
 }
 

@@ -42,6 +42,8 @@ interface Operation {
   result: unknown;
 }
 
+const nothing = (): void => {};
+
 /** How long a transaction may take before the rest has to wait for the next one. */
 const SLICE_MS = 5;
 
@@ -84,7 +86,7 @@ export class GroupCommit {
    * @throws EngineError, DriverClosedError
    */
   add<T>(work: Work<T>, single = false): Promise<T> {
-    return this.#add({ work, single });
+    return this.#add(work, undefined, single);
   }
 
   /**
@@ -93,13 +95,14 @@ export class GroupCommit {
    * @throws EngineError, DriverClosedError
    */
   addSteps<T>(steps: Steps<T>): Promise<T> {
-    return this.#add({ work: () => undefined, steps, single: false });
+    return this.#add(nothing, steps, false);
   }
 
-  #add<T>(operation: Pick<Operation, 'work' | 'steps' | 'single'>): Promise<T> {
+  #add<T>(work: Work<unknown>, steps: Steps<T> | undefined, single: boolean): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       if (this.#isClosed) throw new DriverClosedError('the driver is closed');
-      this.#pending.push({ ...operation, resolve, reject, result: undefined });
+      // Field by field: spreading an object costs a tenth of a put.
+      this.#pending.push({ work, steps, single, resolve, reject, result: undefined });
       this.schedule();
     });
   }

@@ -80,12 +80,11 @@ interface NextRow {
   readonly priority: number;
   readonly ttr: number;
   readonly attempts: number;
-  readonly bytes: number;
-  readonly body: unknown;
+  readonly body: { readonly byteLength: number } | null;
 }
 
 /** What is known of a message that can be taken. `body` is null where it is large. */
-const NEXT_COLUMNS = `id, priority, ttr, attempts, length(body) AS bytes,
+const NEXT_COLUMNS = `id, priority, ttr, attempts,
   CASE WHEN length(body) <= ${SMALL_BODY_BYTES} THEN body END AS body`;
 
 /**
@@ -167,7 +166,8 @@ export class Messages {
     const { rows, isCut } = isBacklog ? this.#nextInBacklog(queue, limit, now) : this.#nextReady(queue, limit, now);
     const messages: Claimed[] = [];
     const token = ++this.#token;
-    for (const { id, priority, ttr, attempts, bytes, body } of rows) {
+    for (const { id, priority, ttr, attempts, body } of rows) {
+      const bytes = body === null ? this.#bodyBytes(id) : body.byteLength;
       // One is taken at least, however large it is.
       if (bytes > budget.bytes && budget.bytes < CLAIM_BYTES) return { messages, isCut: true };
       budget.bytes -= bytes;
@@ -214,6 +214,10 @@ export class Messages {
 
   #row(id: number): NextRow {
     return this.#prepared(`SELECT ${NEXT_COLUMNS} FROM messages WHERE id = ?1`).get([id]) as unknown as NextRow;
+  }
+
+  #bodyBytes(id: number): number {
+    return Number(this.#prepared('SELECT length(body) AS bytes FROM messages WHERE id = ?1').get([id])?.['bytes']);
   }
 
   #body(id: number): unknown {

@@ -1,5 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { execFile } from 'node:child_process';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { stub } from 'sinon';
 import type { Reservation } from '../../../src/queue/driver.js';
@@ -126,6 +128,30 @@ describe('a reserve of the sqlite driver that waits', () => {
       fake.restore();
     }
     expect([...kept]).to.deep.equal([undefined]);
+  });
+
+  it('keeps nothing of the request in which the engine was loaded', async () => {
+    const module = new URL('../../../src/index.ts', import.meta.url).href;
+    const program = `
+      import { AsyncLocalStorage } from 'node:async_hooks';
+      const { openDriver } = await import(${JSON.stringify(module)});
+      const storage = new AsyncLocalStorage();
+      const kept = new Set();
+      const { setTimeout: original } = globalThis;
+      globalThis.setTimeout = (...args) => {
+        kept.add(storage.getStore());
+        return original(...args);
+      };
+      await storage.run('request', async () => {
+        const driver = await openDriver(${JSON.stringify(`sqlite:${files().path()}`)});
+        const consumer = await driver.consume(['mail'], 1);
+        await consumer.reserve({ timeoutMs: 60 });
+        await driver.close();
+      });
+      console.log(...kept);`;
+    const args = ['--import', 'tsx', '--input-type=module', '-e', program];
+    const { stdout } = await promisify(execFile)(process.execPath, args);
+    expect(stdout).to.equal('undefined\n');
   });
 
   it('waits for ever when it is told to wait longer than a timer can', async () => {
