@@ -1,5 +1,6 @@
 // Two bindings of SQLite behind one face: the one that Node has from 22.13 on, and the package `libsql` before.
 import { EngineError } from '../../queue/errors.js';
+import { isLocked } from './errors.js';
 
 export type SqlValue = number | string | null | Uint8Array;
 
@@ -113,7 +114,20 @@ export async function libsqlBinding(load: () => Promise<unknown> = () => import(
       return {
         exec: (sql) => database.exec(sql),
         // It takes the values as one array or one by one; one by one, a single blob would be taken for named values.
-        prepare: (sql) => database.prepare(sql),
+        prepare(sql) {
+          const statement = database.prepare(sql);
+          const run = statement.run.bind(statement);
+          return Object.assign(statement, {
+            run(values: readonly SqlValue[]) {
+              try {
+                return run(values);
+              } catch (error) {
+                if (isLocked(error)) endStatement(database, () => run(values));
+                throw error;
+              }
+            },
+          });
+        },
         close() {
           // Statements keep the file open until they are collected, so that this does what the last close would do.
           try {
@@ -126,6 +140,21 @@ export async function libsqlBinding(load: () => Promise<unknown> = () => import(
       };
     },
   };
+}
+
+/**
+ * Ends a statement that has met a lock. libsql leaves it begun: whatever the connection reads next, it would then see for ever,
+ * and could write no more once another connection had written. It ends when it fails for another reason.
+ */
+function endStatement(database: Connection, run: () => unknown): void {
+  database.exec('PRAGMA query_only = ON');
+  try {
+    run();
+  } catch {
+    // As it must: the connection may only read.
+  } finally {
+    database.exec('PRAGMA query_only = OFF');
+  }
 }
 
 function refuse(cause: unknown): never {

@@ -51,6 +51,27 @@ for (const [name, load] of bindings) {
       connection.close();
     });
 
+    for (const sql of ['BEGIN IMMEDIATE', 'INSERT INTO t VALUES (1)']) {
+      it(`reads and writes as before after "${sql}" has met a lock`, async () => {
+        const binding = await load();
+        const [one, other] = [binding.open(files().path()), binding.open(files().path())];
+        for (const { exec } of [one, other]) exec('PRAGMA busy_timeout = 0');
+        one.exec('PRAGMA journal_mode = WAL; CREATE TABLE t (n INTEGER)');
+        const count = one.prepare('SELECT count(*) AS count FROM t');
+        const statement = one.prepare(sql);
+        other.exec('BEGIN IMMEDIATE');
+        for (let tries = 0; tries < 2; tries++) expect(() => statement.run([])).to.throw(/locked/);
+        other.exec('COMMIT');
+        for (const expected of [1, 2, 3]) {
+          other.exec('INSERT INTO t VALUES (2)');
+          expect(count.get([])).to.include({ count: expected });
+        }
+        one.exec('BEGIN IMMEDIATE; INSERT INTO t VALUES (3); COMMIT');
+        expect(count.get([])).to.include({ count: 4 });
+        for (const connection of [one, other]) connection.close();
+      });
+    }
+
     it('takes bytes as its only value', async () => {
       const connection = (await load()).open(files().path());
       connection.exec('CREATE TABLE t (b BLOB)');

@@ -73,12 +73,13 @@ describe('a reserve of the sqlite driver that waits', () => {
     const driver = await files().open();
     await driver.setUp('mail');
     const consumer = await driver.consume(['mail'], 1);
-    const reserving = consumer.reserve({ timeoutMs: 20 });
+    const other = await files().connect();
+    const reserving = consumer.reserve({ timeoutMs: 500 });
     await nextTurn();
-    (await files().connect()).exec(
+    other.exec(
       "INSERT INTO messages (queue, state, priority, due, token, ttr, created, body) VALUES (1, 2, 1, 1, 70368744177664, 60000, 1, x'61')",
     );
-    block(40);
+    block(600);
     expect((await reserving)?.body.toString()).to.equal('a');
     expect(await consumer.reserve({ timeoutMs: 20 })).to.equal(null);
   });
