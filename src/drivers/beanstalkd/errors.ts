@@ -25,6 +25,8 @@ const OUTCOMES: Readonly<Partial<Record<BeanstalkdError['code'], Outcome>>> = {
   CONNECT_TIMEOUT: REFUSED_FOR_NOW,
   REPLY_TIMEOUT: UNKNOWN,
   OUT_OF_MEMORY: REFUSED_FOR_NOW,
+  // Too much is in flight already.
+  PENDING_LIMIT: REFUSED_FOR_NOW,
   DRAINING: REFUSED_FOR_NOW,
   INTERNAL_ERROR: UNKNOWN,
   // The reply could not be read, so nobody knows what it said.
