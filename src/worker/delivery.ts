@@ -81,11 +81,12 @@ export class Delivery {
     return new Promise((resolve) => {
       this.#resolve = resolve;
       // Of its own, so that a slot that enters an AsyncLocalStorage takes no other delivery with it.
-      new AsyncResource('haricot.Delivery').runInAsyncScope(this.#work, this);
+      new AsyncResource('haricot.Delivery').runInAsyncScope(this.workOnDelivery, this);
     });
   }
 
-  async #work(): Promise<void> {
+  /** By its name `Worker.stop` knows that it is called by a slot, or by a schema. @internal */
+  async workOnDelivery(): Promise<void> {
     const { queue, signals, settings } = this.#environment;
     let message: Message;
     try {
@@ -112,11 +113,10 @@ export class Delivery {
     }
     if (this.#isDecided) return;
     if (call === null) this.#settleUnhandled(message);
-    else await this.callSlotsOfDelivery(message, call);
+    else await this.#callSlots(message, call);
   }
 
-  /** By its name `Worker.stop` knows that it is called by a slot. @internal */
-  async callSlotsOfDelivery(message: Message, call: SlotCall): Promise<void> {
+  async #callSlots(message: Message, call: SlotCall): Promise<void> {
     this.#context = new DeliveryContext(this.#reservation, this.#attempt, () => this.#lease?.watch());
     try {
       await call(this.#context);

@@ -138,7 +138,7 @@ export class Worker {
     this.#isStopRequested = true;
     if (this.#running === undefined) return;
     this.#beginStop('stop', graceMs);
-    if (this.#deliveries.some(Boolean) && isCalledBelow(Delivery.prototype.callSlotsOfDelivery.name)) return;
+    if (this.#deliveries.some(Boolean) && isCalledBelow(Delivery.prototype.workOnDelivery.name)) return;
     await this.#running.catch(() => {
       // It is told to whoever called `run`.
     });

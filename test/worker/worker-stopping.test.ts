@@ -307,6 +307,20 @@ describe('Stopping a worker', () => {
       expect(reservation.settlement).to.deep.equal(['ack']);
     });
 
+    it('resolves at once in an asynchronous schema as well', async () => {
+      const validate = async () => {
+        await Promise.resolve();
+        await worker.stop();
+        return { value: 1 };
+      };
+      const Checked = defineMessage('checked', { '~standard': { version: 1, vendor: 'test', validate } });
+      harness().signals.connect(Checked, () => {});
+      const reservation = harness().deliver({ type: 'checked' });
+      worker = harness().worker({ grace: '1h' });
+      await worker.run();
+      expect(reservation.settlement).to.deep.equal(['ack']);
+    });
+
     it('resolves for others only when the slot has ended', async () => {
       harness().deliver();
       const other = harness().start();
