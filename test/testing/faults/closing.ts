@@ -86,6 +86,20 @@ export const closing: readonly Fault[] = [
       alterDriver(driver, ({ stats }) => ({ stats: (queue) => stats(queue).catch(() => new Promise(() => {})) })),
   },
   {
+    what: 'answers null when it is asked after it was closed, as if no message had come',
+    fails: [REFUSES, 'a consumer ends it alone'],
+    because:
+      /reserve\(\) on a closed (driver|consumer) must reject with an error whose code is CLOSED, and it succeeded/,
+    breaks: (driver) =>
+      alterConsumers(driver, ({ reserve }) => ({
+        reserve: (options) =>
+          reserve(options).catch((error: { readonly code?: string }) => {
+            if (error.code === 'CLOSED') return null;
+            throw error;
+          }),
+      })),
+  },
+  {
     what: 'cannot be closed twice',
     fails: ['may be asked for again, and for what was never used'],
     because: /closed before/,
