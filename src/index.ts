@@ -1,4 +1,5 @@
 export { type DriverFactory, type DriverOptions, openDriver, registerDriver } from './drivers/open.js';
+export { checkDecimalId, checkMs, checkPut, checkSettlement } from './queue/checks.js';
 export { cloudEvents } from './queue/cloudevents.js';
 export type { Codec, CodecContext, SelfDescribingCodec } from './queue/codec.js';
 export type {
@@ -21,6 +22,7 @@ export * from './queue/errors.js';
 export type { Failure, FailureCause } from './queue/failure.js';
 export { json } from './queue/json.js';
 export { defineMessage, type Message, type MessageType } from './queue/message.js';
+export { checkQueueName } from './queue/name.js';
 export { type PublishOptions, Queue, type QueueOptions, type TakeOptions } from './queue/queue.js';
 export { raw } from './queue/raw.js';
 export { type ConnectOptions, type Disconnect, SignalDispatcher } from './signals/dispatcher.js';

@@ -1,7 +1,15 @@
 // A driver for an engine of one's own. The engine is an array in this process; the rest is what every driver has to do.
 import { EventEmitter } from 'node:events';
 import type { ConsumeOptions, Consumer, Driver, DriverOptions, Failure, MessageCounts, Reservation } from 'haricot';
-import { DriverClosedError, LeaseLostError } from 'haricot';
+import {
+  checkDecimalId,
+  checkMs,
+  checkPut,
+  checkQueueName,
+  checkSettlement,
+  DriverClosedError,
+  LeaseLostError,
+} from 'haricot';
 
 type State = keyof MessageCounts;
 
@@ -150,7 +158,8 @@ export async function openArray(url: string, { prefix }: DriverOptions): Promise
     if (closed) throw new DriverClosedError('the driver is closed');
     return engine;
   };
-  const find = (queue: string): ArrayQueue => open().queue(prefix + queue);
+  // Wrong calls are refused as on every engine, before anything is done.
+  const find = (queue: string): ArrayQueue => open().queue(prefix + checkQueueName(queue));
 
   const driver: Driver = {
     // Honest: what is denied here must throw when it is asked for. Other processes do not see our arrays.
@@ -160,7 +169,9 @@ export async function openArray(url: string, { prefix }: DriverOptions): Promise
       find(queue);
     },
 
-    async put(queue, body, { priority, delayMs, ttrMs }) {
+    async put(queue, body, options) {
+      checkPut(body, options);
+      const { priority, delayMs, ttrMs } = options;
       const rows = find(queue);
       const age = engine.nextNumber();
       // Bodies are copied on the way in and out: whoever has such a buffer may write to it.
@@ -170,7 +181,8 @@ export async function openArray(url: string, { prefix }: DriverOptions): Promise
       return message.id;
     },
 
-    putMany(queue, items) {
+    async putMany(queue, items) {
+      for (const { body, options } of items) checkPut(body, options);
       return Promise.all(items.map(({ body, options }) => driver.put(queue, body, options)));
     },
 
@@ -196,7 +208,7 @@ export async function openArray(url: string, { prefix }: DriverOptions): Promise
 
     async delete(queue, id) {
       const rows = find(queue);
-      const row = rows.get(id);
+      const row = rows.get(checkDecimalId(id));
       if (row === undefined || row.state === 'reserved') return false;
       rows.remove(row);
       return true;
@@ -207,7 +219,7 @@ export async function openArray(url: string, { prefix }: DriverOptions): Promise
     },
 
     async stats(queue) {
-      const rows = open().queues.get(prefix + queue);
+      const rows = open().queues.get(prefix + checkQueueName(queue));
       if (rows === undefined) return null;
       const count = (state: State): number => rows.list(state).length;
       const pausedMs = rows.pausedUntil - performance.now();
@@ -227,7 +239,7 @@ export async function openArray(url: string, { prefix }: DriverOptions): Promise
     },
 
     async pause(queue, ms) {
-      find(queue).pausedUntil = performance.now() + ms;
+      find(queue).pausedUntil = performance.now() + checkMs('the pause', ms);
       engine.emit('change');
     },
 
@@ -326,12 +338,16 @@ function hold(engine: Engine, rows: ArrayQueue, queue: string, row: Row, holders
       end('it was acknowledged', () => rows.remove(row));
     },
 
-    async release({ priority = row.priority, delayMs = 0 } = {}) {
+    async release(options = {}) {
+      checkSettlement(options);
+      const { priority = row.priority, delayMs = 0 } = options;
       const dueAt = performance.now() + delayMs;
       end('it was released', () => rows.move(row, { state: delayMs > 0 ? 'delayed' : 'ready', priority, dueAt }));
     },
 
-    async bury({ priority = row.priority, failure } = {}) {
+    async bury(options = {}) {
+      checkSettlement(options);
+      const { priority = row.priority, failure } = options;
       const buriedAt = engine.nextNumber();
       end('it was buried', () => rows.move(row, { state: 'buried', priority, failure, buriedAt }));
     },

@@ -13,6 +13,7 @@ import { operating } from './operating.js';
 import { order } from './order.js';
 import { processes } from './processes.js';
 import { putting } from './putting.js';
+import { refusing } from './refusing.js';
 import { findRunner } from './runner.js';
 import { settling } from './settling.js';
 import { severalQueues } from './several-queues.js';
@@ -31,6 +32,7 @@ const QUICK: readonly Theme[] = [
   severalQueues,
   operating,
   looking,
+  refusing,
   closing,
 ];
 

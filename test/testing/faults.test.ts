@@ -8,6 +8,7 @@ import { leases } from './faults/leases.js';
 import { operating } from './faults/operating.js';
 import { order } from './faults/order.js';
 import { putting } from './faults/putting.js';
+import { refusals } from './faults/refusing.js';
 import { settling } from './faults/settling.js';
 import { times } from './faults/times.js';
 import { waits } from './faults/waiting.js';
@@ -23,6 +24,7 @@ const FAULTS: readonly Fault[] = [
   ...waits,
   ...operating,
   ...closing,
+  ...refusals,
 ];
 
 /** Most of them wait, most of the time. */

@@ -1,7 +1,6 @@
-import { checkMs } from '../../queue/checks.js';
+import { checkSettlement } from '../../queue/checks.js';
 import type { Reservation } from '../../queue/driver.js';
 import { LeaseLostError } from '../../queue/errors.js';
-import { checkPriority } from '../../queue/priority.js';
 import { copyBytes } from '../../shared/bytes.js';
 import type { Holder, MemoryQueue, Message } from './queue.js';
 
@@ -48,17 +47,18 @@ export class MemoryReservation implements Reservation, Holder {
     this.#stored.remove(this.#message);
   }
 
-  async release({ priority, delayMs = 0 }: Parameters<Reservation['release']>[0] = {}): Promise<void> {
-    const checked = this.#checked(priority);
-    checkMs('delayMs', delayMs);
+  async release(options: Parameters<Reservation['release']>[0] = {}): Promise<void> {
+    checkSettlement(options);
+    const { priority = this.#message.priority, delayMs = 0 } = options;
     this.#settle('released');
-    this.#stored.release(this.#message, checked, delayMs);
+    this.#stored.release(this.#message, priority, delayMs);
   }
 
-  async bury({ priority, failure }: Parameters<Reservation['bury']>[0] = {}): Promise<void> {
-    const checked = this.#checked(priority);
+  async bury(options: Parameters<Reservation['bury']>[0] = {}): Promise<void> {
+    checkSettlement(options);
+    const { priority = this.#message.priority, failure } = options;
     this.#settle('buried');
-    this.#stored.bury(this.#message, checked, failure);
+    this.#stored.bury(this.#message, priority, failure);
   }
 
   async touch(): Promise<void> {
@@ -92,11 +92,6 @@ export class MemoryReservation implements Reservation, Holder {
   #end(why: string): void {
     this.#over = why;
     this.#onEnd(this);
-  }
-
-  /** Refused before anything is given up: then the message is still held. */
-  #checked(priority: number | undefined): number {
-    return priority === undefined ? this.#message.priority : checkPriority(priority);
   }
 
   #error(): LeaseLostError {
