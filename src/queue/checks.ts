@@ -20,8 +20,7 @@ export function checkMs(what: string, ms: number): number {
 export function checkPut(body: Uint8Array, { priority, delayMs, ttrMs }: PutOptions): void {
   checkPriority(priority);
   checkMs('delayMs', delayMs);
-  // A lease of no time would end before its holder could do anything.
-  if (checkMs('ttrMs', ttrMs) === 0) throw new InvalidOptionError('ttrMs must be more than 0, got 0');
+  checkMs('ttrMs', ttrMs);
   if (!(body instanceof Uint8Array))
     throw new InvalidOptionError(`a body must be bytes (Uint8Array), got ${kindOf(body)}`);
 }

@@ -1,3 +1,4 @@
+import { checkMs, checkPut } from '../../queue/checks.js';
 import type {
   Capabilities,
   ConsumeOptions,
@@ -10,15 +11,14 @@ import type {
   StoredMessage,
 } from '../../queue/driver.js';
 import { DriverClosedError, EngineError, InvalidOptionError } from '../../queue/errors.js';
-import { checkQueueName } from '../../queue/name.js';
-import { checkPriority } from '../../queue/priority.js';
+import { checkPrefix, checkPrefixedName, queuesBehind } from '../../queue/name.js';
 import { preview } from '../../shared/text.js';
 import { ClaimScheduler } from './claim-scheduler.js';
 import { SqliteConsumer } from './consumer.js';
 import { type OpenOptions, SqliteFile } from './file.js';
 import { GroupCommit } from './group-commit.js';
 import { join, leave } from './local-notifier.js';
-import { checkDuration, dueAfter, type Messages, type Range } from './messages.js';
+import { dueAfter, type Messages, type Range } from './messages.js';
 import type { ConsumedQueue } from './reservation.js';
 import { parseUrl } from './url.js';
 
@@ -177,11 +177,11 @@ class SqliteDriver implements Driver {
     this.#checkOpen();
     const prefix = this.#prefix;
     const names = await this.#file.read((messages) => messages.queueNames(prefix, Date.now()));
-    return names.map((name) => name.slice(prefix.length));
+    return queuesBehind(prefix, names);
   }
 
   async pause(queue: string, ms: number): Promise<void> {
-    checkDuration(ms);
+    checkMs('the pause', ms);
     const id = await this.#queueId(queue);
     await this.#commits.add((messages, now) => {
       messages.pause(id, ms > 0 ? dueAfter(ms, now) : 0);
@@ -265,20 +265,11 @@ class SqliteDriver implements Driver {
 
   #nameOf(queue: string): string {
     this.#checkOpen();
-    return this.#prefix + checkQueueName(queue);
+    return checkPrefixedName(this.#prefix, queue);
   }
 
   #checkOpen(): void {
     if (this.#closing) throw new DriverClosedError('the driver is closed');
-  }
-}
-
-/** @throws InvalidOptionError */
-function checkPrefix(prefix: string): void {
-  try {
-    if (prefix !== '') checkQueueName(prefix);
-  } catch (cause) {
-    throw new InvalidOptionError(`no queue name can begin with the prefix ${preview(prefix)}`, { cause });
   }
 }
 
@@ -320,11 +311,8 @@ function storedIds(parts: readonly PutItem[][], stored: readonly PromiseSettledR
 }
 
 /** @throws InvalidOptionError, before something that SQLite refuses spoils the transaction that it shares with others */
-function check(body: Uint8Array, { priority, delayMs, ttrMs }: PutOptions): void {
-  checkPriority(priority);
-  checkDuration(delayMs);
-  checkDuration(ttrMs);
-  if (!(body instanceof Uint8Array)) throw new InvalidOptionError(`a body must be bytes, got ${preview(body)}`);
+function check(body: Uint8Array, options: PutOptions): void {
+  checkPut(body, options);
   if (body.length <= MAX_BODY_BYTES) return;
   throw new InvalidOptionError(`a body must be at most ${MAX_BODY_BYTES} bytes in SQLite, got ${body.length}`);
 }

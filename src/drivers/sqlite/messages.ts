@@ -1,20 +1,11 @@
 import { randomInt } from 'node:crypto';
 import type { PutItem, PutOptions } from '../../queue/driver.js';
-import { MAX_DURATION_MS } from '../../queue/duration.js';
-import { InvalidOptionError } from '../../queue/errors.js';
-import { preview } from '../../shared/text.js';
 import type { Connection, SqlValue, Statement } from './binding.js';
 import { DueScan, FIRST, isBefore, mergeInOrder } from './due-scan.js';
 import { BURIED, DELAYED, READY, RESERVED } from './states.js';
 
 /** What stands where nobody holds the message. As wide as a holder's token, see the schema. */
 const NOBODY = 2 ** 46;
-
-/** @throws InvalidOptionError */
-export function checkDuration(ms: number): number {
-  if (ms <= MAX_DURATION_MS) return ms;
-  throw new InvalidOptionError(`a delay, TTR or pause must be at most ${MAX_DURATION_MS} ms, got ${preview(ms)} ms`);
-}
 
 /** How many messages become ready at once whose time has come: some milliseconds, in which the file is locked for others. */
 const PROMOTED_AT_ONCE = 256;

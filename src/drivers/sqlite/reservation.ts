@@ -1,10 +1,10 @@
+import { checkSettlement } from '../../queue/checks.js';
 import type { Reservation } from '../../queue/driver.js';
 import { LeaseLostError } from '../../queue/errors.js';
 import { serializeFailure } from '../../queue/failure.js';
-import { checkPriority } from '../../queue/priority.js';
 import { toBuffer } from './binding.js';
 import type { Work } from './group-commit.js';
-import { type Claimed, checkDuration } from './messages.js';
+import type { Claimed } from './messages.js';
 
 /** A queue that is consumed. */
 export interface ConsumedQueue {
@@ -74,18 +74,18 @@ export class SqliteReservation implements Reservation {
     return this.#settle('acknowledged', (messages) => messages.ack(this.rowId, this.token));
   }
 
-  async release({ priority = this.#priority, delayMs = 0 }: Parameters<Reservation['release']>[0] = {}): Promise<void> {
-    // Refused before anything is given up: then the message is still held.
-    checkPriority(priority);
-    checkDuration(delayMs);
+  async release(options: Parameters<Reservation['release']>[0] = {}): Promise<void> {
+    checkSettlement(options);
+    const { priority = this.#priority, delayMs = 0 } = options;
     return this.#settle('released', (messages, now) => {
       this.#holder.ready(this.#from);
       return messages.release(this.rowId, this.token, priority, delayMs, now);
     });
   }
 
-  async bury({ priority = this.#priority, failure }: Parameters<Reservation['bury']>[0] = {}): Promise<void> {
-    checkPriority(priority);
+  async bury(options: Parameters<Reservation['bury']>[0] = {}): Promise<void> {
+    checkSettlement(options);
+    const { priority = this.#priority, failure } = options;
     const stored = failure === undefined ? null : serializeFailure(failure);
     return this.#settle('buried', (messages, now) =>
       messages.bury(this.#from.id, this.rowId, this.token, priority, stored, now),

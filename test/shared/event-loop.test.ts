@@ -3,8 +3,8 @@ import { openDriver } from '../../src/drivers/open.js';
 import type { Driver } from '../../src/queue/driver.js';
 import { defineMessage } from '../../src/queue/message.js';
 import { Queue } from '../../src/queue/queue.js';
+import { EventLoop } from '../../src/shared/event-loop.js';
 import { SignalDispatcher } from '../../src/signals/dispatcher.js';
-import { EventLoop } from '../../src/worker/event-loop.js';
 import { Worker } from '../../src/worker/worker.js';
 
 describe('EventLoop', () => {
