@@ -1,5 +1,6 @@
 import { parseAddress } from '../../client/address.js';
 import { Client } from '../../client/client.js';
+import { checkDecimalId, checkMs, checkPut } from '../../queue/checks.js';
 import type {
   Capabilities,
   ConsumeOptions,
@@ -69,11 +70,13 @@ class BeanstalkdDriver implements Driver {
   }
 
   async put(queue: string, body: Uint8Array, options: PutOptions): Promise<string> {
+    checkPut(body, options);
     const tube = this.#tubes.tubeOf(queue);
     return (await this.#connected()).publisher.put(tube, body, options);
   }
 
   async putMany(queue: string, items: readonly PutItem[]): Promise<string[]> {
+    for (const { body, options } of items) checkPut(body, options);
     const tube = this.#tubes.tubeOf(queue);
     return (await this.#connected()).publisher.putMany(tube, items);
   }
@@ -109,6 +112,7 @@ class BeanstalkdDriver implements Driver {
   }
 
   async delete(queue: string, id: string): Promise<boolean> {
+    checkDecimalId(id);
     const tube = this.#tubes.tubeOf(queue);
     const { client } = await this.#connected();
     const stats = await translated(client.statsJob(id), true);
@@ -136,7 +140,7 @@ class BeanstalkdDriver implements Driver {
 
   async pause(queue: string, ms: number): Promise<void> {
     const tube = this.#tubes.tubeOf(queue);
-    const seconds = toSeconds(ms);
+    const seconds = toSeconds(checkMs('the pause', ms));
     const { pauses } = await this.#connected();
     await translated(pauses.pause(tube, seconds));
   }

@@ -1,8 +1,8 @@
 import { NotFoundError } from '../../client/errors.js';
 import type { Job } from '../../client/job.js';
+import { checkSettlement } from '../../queue/checks.js';
 import type { Reservation } from '../../queue/driver.js';
 import { LeaseLostError, UnsupportedError } from '../../queue/errors.js';
-import { checkPriority } from '../../queue/priority.js';
 import type { Budgets } from './budget.js';
 import { isDisconnection, toHaricotError } from './errors.js';
 import { type Tubes, toSeconds } from './tubes.js';
@@ -134,20 +134,21 @@ export class BeanstalkdReservation implements Reservation {
     return this.#settle('it was acknowledged', () => this.#job.delete());
   }
 
-  async release({ priority, delayMs = 0 }: Parameters<Reservation['release']>[0] = {}): Promise<void> {
-    // Refused before anything is given up: then the message is still held.
+  async release(options: Parameters<Reservation['release']>[0] = {}): Promise<void> {
+    checkSettlement(options);
+    const { priority, delayMs = 0 } = options;
     const delay = toSeconds(delayMs);
-    if (priority !== undefined) checkPriority(priority);
     // Nothing is waited for that need not be: the command shares its write with the next reserve.
-    else if (this.#stats === undefined) await this.track();
+    if (priority === undefined && this.#stats === undefined) await this.track();
     const kept = priority ?? this.#stats?.pri;
     return this.#settle('it was released', () => this.#job.release({ priority: kept, delay }));
   }
 
-  async bury({ priority, failure }: Parameters<Reservation['bury']>[0] = {}): Promise<void> {
+  async bury(options: Parameters<Reservation['bury']>[0] = {}): Promise<void> {
+    checkSettlement(options);
+    const { priority, failure } = options;
     if (failure !== undefined) throw new UnsupportedError('beanstalkd keeps no failure with a job that is buried');
-    if (priority !== undefined) checkPriority(priority);
-    else if (this.#stats === undefined) await this.track();
+    if (priority === undefined && this.#stats === undefined) await this.track();
     const kept = priority ?? this.#stats?.pri;
     return this.#settle('it was buried', () => this.#job.bury({ priority: kept }));
   }
