@@ -84,10 +84,11 @@ describe('Text of others', () => {
     ['credentials of one character', '//a'.repeat(33_000)],
   ] as const) {
     it(`costs no more where it is 100,000 ${what}`, () => {
-      const began = performance.now();
+      // Of the processor, not of the clock: others may use it meanwhile.
+      const began = process.cpuUsage();
       for (const describe of [oneLine, describeError, (one: string) => oneLine(one, Number.MAX_SAFE_INTEGER)])
         describe(text);
-      expect(performance.now() - began).to.be.below(1000);
+      expect(process.cpuUsage(began).user / 1000).to.be.below(1000);
     });
   }
 
