@@ -21,7 +21,7 @@ describe('cancelling a reserve', () => {
     const reason = new Enough();
     expect(await rejects(client.reserve({ signal: AbortSignal.abort(reason) }), Enough)).to.equal(reason);
     await client.listTubeUsed();
-    expect(spy.sent).to.deep.equal(['list-tube-used\r\n']);
+    expect(spy.sent).to.deep.equal(['use default\r\nlist-tube-used\r\n']);
   });
 
   it('in the tick of the call rejects with the reason, and no job is taken', async () => {

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { Client, type ClientOptions } from '../src/client/index.js';
+import { Client, type ClientOptions, ConnectionLostError, ConnectTimeoutError } from '../src/client/index.js';
 import { type Confirmed, converse, converseInTime, look } from './support/conversation.js';
 import { onOwnServer } from './support/fixture.js';
 import { isLoss, Ledger, settles } from './support/ledger.js';
@@ -109,7 +109,15 @@ async function cut(
   const where = `${fault?.effect} ${fault?.direction} at ${fault?.at}`;
   const struckBefore = proxy.faults;
   proxy.plan(fault);
-  const client = await Client.connect(proxy.url, options);
+  const client = await Client.connect(proxy.url, options).catch((error: unknown) => {
+    // Before the server's first answer there is no client that could come back.
+    if (!(error instanceof ConnectionLostError || error instanceof ConnectTimeoutError)) throw error;
+    return undefined;
+  });
+  if (client === undefined) {
+    proxy.resume();
+    return proxy.faults > struckBefore;
+  }
   const [ledger, confirmed]: [Ledger, Confirmed] = [new Ledger(), { used: 'default', watched: ['default'] }];
   try {
     await talk(client, tube, where, ledger, confirmed);

@@ -13,18 +13,24 @@ import { type BeanstalkdError, type ErrorContext, ProtocolError, serverError } f
 import { ReplyParser } from '../protocol/parser.js';
 import { isCutShort, type Reply, type ReplyForm } from '../protocol/replies.js';
 import { acceptsBody, checkReplyForm, skippedBody } from '../protocol/reply-policy.js';
-import { type Address, formatAddress } from './address.js';
+import { Deadline } from '../shared/deadline.js';
 import { ClosedError, ConnectionLostError, ReplyTimeoutError } from './errors.js';
 import { HeldJobs, type Holder } from './held-jobs.js';
 import { allowanceOf, ReplyTimer } from './reply-timer.js';
 import type { Delivery, JobConnection, Request } from './request.js';
 import { type Pending, RequestQueue } from './request-queue.js';
-import { describe, type OpenSocket, openSocket, type SocketOptions } from './socket.js';
+import { describe, type OpenSocket, type SocketFactory } from './socket.js';
 import { Writer } from './writer.js';
 
 const debug = createDebug('haricot:connection');
 
-export interface ConnectionOptions extends SocketOptions {
+export interface ConnectionOptions {
+  /** How long connecting may take, TLS and the first answer included, in milliseconds. */
+  readonly connectTimeoutMs: number;
+  /** Gives up connecting: rejects with its reason. */
+  readonly signal?: AbortSignal | undefined;
+  /** Where the socket comes from; for tests. */
+  readonly openSocket?: SocketFactory | undefined;
   /** The largest body of a job that is read, in bytes; larger ones are skipped. */
   readonly maxBodyBytes: number;
   /** How long the server may take to answer, in milliseconds; 0 for ever. A reserve gets its own timeout on top. */
@@ -58,27 +64,14 @@ export class Connection implements JobConnection, Holder {
   #end: BeanstalkdError | undefined;
   /** Whether it was given up with a reserve: a job it gets as it quits goes back, and a reserve it ends was not over. */
   #givenUp = false;
-  #givenUpTimer: NodeJS.Timeout | undefined;
+  #givenUpDeadline: Deadline | undefined;
   readonly #givenUpTimeoutMs: number;
   /** Called once, when the connection takes and answers nothing any more. */
   onClose: (reason: BeanstalkdError) => void = () => {};
   /** The tube in use once all that was sent is executed; undefined where that is not known. */
   usedTube: string | undefined = 'default';
 
-  /** @throws ConnectTimeoutError, ConnectionLostError with `sent: false`, or the signal's reason */
-  static async open(address: Address, options: ConnectionOptions): Promise<Connection> {
-    const name = formatAddress(address);
-    try {
-      const open = await openSocket(address, options);
-      debug('%s connected', name);
-      return new Connection(open, name, options);
-    } catch (error) {
-      debug('%s %o', name, error);
-      throw error;
-    }
-  }
-
-  private constructor({ socket, readBuffer }: OpenSocket, name: string, options: ConnectionOptions) {
+  constructor({ socket, readBuffer }: OpenSocket, name: string, options: ConnectionOptions) {
     const { maxBodyBytes, replyTimeoutMs, connectTimeoutMs, maxPendingBytes } = options;
     this.#socket = socket;
     this.#name = name;
@@ -327,7 +320,7 @@ export class Connection implements JobConnection, Holder {
   #quitWhenNothingIsHeld(): void {
     if (this.#held.size > 0) return;
     void this.quit();
-    this.#givenUpTimer = setTimeout(() => this.#lose('the server does not answer'), this.#givenUpTimeoutMs);
+    this.#givenUpDeadline = new Deadline(this.#givenUpTimeoutMs, () => this.#lose('the server does not answer'));
   }
 
   #endWhenAnswered(): void {
@@ -386,7 +379,7 @@ export class Connection implements JobConnection, Holder {
     if (this.#state === 'closed') return;
     const orderly = this.#state === 'quitting' && this.#pending.size === 0;
     this.#state = 'closed';
-    clearTimeout(this.#givenUpTimer);
+    this.#givenUpDeadline?.cancel();
     this.#replyTimer.stop();
     this.#held.clear();
     const rejected: [Pending, BeanstalkdError][] = [];

@@ -1,13 +1,16 @@
-import { createRequire } from 'node:module';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Pool as GenericPool } from 'generic-pool';
+import type { createPool, Pool as GenericPool, Options } from 'generic-pool';
 import { InvalidArgumentError } from '../protocol/errors.js';
+import { onAbort } from '../shared/abort.js';
+import { runOutside } from '../shared/async-context.js';
+import { Deadline } from '../shared/deadline.js';
 import type { OptionNames } from '../shared/options.js';
 import { type Address, addressOf } from './address.js';
 import { checkFunction, checkInteger, checkOptions, checkSignal, targetOptions } from './arguments.js';
 import { Backoff } from './backoff.js';
 import { Client } from './client.js';
 import { ClosedError, ConnectTimeoutError } from './errors.js';
+import { loadedGenericPool, loadGenericPool } from './generic-pool.js';
 import { nothing } from './operations.js';
 import { CLIENT_OPTIONS, type ClientOptions, settingsOf } from './options.js';
 import { Session, type SessionOptions } from './session.js';
@@ -43,8 +46,13 @@ const POOL_OPTIONS: OptionNames<PoolOptions> = {
 };
 const ACQUIRE_OPTIONS: OptionNames<AcquireOptions> = { signal: true };
 
-/** What generic-pool keeps: a connection, or while the pool drains nothing, for callers that have given up already. */
+/** A caller who has given up waits in generic-pool for so many times `acquireTimeoutMs` at most. */
+const LONGEST_WAIT = 5;
+
+/** What generic-pool keeps: a connection, or nothing at all, for callers that have given up already. */
 type Pooled = Pick<Session, 'isOpen' | 'destroy'>;
+
+const NOTHING: Pooled = { isOpen: true, destroy: nothing };
 
 /**
  * Connections to share, made when they are needed (generic-pool does the counting). Each borrower gets a client of its own,
@@ -52,7 +60,10 @@ type Pooled = Pick<Session, 'isOpen' | 'destroy'>;
  * a transport error, while it holds jobs, and while a reserve waits on it.
  */
 export class Pool implements AsyncDisposable {
-  readonly #pool: GenericPool<Pooled>;
+  readonly #loading: Promise<GenericPool<Pooled>>;
+  /** Undefined while the package is loaded. */
+  #pool: GenericPool<Pooled> | undefined;
+  readonly #max: number;
   readonly #address: Address;
   readonly #settings: SessionOptions;
   readonly #quitTimeoutMs: number | undefined;
@@ -71,6 +82,8 @@ export class Pool implements AsyncDisposable {
   #lastFailure: unknown;
   /** Not before this time, by `performance.now()`. */
   #nextTry = 0;
+  /** Callers that have given up, but still wait in generic-pool. */
+  #abandoned = 0;
   #drained: Promise<void> | undefined;
   #onLastReturn = nothing;
 
@@ -89,42 +102,53 @@ export class Pool implements AsyncDisposable {
     this.#quitTimeoutMs = rest.quitTimeoutMs;
     this.#acquireTimeoutMs = check('acquireTimeoutMs', acquireTimeoutMs, 1);
     this.#drainTimeoutMs = check('drainTimeoutMs', drainTimeoutMs, 0);
-    // Loaded with the first pool: most who import the client have none.
-    const require = createRequire(import.meta.url);
-    const { createPool } = require('generic-pool') as typeof import('generic-pool');
-    this.#pool = createPool(
+    this.#max = max;
+    const settings: Options = {
+      min,
+      max,
+      // A lost caller does not wait for ever; how long one waits is told by a deadline of ours.
+      acquireTimeoutMillis: Math.min(LONGEST_TIMER_MS, acquireTimeoutMs * LONGEST_WAIT),
+      // The other timeout of generic-pool, for which `min` counts.
+      softIdleTimeoutMillis: check('idleTimeoutMs', idleTimeoutMs, 1),
+      idleTimeoutMillis: Number.POSITIVE_INFINITY,
+      evictionRunIntervalMillis: Math.max(10, idleTimeoutMs / 2),
+      numTestsPerEvictionRun: max,
+      testOnBorrow: true,
+      autostart: false,
+    };
+    const loaded = loadedGenericPool();
+    this.#loading = loaded
+      ? Promise.resolve(this.#make(loaded, settings))
+      : loadGenericPool().then((create) => this.#make(create, settings));
+    // Told to whoever acquires.
+    this.#loading.catch(nothing);
+  }
+
+  #make(create: typeof createPool, settings: Options): GenericPool<Pooled> {
+    const pool = create(
       {
-        create: () => this.#create(),
+        create: () => runOutside(() => this.#create()),
         destroy: async (session) => session.destroy(),
         validate: async (session) => session.isOpen,
       },
-      {
-        min,
-        max,
-        acquireTimeoutMillis: acquireTimeoutMs,
-        // The other timeout of generic-pool, for which `min` counts.
-        softIdleTimeoutMillis: check('idleTimeoutMs', idleTimeoutMs, 1),
-        idleTimeoutMillis: Number.POSITIVE_INFINITY,
-        evictionRunIntervalMillis: Math.max(10, idleTimeoutMs / 2),
-        numTestsPerEvictionRun: max,
-        testOnBorrow: true,
-        autostart: false,
-      },
+      settings,
     );
     // Told to those who wait; an event without a listener would be lost.
-    this.#pool.on('factoryCreateError', () => {});
-    this.#pool.on('factoryDestroyError', () => {});
+    pool.on('factoryCreateError', () => {});
+    pool.on('factoryDestroyError', () => {});
+    this.#pool = pool;
+    return pool;
   }
 
   /** Connections that exist. */
   get size(): number {
-    return this.#pool.size;
+    return this.#pool?.size ?? 0;
   }
 
   /** Connections that nobody has borrowed. */
   get available(): number {
     // Once it is drained generic-pool still counts those it has closed.
-    return Math.min(this.#pool.available, this.#pool.size);
+    return this.#pool === undefined ? 0 : Math.min(this.#pool.available, this.#pool.size);
   }
 
   /** Callers of `acquire` that wait. */
@@ -206,13 +230,15 @@ export class Pool implements AsyncDisposable {
     await this.#untilReturned();
     for (const session of this.#lent) session.destroy();
     await Promise.all([...this.#borrowed.keys()].map((client) => this.release(client)));
-    await this.#pool.drain();
-    await this.#pool.clear();
+    const pool = this.#pool ?? (await this.#loading);
+    await pool.drain();
+    await pool.clear();
   }
 
   async #takeBack(session: Session, reusable: boolean): Promise<void> {
-    if (reusable) await this.#pool.release(session);
-    else await this.#pool.destroy(session);
+    const pool = this.#pool ?? (await this.#loading);
+    if (reusable) await pool.release(session);
+    else await pool.destroy(session);
     this.#lent.delete(session);
     if (this.#lent.size === 0) this.#onLastReturn();
   }
@@ -221,9 +247,9 @@ export class Pool implements AsyncDisposable {
   async #untilReturned(): Promise<void> {
     if (this.#lent.size === 0) return;
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, this.#drainTimeoutMs);
+      const deadline = new Deadline(this.#drainTimeoutMs, resolve);
       this.#onLastReturn = () => {
-        clearTimeout(timer);
+        deadline.cancel();
         resolve();
       };
     });
@@ -231,10 +257,11 @@ export class Pool implements AsyncDisposable {
 
   async #create(): Promise<Pooled> {
     const { signal } = this.#draining;
-    if (signal.aborted) return { isOpen: true, destroy: nothing };
+    if (signal.aborted) return { ...NOTHING };
     // generic-pool would try again at once, and for ever, as long as somebody waits.
     const pauseMs = this.#nextTry - performance.now();
     if (pauseMs > 0) await sleep(pauseMs, undefined, { signal });
+    if (this.#abandoned > 0 && this.#waiters.size === 0) return { ...NOTHING };
     try {
       const session = await Session.open(this.#address, { ...this.#settings, signal });
       this.#failures = 0;
@@ -250,44 +277,52 @@ export class Pool implements AsyncDisposable {
   }
 
   async #acquireSession(signal: AbortSignal | undefined): Promise<Session> {
-    const acquiring = Promise.resolve(this.#pool.acquire());
     let giveUp: (reason: unknown) => void = nothing;
-    let why: unknown;
-    const givenUp = new Promise<undefined>((resolve) => {
-      giveUp = (reason) => {
-        why = reason;
-        resolve(undefined);
-      };
+    const givenUp = new Promise<never>((_, reject) => {
+      giveUp = reject;
     });
-    const onAbort = (): void => giveUp(signal?.reason);
     this.#waiters.add(giveUp);
-    signal?.addEventListener('abort', onAbort, { once: true });
+    const ignore = signal && onAbort(signal, () => giveUp(signal.reason));
+    const deadline = new Deadline(this.#acquireTimeoutMs, () => giveUp(this.#explain()));
+    const acquiring = this.#acquire(() => this.#waiters.has(giveUp));
     try {
-      const session = await Promise.race([acquiring, givenUp]);
-      if (session instanceof Session) return session;
+      return await Promise.race([acquiring, givenUp]);
     } catch (error) {
-      throw this.#explain(error);
+      // generic-pool does not know, and finds one all the same, or none in time.
+      this.#abandoned++;
+      const over = (): void => void this.#abandoned--;
+      acquiring.then((session) => this.#pool?.release(session), nothing).then(over, over);
+      throw error;
     } finally {
       this.#waiters.delete(giveUp);
-      signal?.removeEventListener('abort', onAbort);
+      deadline.cancel();
+      ignore?.();
     }
-    // generic-pool does not know, and finds one all the same, or none in time.
-    acquiring.then((session) => this.#pool.release(session), nothing);
-    throw why;
   }
 
-  /** generic-pool only says that the time is over. */
-  #explain(cause: unknown): Error {
+  /** @param isAwaited whether the caller still waits */
+  async #acquire(isAwaited: () => boolean): Promise<Session> {
+    const pool = this.#pool ?? (await this.#loading);
+    // Its timers belong to nobody's request.
+    runOutside(() => pool.start());
+    for (;;) {
+      const pooled = await pool.acquire();
+      if (pooled instanceof Session) return pooled;
+      await pool.destroy(pooled);
+      if (!isAwaited()) throw new ClosedError('nobody waits for it any more');
+    }
+  }
+
+  /** Why there was no client within the time. */
+  #explain(): ConnectTimeoutError {
     const within = `within ${this.#acquireTimeoutMs} ms`;
     const failure = this.#lastFailure;
     if (failure instanceof Error) {
       return new ConnectTimeoutError(`the pool could not connect ${within}: ${failure.message}`, { cause: failure });
     }
-    if (this.#borrowed.size < this.#pool.max) {
-      return new ConnectTimeoutError(`the pool has found no connection ${within}`, { cause });
-    }
-    const lent = `${this.#borrowed.size} of ${this.#pool.max} clients are borrowed`;
-    return new ConnectTimeoutError(`no client became free ${within}: ${lent}; is one never released?`, { cause });
+    if (this.#borrowed.size < this.#max) return new ConnectTimeoutError(`the pool has found no connection ${within}`);
+    const lent = `${this.#borrowed.size} of ${this.#max} clients are borrowed`;
+    return new ConnectTimeoutError(`no client became free ${within}: ${lent}; is one never released?`);
   }
 }
 

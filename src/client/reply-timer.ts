@@ -1,6 +1,6 @@
 import { isReserve } from '../protocol/commands.js';
+import { Deadline } from '../shared/deadline.js';
 import type { Request } from './request.js';
-import { LONGEST_TIMER_MS } from './timers.js';
 
 /** Data that comes more slowly than this is no progress, in bytes a second. */
 const MIN_BYTES_PER_SECOND = 1024;
@@ -17,9 +17,8 @@ export class ReplyTimer {
   readonly #allowance: () => number | undefined;
   readonly #onOverdue: () => void;
   readonly #received: () => number;
-  #timer: NodeJS.Timeout | undefined;
-  #immediate: NodeJS.Immediate | undefined;
-  /** When the timer fires. */
+  #deadline: Deadline | undefined;
+  /** When that passes, unless the event loop is blocked. */
   #due = Number.POSITIVE_INFINITY;
   /** When the oldest command became the oldest, its reply began, or enough of its data had come. */
   #since = 0;
@@ -46,29 +45,28 @@ export class ReplyTimer {
   }
 
   stop(): void {
-    clearTimeout(this.#timer);
-    clearImmediate(this.#immediate);
+    this.#deadline?.cancel();
     this.#due = Number.POSITIVE_INFINITY;
   }
 
   #set(ms: number): void {
-    clearTimeout(this.#timer);
     this.#due = performance.now() + ms;
-    this.#timer = setTimeout(() => this.#look(), Math.min(ms, LONGEST_TIMER_MS));
     // The socket keeps the process alive for as long as there is something to wait for.
-    this.#timer.unref();
+    if (this.#deadline === undefined) this.#deadline = new Deadline(ms, () => this.#look(), { unref: true });
+    else this.#deadline.restart(ms);
   }
 
-  /** @param certain whether what had come already was read: the event loop may have been blocked */
-  #look(certain = false): void {
+  #look(): void {
+    const now = performance.now();
+    // While the event loop was blocked nothing could be read.
+    this.#since = Math.min(now, this.#since + Math.max(0, now - this.#due));
     this.#due = Number.POSITIVE_INFINITY;
     const allowance = this.#allowance();
     if (allowance === undefined || allowance === Number.POSITIVE_INFINITY) return;
-    const left = this.#since + allowance - performance.now();
+    const left = Math.ceil(this.#since + allowance - now);
     if (left > 0) this.#set(left);
-    else if (certain && this.#makesProgress(allowance)) this.restart();
-    else if (certain) this.#onOverdue();
-    else this.#immediate = setImmediate(() => this.#look(true));
+    else if (this.#makesProgress(allowance)) this.restart();
+    else this.#onOverdue();
   }
 
   #makesProgress(ms: number): boolean {

@@ -3,14 +3,16 @@ import { createDebug } from '../debug.js';
 import { tubeLine } from '../protocol/commands.js';
 import type { BeanstalkdError } from '../protocol/errors.js';
 import { onAbort } from '../shared/abort.js';
+import { runOutside } from '../shared/async-context.js';
+import { Deadline } from '../shared/deadline.js';
 import { type Address, formatAddress } from './address.js';
 import type { Backoff } from './backoff.js';
-import { Connection, type ConnectionOptions } from './connection.js';
+import type { Connection, ConnectionOptions } from './connection.js';
 import { ClosedError, ConnectionLostError } from './errors.js';
 import type { Liveness } from './liveness.js';
+import { follow, NEW_TUBES, openConnection } from './open-connection.js';
 import { nothing } from './operations.js';
 import type { Request, Sender } from './request.js';
-import { follow, openRestored } from './restore.js';
 import { WaitingCommands, type WaitingLimits } from './waiting.js';
 
 const debug = createDebug('haricot:connection');
@@ -78,7 +80,7 @@ export class Session implements Sender {
 
   /** @throws ConnectTimeoutError, ConnectionLostError, or the signal's reason */
   static async open(address: Address, options: SessionOptions): Promise<Session> {
-    return new Session(address, options, await Connection.open(address, options));
+    return new Session(address, options, await openConnection(address, options, NEW_TUBES));
   }
 
   private constructor(address: Address, options: SessionOptions, connection: Connection) {
@@ -136,7 +138,7 @@ export class Session implements Sender {
     if (this.#end !== undefined) return Promise.reject(this.#refusal(request));
     if (this.#connection !== undefined) return this.#transmit(this.#connection, request);
     const waiting = this.#waiting.add(request, this.#isOutage);
-    if (this.#state === 'parked') void this.#reconnect();
+    if (this.#state === 'parked') void runOutside(() => this.#reconnect());
     return waiting;
   }
 
@@ -214,9 +216,9 @@ export class Session implements Sender {
   async quit(timeoutMs: number, waitForJobs?: boolean): Promise<void> {
     if (this.#end === undefined) this.#isQuitting = true;
     this.#close(new ClosedError('the client was closed by quit()'), (connection) => void connection.quit(waitForJobs));
-    const timer = setTimeout(() => this.destroy(), timeoutMs);
+    const deadline = new Deadline(timeoutMs, () => this.destroy());
     await this.#whenClosed;
-    clearTimeout(timer);
+    deadline.cancel();
   }
 
   destroy(): void {
@@ -303,7 +305,10 @@ export class Session implements Sender {
     for (;;) {
       if (failure !== undefined && !(await this.#mayTryAgain(failure))) return;
       try {
-        const connection = await openRestored(this.#address, this.#options, this.#used, this.#watched);
+        const connection = await openConnection(this.#address, this.#options, {
+          used: this.#used,
+          watched: this.#watched,
+        });
         if (this.#end !== undefined) {
           connection.destroy();
           return;

@@ -1,19 +1,14 @@
 import { connect as connectTcp, type Socket } from 'node:net';
+import { onAbort } from '../shared/abort.js';
 import { type Address, formatAddress, serverNameOf } from './address.js';
-import { ConnectionLostError, ConnectTimeoutError } from './errors.js';
+import { ConnectionLostError } from './errors.js';
 import { ReadBuffer } from './read-buffer.js';
 
 /** When the operating system begins to ask a silent peer whether it is still there. */
 const KEEP_ALIVE_MS = 10_000;
 
-export interface SocketOptions {
-  /** How long connecting may take, TLS included, in milliseconds. */
-  readonly connectTimeoutMs: number;
-  /** Gives up connecting: rejects with its reason. */
-  readonly signal?: AbortSignal | undefined;
-  /** Where the socket comes from; for tests. */
-  readonly openSocket?: ((address: Address) => Socket) | undefined;
-}
+/** Makes a socket that connects. */
+export type SocketFactory = (address: Address) => Socket;
 
 export interface OpenSocket {
   readonly socket: Socket;
@@ -23,18 +18,18 @@ export interface OpenSocket {
 
 /**
  * A connected socket. Names are resolved and several addresses of one tried as Node does by default.
- * @throws ConnectTimeoutError, ConnectionLostError with `sent: false`, or the signal's reason
+ * @param signal gives up: rejects with its reason
+ * @param factory makes the socket; for tests
+ * @throws ConnectionLostError with `sent: false`, or the signal's reason
  */
-export function openSocket(address: Address, options: SocketOptions): Promise<OpenSocket> {
-  const { connectTimeoutMs, signal } = options;
+export function openSocket(address: Address, signal: AbortSignal, factory?: SocketFactory): Promise<OpenSocket> {
   const name = formatAddress(address);
-  if (signal?.aborted) return Promise.reject(signal.reason);
+  if (signal.aborted) return Promise.reject(signal.reason);
   const readBuffer = new ReadBuffer();
-  const socket = options.openSocket?.(address) ?? createSocket(address, readBuffer);
+  const socket = factory?.(address) ?? createSocket(address, readBuffer);
   return new Promise((resolve, reject) => {
     const settle = (): void => {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', onAbort);
+      ignore();
       socket.off('error', onError);
       socket.off('close', onClose);
     };
@@ -45,22 +40,18 @@ export function openSocket(address: Address, options: SocketOptions): Promise<Op
       socket.destroy();
       reject(error);
     };
-    const onAbort = (): void => fail(signal?.reason);
     const onError = (cause: Error): void => {
       fail(new ConnectionLostError(`could not connect to ${name}: ${describe(cause)}`, false, { cause }));
     };
     const onClose = (): void => {
       fail(new ConnectionLostError(`could not connect to ${name}: the connection was closed`, false));
     };
-    const timer = setTimeout(() => {
-      fail(new ConnectTimeoutError(`no connection to ${name} within ${connectTimeoutMs} ms`));
-    }, connectTimeoutMs);
-    signal?.addEventListener('abort', onAbort, { once: true });
+    const ignore = onAbort(signal, () => fail(signal.reason));
     socket.once('error', onError);
     socket.once('close', onClose);
     socket.once('encrypted' in socket ? 'secureConnect' : 'connect', () => {
       settle();
-      if (options.openSocket) readBuffer.listenTo(socket);
+      if (factory) readBuffer.listenTo(socket);
       resolve({ socket, readBuffer });
     });
   });

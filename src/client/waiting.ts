@@ -1,7 +1,7 @@
 import { copyBytes } from '../shared/bytes.js';
+import { Deadline } from '../shared/deadline.js';
 import { ConnectionLostError, PendingLimitError } from './errors.js';
 import type { Request } from './request.js';
-import { LONGEST_TIMER_MS } from './timers.js';
 
 /** How much may wait while there is no connection. */
 export interface WaitingLimits {
@@ -29,7 +29,11 @@ export class WaitingCommands {
   readonly #limits: WaitingLimits;
   readonly #entries = new Set<Entry>();
   #bytes = 0;
-  #timer: NodeJS.Timeout | undefined;
+  #deadline: Deadline | undefined;
+  /** When that passes, unless the event loop is blocked. */
+  #due = 0;
+  /** How long the event loop was blocked while commands waited: the connection could not come back then. */
+  #blockedMs = 0;
   /** Why there is no connection. */
   #cause: unknown;
 
@@ -63,10 +67,10 @@ export class WaitingCommands {
         resolve: resolve as (value: unknown) => void,
         reject,
         bytes,
-        until: performance.now() + maxWaitingMs,
+        until: this.#now() + maxWaitingMs,
       });
       this.#bytes += bytes;
-      if (this.#timer === undefined) this.#schedule();
+      if (this.#deadline === undefined) this.#schedule();
     });
   }
 
@@ -105,18 +109,25 @@ export class WaitingCommands {
 
   /** All may wait equally long, so the oldest is the next whose time is over. */
   #schedule(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#deadline?.cancel();
+    this.#deadline = undefined;
     const [oldest] = this.#entries;
     if (oldest === undefined) return;
-    const ms = Math.max(0, oldest.until - performance.now());
-    this.#timer = setTimeout(() => this.#expire(), Math.min(ms, LONGEST_TIMER_MS));
+    const ms = Math.max(0, oldest.until - this.#now());
+    this.#due = performance.now() + ms;
+    this.#deadline = new Deadline(ms, () => this.#expire());
+  }
+
+  #now(): number {
+    return performance.now() - this.#blockedMs;
   }
 
   #expire(): void {
-    const now = performance.now();
+    this.#blockedMs += Math.max(0, performance.now() - this.#due);
+    const now = this.#now();
     for (const entry of this.#entries) {
-      if (entry.until > now) break;
+      // Numbers with fractions: what is due may be so by a hair.
+      if (entry.until > now + 1) break;
       this.#remove(entry);
       entry.reject(this.#refusal(entry.request, `no connection within ${this.#limits.maxWaitingMs} ms`));
     }

@@ -1,3 +1,5 @@
+import { runOutside } from './async-context.js';
+
 /** What Node's timers can hold; longer ones would fire at once. */
 export const LONGEST_TIMER_MS = 2_147_483_647;
 
@@ -66,7 +68,8 @@ export class Deadline {
     this.#slice = slice;
     this.#left = left - slice;
     this.#firesAt = performance.now() + slice;
-    this.#timer = setTimeout(() => this.#look(), slice);
+    // It may have been set in a request, and that must not be kept.
+    this.#timer = runOutside(() => setTimeout(() => this.#look(), slice));
     if (this.#unref) this.#timer.unref();
   }
 

@@ -109,6 +109,7 @@ describe('The connection that is given up with a cancelled reserve', () => {
     clock.tick(4999);
     expect(socket.destroyed).to.equal(false);
     clock.tick(1);
+    await nextTurn();
     expect(socket.destroyed).to.equal(true);
   });
 

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { expect } from 'chai';
 import type { Address } from '../../src/client/address.js';
 import { Client } from '../../src/client/client.js';
@@ -195,19 +197,22 @@ describe('Client', () => {
   });
 
   describe('connect', () => {
-    const server = useScriptedServer();
-
     it('takes an address as text, with options, or options alone', async () => {
-      const address = `127.0.0.1:${server.port}`;
+      const answering = createServer((peer) => peer.on('data', () => peer.write('USING default\r\n')));
+      answering.listen(0, '127.0.0.1');
+      await once(answering, 'listening');
+      const { port } = answering.address() as AddressInfo;
+      const address = `127.0.0.1:${port}`;
       for (const client of [
         await Client.connect(`beanstalkd://${address}`),
         await Client.connect(address, { connectTimeoutMs: 60_000 }),
         await Client.connect({ url: address }),
-        await Client.connect({ host: '127.0.0.1', port: server.port }),
+        await Client.connect({ host: '127.0.0.1', port }),
       ]) {
         expect(client.isOpen).to.equal(true);
         client.destroy();
       }
+      answering.close();
     });
 
     async function addressOf(target: string | ClientOptions | undefined): Promise<Address | undefined> {
@@ -215,7 +220,7 @@ describe('Client', () => {
       const openSocket = (address: Address): ReturnType<NonNullable<ClientOptions['openSocket']>> => {
         asked = address;
         const socket = new FakeSocket();
-        process.nextTick(() => socket.emit('connect'));
+        process.nextTick(() => socket.accept());
         return socket.asSocket;
       };
       await Client.connect(target, { openSocket });

@@ -67,7 +67,7 @@ describe('the debug output of haricot:connection', () => {
     socket.destroy(new Error('ECONNRESET'));
     await Promise.all(lost);
     expect(lines.at(-1)).to.match(/beanstalkd:\/\/127\.0\.0\.1:11300 closed: ECONNRESET \(.*\), 2 pending/);
-    expect(lines).to.have.length(4);
+    expect(lines).to.have.length(6);
   });
 
   it('tells why there was no connection', async () => {

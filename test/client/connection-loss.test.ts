@@ -143,6 +143,7 @@ describe('Connecting', () => {
     clock.tick(4999);
     expect(socket.destroyed).to.equal(false);
     clock.tick(1);
+    await nextTurn();
     expect(socket.destroyed).to.equal(true);
     expect(await error).to.include({
       code: 'CONNECT_TIMEOUT',
@@ -165,6 +166,7 @@ describe('Connecting', () => {
     const socket = new FakeSocket();
     const error = rejection(Client.connect({ openSocket: () => socket.asSocket }), ConnectTimeoutError);
     clock.tick(5000);
+    await nextTurn();
     socket.emit('error', new Error('late'));
     socket.emit('error', new Error('later'));
     await error;

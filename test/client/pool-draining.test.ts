@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import sinon from 'sinon';
 import type { Client } from '../../src/client/client.js';
 import { ClosedError } from '../../src/client/errors.js';
+import { loadGenericPool } from '../../src/client/generic-pool.js';
 import { Pool, type PoolOptions } from '../../src/client/pool.js';
 import { useFakeClock } from '../support/clock.js';
 import { rejection } from '../support/failures.js';
@@ -18,6 +19,9 @@ describe('Draining a pool', () => {
     expect(clock.pending).to.equal(0);
     sinon.restore();
   });
+
+  // Loaded before time stands still.
+  before(loadGenericPool);
 
   const clock = useFakeClock();
 

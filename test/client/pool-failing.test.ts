@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import sinon from 'sinon';
 import type { Client } from '../../src/client/client.js';
 import { ConnectTimeoutError } from '../../src/client/errors.js';
+import { loadGenericPool } from '../../src/client/generic-pool.js';
 import { Pool, type PoolOptions } from '../../src/client/pool.js';
 import { useFakeClock } from '../support/clock.js';
 import { rejection } from '../support/failures.js';
@@ -22,6 +23,9 @@ describe('A pool whose acquire', () => {
     for (const socket of network.sockets) expect(socket.destroyed).to.equal(true);
     sinon.restore();
   });
+
+  // Loaded before time stands still.
+  before(loadGenericPool);
 
   const clock = useFakeClock();
 
@@ -136,7 +140,7 @@ describe('A pool whose acquire', () => {
       cancelling.abort(REASON);
       await givenUp;
       expect(pool).to.include({ size: 1, available: 0, pending: 0 });
-      socket.emit('connect');
+      socket.accept();
       await nextTurn();
       expect(pool).to.include({ size: 1, available: 1, pending: 0, borrowed: 0 });
       await pool.release(await pool.acquire());

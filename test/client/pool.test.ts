@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect } from 'chai';
 import { ClosedError, ConnectTimeoutError } from '../../src/client/errors.js';
+import { loadGenericPool } from '../../src/client/generic-pool.js';
 import { Pool, type PoolOptions } from '../../src/client/pool.js';
 import { InvalidArgumentError } from '../../src/protocol/errors.js';
 import { useFakeClock } from '../support/clock.js';
@@ -20,6 +21,9 @@ describe('A pool', () => {
     expect(clock.pending).to.equal(0);
     for (const socket of network.sockets) expect(socket.destroyed).to.equal(true);
   });
+
+  // Loaded before time stands still.
+  before(loadGenericPool);
 
   const clock = useFakeClock();
 

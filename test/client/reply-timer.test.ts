@@ -119,13 +119,4 @@ describe('ReplyTimer', () => {
     await clock.tickAsync(1000);
     expect(overdue).to.equal(0);
   });
-
-  it('can count longer than a timer can', async () => {
-    allowance = 3_000_000_000;
-    timer.restart();
-    await clock.tickAsync(2_999_999_999);
-    expect(overdue).to.equal(0);
-    await clock.tickAsync(1);
-    expect(overdue).to.equal(1);
-  });
 });

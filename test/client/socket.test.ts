@@ -15,7 +15,7 @@ import { rejection } from '../support/failures.js';
 import { FakeSocket } from '../support/fake-socket.js';
 import { useScriptedServer } from '../support/scripted-server.js';
 
-const LIMIT = { connectTimeoutMs: 1000 };
+const { signal } = new AbortController();
 
 describe('A socket', () => {
   afterEach(() => {
@@ -35,7 +35,7 @@ describe('A socket', () => {
     const connect = asked(net, socket);
     const noDelay = sinon.spy(socket, 'setNoDelay');
     const keepAlive = sinon.spy(socket, 'setKeepAlive');
-    const connecting = openSocket({ host: 'queue', port: 5 }, LIMIT);
+    const connecting = openSocket({ host: 'queue', port: 5 }, signal);
     socket.emit('connect');
     const { readBuffer, ...open } = await connecting;
     expect(open.socket).to.equal(socket);
@@ -47,7 +47,9 @@ describe('A socket', () => {
   it('goes to the path of a Unix socket', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'haricot-'));
     const path = join(folder, 's');
-    const server = createServer((peer) => peer.on('data', () => peer.end('USING mail\r\n')));
+    const server = createServer((peer) =>
+      peer.on('data', (line) => peer.write(`USING ${/use (\w+)/.exec(`${line}`)?.[1]}\r\n`)),
+    );
     try {
       await new Promise<void>((resolve) => server.listen(path, resolve));
       const client = await Client.connect(`beanstalkd+unix://${path}`, { reconnect: false });
@@ -82,7 +84,7 @@ describe('A socket', () => {
     it(`with TLS ${what}`, async () => {
       const socket = new TLSSocket(new Socket());
       const connect = asked(tls, socket);
-      const connecting = openSocket(address, LIMIT);
+      const connecting = openSocket(address, signal);
       let connected = false;
       void connecting.then(() => {
         connected = true;
@@ -102,7 +104,7 @@ describe('A socket', () => {
   it('is lost where it closes before it has connected', async () => {
     const socket = new FakeSocket();
     const connecting = rejection(
-      openSocket({ host: 'queue', port: 5 }, { ...LIMIT, openSocket: () => socket.asSocket }),
+      openSocket({ host: 'queue', port: 5 }, signal, () => socket.asSocket),
       ConnectionLostError,
     );
     socket.destroy();
@@ -135,7 +137,7 @@ describe('A socket', () => {
     const cancelling = new AbortController();
     const socket = new FakeSocket();
     const connecting = Client.connect({ signal: cancelling.signal, openSocket: () => socket.asSocket });
-    socket.emit('connect');
+    socket.accept();
     const client = await connecting;
     cancelling.abort();
     expect(socket.destroyed).to.equal(false);

@@ -17,7 +17,7 @@ export class FakeNetwork {
     const socket = new FakeSocket();
     this.sockets.push(socket);
     const { answer } = this;
-    if (answer === 'accept') process.nextTick(() => socket.emit('connect'));
+    if (answer === 'accept') process.nextTick(() => socket.accept());
     if (answer === 'refuse') socket.destroy(new Error('ECONNREFUSED'));
     this.#wake();
     return socket.asSocket;
@@ -63,7 +63,8 @@ export class FakeNetwork {
       ...options,
       openSocket: this.openSocket,
     });
-    const socket = await this.accept();
+    const socket = await this.next();
+    socket.accept();
     return { client: await connecting, socket };
   }
 }

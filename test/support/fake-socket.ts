@@ -1,6 +1,7 @@
 import './unheeded-rejections.js';
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
+import { expect } from 'chai';
 import { Client } from '../../src/client/client.js';
 import type { ClientOptions } from '../../src/client/options.js';
 
@@ -12,6 +13,7 @@ export class FakeSocket extends Duplex {
   readonly writes: Buffer[][] = [];
   #holding = false;
   #release: (() => void) | undefined;
+  #answersFirst = false;
 
   constructor() {
     super({ highWaterMark: 16 * 1024, allowHalfOpen: false });
@@ -24,6 +26,12 @@ export class FakeSocket extends Duplex {
   /** All that was written, as text. */
   get sent(): string {
     return Buffer.concat(this.writes.flat()).toString('latin1');
+  }
+
+  /** Connects and answers what a client asks first, all in this turn; that does not count as written. */
+  accept(): void {
+    this.#answersFirst = true;
+    this.emit('connect');
   }
 
   /** From now on a write is taken, but does not complete. */
@@ -68,6 +76,13 @@ export class FakeSocket extends Duplex {
   }
 
   #take(buffers: Buffer[], done: Done): void {
+    if (this.#answersFirst) {
+      this.#answersFirst = false;
+      expect(Buffer.concat(buffers).toString()).to.equal('use default\r\n');
+      process.nextTick(() => this.push('USING default\r\n'));
+      done();
+      return;
+    }
     this.writes.push(buffers);
     if (this.#holding) this.#release = done;
     else done();
@@ -87,6 +102,6 @@ export async function connectFake(options: ClientOptions = {}): Promise<{ client
     ...options,
     openSocket: () => socket.asSocket,
   });
-  socket.emit('connect');
+  socket.accept();
   return { client: await connecting, socket };
 }

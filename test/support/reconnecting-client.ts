@@ -24,9 +24,10 @@ export function useReconnectingClient() {
   let client: Client | undefined;
 
   // Before the clock is taken away.
-  afterEach(() => {
+  afterEach(async () => {
     client?.destroy();
     client = undefined;
+    await nextTurn();
     expect(clock.pending).to.equal(0);
     sinon.restore();
   });

@@ -46,6 +46,12 @@ export class Peer {
     expect(this.unread).to.equal('');
   }
 
+  /** Answers what a client asks when it connects. */
+  async answersFirst(tube = 'default'): Promise<void> {
+    await this.takes(`use ${tube}\r\n`);
+    this.sends(`USING ${tube}\r\n`);
+  }
+
   sends(bytes: string | Buffer): void {
     this.#socket.write(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes);
   }
@@ -97,10 +103,13 @@ export class ScriptedServer {
   /** A client of one connection only, and the server's end of that. */
   async connect(options: ClientOptions = {}): Promise<{ client: Client; peer: Peer }> {
     const accepted = once(this.#server, 'connection');
-    const client = await Client.connect({ port: this.port, reconnect: false, livenessMs: 0, ...options });
-    this.#clients.push(client);
+    const connecting = Client.connect({ port: this.port, reconnect: false, livenessMs: 0, ...options });
     await accepted;
-    return { client, peer: this.#peers.at(-1) as Peer };
+    const peer = this.#peers.at(-1) as Peer;
+    await peer.answersFirst();
+    const client = await connecting;
+    this.#clients.push(client);
+    return { client, peer };
   }
 
   async close(): Promise<void> {

@@ -24,10 +24,12 @@ export class WireServer {
     await once(this.#server, 'listening');
   }
 
-  /** The next connection. */
-  async peer(): Promise<Peer> {
+  /** The next connection, whose first question is answered. @param tube that it uses */
+  async peer(tube?: string): Promise<Peer> {
     if (this.#peers.length === this.#taken) await once(this.#server, 'peer');
-    return this.#peers[this.#taken++] as Peer;
+    const peer = this.#peers[this.#taken++] as Peer;
+    await peer.answersFirst(tube);
+    return peer;
   }
 
   /** How many connections were made. */

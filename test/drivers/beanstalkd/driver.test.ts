@@ -144,9 +144,7 @@ describe('The beanstalkd driver', () => {
     expect(await lost).to.include({ retryable: true, outcome: 'unknown' });
     expect((await lost).cause).to.include({ code: 'CONNECTION_LOST', sent: true });
     const put = driver.put('sms', BODY, OPTIONS);
-    const second = await server().peer();
-    await second.takes('use p-mail\r\n');
-    second.sends('USING p-mail\r\n');
+    const second = await server().peer('p-mail');
     await second.takes('use p-sms\r\nput 5 2 90 2\r\nhi\r\n');
     second.sends('USING p-sms\r\nINSERTED 7\r\n');
     expect(await put).to.equal('7');
