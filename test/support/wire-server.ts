@@ -26,10 +26,15 @@ export class WireServer {
 
   /** The next connection, whose first question is answered. @param tube that it uses */
   async peer(tube?: string): Promise<Peer> {
-    if (this.#peers.length === this.#taken) await once(this.#server, 'peer');
-    const peer = this.#peers[this.#taken++] as Peer;
+    const peer = await this.silentPeer();
     await peer.answersFirst(tube);
     return peer;
+  }
+
+  /** The next connection, of which nothing was taken yet. */
+  async silentPeer(): Promise<Peer> {
+    if (this.#peers.length === this.#taken) await once(this.#server, 'peer');
+    return this.#peers[this.#taken++] as Peer;
   }
 
   /** How many connections were made. */

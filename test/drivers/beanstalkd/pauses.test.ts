@@ -44,7 +44,7 @@ describe('The beanstalkd driver that pauses a queue', () => {
     first.sends('WATCHING 2\r\nPAUSED\r\n');
     await paused;
     first.ends();
-    const second = await server().peer();
+    const second = await server().silentPeer();
     await second.takes('watch p-mail\r\n');
     second.sends('WATCHING 2\r\n');
     await second.takes('use default\r\n');

@@ -29,8 +29,9 @@ describe('BeanstalkdReservation', () => {
   }
 
   beforeEach(async () => {
-    client = await Client.connect(server().url, { reconnect: false });
+    const connecting = Client.connect(server().url, { reconnect: false });
     peer = await server().peer();
+    client = await connecting;
     const reserving = client.reserve();
     await peer.takes('reserve-with-timeout 30\r\n');
     peer.sends('RESERVED 7 2\r\nhi\r\n');
