@@ -65,12 +65,12 @@ describe('A worker whose beanstalkd is restarted', () => {
     const { signals } = bench();
     signals.connect(Work, () => {});
     await bench().start({ concurrency: 2 });
-    await queues.untilWaited(bench().queue.name, 2);
+    await queues.untilWaited(bench().queue.name);
     await queues.fixture.server.kill();
     await bench().until('workerError');
     await queues.fixture.server.restart();
     expect((await bench().until('workerRecovered')).downMs).to.be.above(0);
-    await queues.untilWaited(bench().queue.name, 2);
+    await queues.untilWaited(bench().queue.name);
     expect(bench().events('workerRecovered')).to.have.length(1);
   });
 
