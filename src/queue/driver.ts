@@ -1,6 +1,7 @@
 // The contract between a queue and the engine that holds its messages. All times are milliseconds; an engine with a
 // coarser clock rounds up.
 
+import type { EngineError } from './errors.js';
 import type { Failure } from './failure.js';
 
 /** What an engine can do beyond the contract. Asking for what it cannot do throws UnsupportedError. */
@@ -104,6 +105,8 @@ export interface Reservation {
   release(options?: { readonly priority?: number | undefined; readonly delayMs?: number | undefined }): Promise<void>;
   /** Puts it aside until it is kicked; it keeps its priority unless one is given. @throws LeaseLostError */
   bury(options?: { readonly priority?: number | undefined; readonly failure?: Failure | undefined }): Promise<void>;
+  /** Why the failure could not be kept, once `bury` has resolved: the message is buried all the same. */
+  readonly failureError?: EngineError | undefined;
   /** Starts the lease anew. @throws LeaseLostError */
   touch(): Promise<void>;
 }

@@ -242,10 +242,12 @@ export class Delivery {
     return outcome;
   }
 
-  #bury(reason: FailureReason, error: unknown): Promise<void> {
+  async #bury(reason: FailureReason, error: unknown): Promise<void> {
     const { keepsFailure } = this.#environment;
     if (!keepsFailure) return this.#reservation.bury({});
-    return this.#reservation.bury({ failure: toFailure(error, { reason, attempt: this.#attempt }) });
+    await this.#reservation.bury({ failure: toFailure(error, { reason, attempt: this.#attempt }) });
+    const { failureError } = this.#reservation;
+    if (failureError !== undefined) this.#environment.signals.emit('workerError', { error: failureError });
   }
 
   /** Where only our own clock says that the lease is over, the engine may think otherwise, and wait for us. */

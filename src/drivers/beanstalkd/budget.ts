@@ -1,47 +1,124 @@
-/** What `stats-job` tells of the deliveries of a job. */
-export interface Counters {
-  readonly reserves: number;
-  readonly buries: number;
-  readonly kicks: number;
+import type { Client } from '../../client/client.js';
+import { createDebug } from '../../debug.js';
+import type { JobStats } from '../../protocol/stats.js';
+import type { Journal, JournalRecord } from './journal.js';
+
+const debug = createDebug('haricot:beanstalkd');
+
+/** How long a delivery waits until the journal was read. */
+const PATIENCE_MS = 5000;
+
+/** The journal of a queue is read no more often. */
+const PAUSE_MS = 1000;
+
+/** Of a delivery, what `stats-job` tells about earlier ones. */
+export type DeliveryCounters = Pick<JobStats, 'id' | 'reserves' | 'kicks' | 'buries'>;
+
+interface Baseline extends Omit<JournalRecord, 'failure'> {
+  readonly recordId: string | undefined;
 }
 
-interface Budget {
-  readonly kicks: number;
-  /** Deliveries before the kick that granted it. */
-  readonly reservesBefore: number;
+/** Which attempt a delivery is. */
+export interface Attempt {
+  readonly attempt: number;
+  /** The record that the acknowledgement makes superfluous. */
+  readonly recordId: string | undefined;
 }
-
-/** More jobs that were kicked are not remembered; the oldest are forgotten first, and are granted another budget. */
-const MAX_BUDGETS = 10_000;
 
 /**
- * Counts the attempts of jobs. The server goes on counting `reserves` after a kick, but a kick grants a fresh budget. So the
- * first delivery that is seen after a kick is attempt 1: never less than a whole budget, and more only where another process
- * has seen deliveries before.
+ * The attempts of messages that were kicked. The server counts deliveries on, over all kicks, and does not tell when the
+ * budgets before were used up: the records of burials do.
  */
 export class Budgets {
-  readonly #budgets = new Map<string, Budget>();
+  readonly #journal: Journal;
+  /** By job: the record with the highest `kicks`. */
+  #baselines = new Map<string, Baseline>();
+  #listing: Promise<void> | undefined;
+  #listedAt = Number.NEGATIVE_INFINITY;
 
-  attemptOf(jobId: string, { reserves, buries, kicks }: Counters): number {
-    // A kick of a delayed job grants nothing.
-    if (kicks === 0 || buries === 0) return reserves;
-    let budget = this.#budgets.get(jobId);
-    if (budget === undefined || budget.kicks !== kicks) {
-      budget = { kicks, reservesBefore: reserves - 1 };
-      this.#remember(jobId, budget);
+  constructor(journal: Journal) {
+    this.#journal = journal;
+  }
+
+  /** Whether the counters say it by themselves: then nothing has to be read. */
+  static isPlain({ kicks, buries }: Pick<DeliveryCounters, 'kicks' | 'buries'>): boolean {
+    // `buries` grows by itself when a server with a binlog is restarted: it says no more than "none" or "some".
+    return kicks === 0 || buries === 0;
+  }
+
+  /**
+   * The first of a new budget is 1. More than one budget is granted only where the journal cannot be read.
+   * @param client holds the message: a record is put down it where there is none
+   * @param reservedAt by `performance.now()`, not later than the delivery
+   */
+  async attemptOf(client: Client, delivery: DeliveryCounters, reservedAt: number): Promise<Attempt> {
+    if (Budgets.isPlain(delivery)) return { attempt: delivery.reserves, recordId: undefined };
+    // Of the burial right before this kick: nothing newer can have been recorded.
+    const current = this.#baselineOf(delivery, delivery.kicks - 1);
+    if (current !== undefined) return since(current, delivery);
+    if (!(await this.#readSince(reservedAt))) return { attempt: 1, recordId: undefined };
+    const earlier = this.#baselineOf(delivery, 0);
+    return earlier === undefined ? this.#begin(client, delivery) : since(earlier, delivery);
+  }
+
+  /** Buried by others, or while no record could be put: this is the first delivery of a new budget, and is recorded. */
+  async #begin(client: Client, { id, kicks, reserves }: DeliveryCounters): Promise<Attempt> {
+    const record = { jobId: id, kicks: kicks - 1, reserves: reserves - 1 };
+    // Two deliveries cannot be at it at once: the message is with its holder.
+    const recordId = await this.#journal.put(client, record).catch((error: unknown) => {
+      debug('the first delivery of job %s after a kick is not recorded: %o', id, error);
+      return undefined;
+    });
+    if (recordId !== undefined) this.#baselines.set(id, { ...record, recordId });
+    return { attempt: 1, recordId };
+  }
+
+  /** @returns whether what was recorded until `time` is known */
+  async #readSince(time: number): Promise<boolean> {
+    const deadline = performance.now() + PATIENCE_MS;
+    while (this.#listedAt < time) {
+      this.#listing ??= this.#list().finally(() => {
+        this.#listing = undefined;
+      });
+      if (!(await within(this.#listing, deadline - performance.now()))) return false;
     }
-    return Math.max(1, reserves - budget.reservesBefore);
+    return true;
   }
 
-  /** The job is deleted. */
-  forget(jobId: string): void {
-    if (this.#budgets.size > 0) this.#budgets.delete(jobId);
+  async #list(): Promise<void> {
+    const pause = this.#listedAt + PAUSE_MS - performance.now();
+    if (pause > 0) await new Promise((resolve) => setTimeout(resolve, pause));
+    const startedAt = performance.now();
+    const baselines = new Map<string, Baseline>();
+    for (const { jobId, kicks, reserves, recordId } of await this.#journal.list()) {
+      baselines.set(jobId, { jobId, kicks, reserves, recordId });
+    }
+    this.#baselines = baselines;
+    this.#listedAt = startedAt;
   }
 
-  #remember(jobId: string, budget: Budget): void {
-    this.#budgets.delete(jobId);
-    this.#budgets.set(jobId, budget);
-    const [oldest] = this.#budgets.keys();
-    if (this.#budgets.size > MAX_BUDGETS && oldest !== undefined) this.#budgets.delete(oldest);
+  #baselineOf({ id, kicks }: DeliveryCounters, leastKicks: number): Baseline | undefined {
+    const baseline = this.#baselines.get(id);
+    return baseline !== undefined && baseline.kicks < kicks && baseline.kicks >= leastKicks ? baseline : undefined;
+  }
+}
+
+function since({ reserves, recordId }: Baseline, delivery: DeliveryCounters): Attempt {
+  return { attempt: Math.max(1, delivery.reserves - reserves), recordId };
+}
+
+/** Whether the promise resolves in time. */
+async function within(promise: Promise<void>, ms: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), Math.max(0, ms));
+  });
+  try {
+    return await Promise.race([promise.then(() => true), late]);
+  } catch (error) {
+    debug('the journal cannot be read: %o', error);
+    return false;
+  } finally {
+    clearTimeout(timer);
   }
 }

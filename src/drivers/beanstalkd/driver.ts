@@ -13,10 +13,11 @@ import type {
   StoredMessage,
 } from '../../queue/driver.js';
 import { DriverClosedError, InvalidOptionError, UnsupportedError } from '../../queue/errors.js';
-import { Budgets } from './budget.js';
+import type { Failure } from '../../queue/failure.js';
 import { BeanstalkdConsumer } from './consumer.js';
 import { toHaricotError, translated } from './errors.js';
 import { Flush, peek, removeJob } from './flush.js';
+import { Journals } from './journals.js';
 import { Pauses } from './pauses.js';
 import { Publisher } from './publishing.js';
 import { Subscriptions } from './subscriptions.js';
@@ -44,11 +45,11 @@ interface Control {
  * waits for a while.
  */
 class BeanstalkdDriver implements Driver {
-  readonly capabilities: Capabilities = { peekMany: false, failures: 'none', shared: true };
+  readonly capabilities: Capabilities = { peekMany: false, failures: 'buried', shared: true };
   readonly #url: string;
   readonly #tubes: Tubes;
   readonly #subscriptions: Subscriptions;
-  readonly #budgets = new Budgets();
+  readonly #journals: Journals;
   #control: Promise<Control> | undefined;
   #closed = false;
 
@@ -61,6 +62,7 @@ class BeanstalkdDriver implements Driver {
     this.#url = url;
     this.#tubes = tubes;
     this.#subscriptions = new Subscriptions(url);
+    this.#journals = new Journals(tubes, () => connectOnce(url));
   }
 
   async setUp(queue: string): Promise<void> {
@@ -89,9 +91,9 @@ class BeanstalkdDriver implements Driver {
   ): Promise<Consumer> {
     if (this.#closed) throw closed();
     if (queues.length === 0) throw new InvalidOptionError('the queues to consume must be at least one, got none');
-    const [tubes, budgets] = [this.#tubes, this.#budgets];
+    const [tubes, journals] = [this.#tubes, this.#journals];
     const watchList = [...new Set(queues.map((queue) => tubes.tubeOf(queue)))];
-    return new BeanstalkdConsumer(this.#subscriptions.to({ tubes, budgets, watchList, order, trackAttempts }));
+    return new BeanstalkdConsumer(this.#subscriptions.to({ tubes, journals, watchList, order, trackAttempts }));
   }
 
   async peek(queue: string, state: PeekState, limit: number): Promise<StoredMessage[]> {
@@ -102,7 +104,10 @@ class BeanstalkdDriver implements Driver {
     if (limit === 0) return [];
     const { client } = await this.#connected();
     const found = await translated(peek(client.tube(tube), state), true);
-    return found === null ? [] : [{ id: found.id, state, body: found.body }];
+    if (found === null) return [];
+    const { id, body } = found;
+    const failure = state === 'buried' ? await translated(this.#failureOf(client, queue, id), true) : undefined;
+    return [{ id, state, body, ...(failure && { failure }) }];
   }
 
   async kick(queue: string, limit: number): Promise<number> {
@@ -159,6 +164,12 @@ class BeanstalkdDriver implements Driver {
     await control?.client.quit();
   }
 
+  async #failureOf(client: Client, queue: string, id: string): Promise<Failure | undefined> {
+    const { journal } = this.#journals.of(queue);
+    const record = (await journal.list()).find(({ jobId, isBurial }) => jobId === id && isBurial);
+    return record && journal.failureOf(client, record.recordId);
+  }
+
   /** @throws EngineError */
   #connected(): Promise<Control> {
     if (this.#closed) return Promise.reject(closed());
@@ -173,6 +184,11 @@ class BeanstalkdDriver implements Driver {
     const client = await Client.connect(this.#url, { maxWaitingMs: MAX_WAITING_MS, maxBodyBytes: MAX_BODY_BYTES });
     return { client, publisher: new Publisher(client), pauses: new Pauses(client) };
   }
+}
+
+/** For a listing of a journal, which begins anew when its connection is lost. */
+function connectOnce(url: string): Promise<Client> {
+  return Client.connect(url, { reconnect: false, maxBodyBytes: MAX_BODY_BYTES });
 }
 
 function closed(): DriverClosedError {

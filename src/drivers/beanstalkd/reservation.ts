@@ -1,10 +1,13 @@
+import type { Client } from '../../client/client.js';
 import { NotFoundError } from '../../client/errors.js';
 import type { Job } from '../../client/job.js';
 import { checkSettlement } from '../../queue/checks.js';
 import type { Reservation } from '../../queue/driver.js';
-import { LeaseLostError, UnsupportedError } from '../../queue/errors.js';
-import type { Budgets } from './budget.js';
+import { type EngineError, LeaseLostError } from '../../queue/errors.js';
+import type { Failure } from '../../queue/failure.js';
+import { Budgets } from './budget.js';
 import { isDisconnection, toHaricotError } from './errors.js';
+import type { Journals, QueueJournal } from './journals.js';
 import { type Tubes, toSeconds } from './tubes.js';
 
 type JobStats = NonNullable<Awaited<ReturnType<Job['stats']>>>;
@@ -18,11 +21,12 @@ const SHORTEST_TTR_MS = 1000;
 /** What all reservations of a driver share. */
 export interface DeliveryContext {
   readonly tubes: Tubes;
-  readonly budgets: Budgets;
+  readonly journals: Journals;
 }
 
 /** The connection that holds a job. */
 export interface Holder {
+  readonly client: Client;
   /** The job is no longer held: the command that settles it is on its way, or it is lost. */
   onSettled(reservation: BeanstalkdReservation): void;
 }
@@ -38,13 +42,16 @@ export class BeanstalkdReservation implements Reservation {
   #attempt: number | undefined;
   readonly #job: Job;
   readonly #tubes: Tubes;
-  readonly #budgets: Budgets;
+  readonly #journals: Journals;
   readonly #holder: Holder;
   #tube: string;
   /** The lease began then, or later. */
   #leasedAt: number;
   /** The question for `stats` that is on its way. */
   #asking: Promise<void> | undefined;
+  /** The record from which the attempts are counted, after a kick. */
+  #recordId: string | undefined;
+  #failureError: EngineError | undefined;
   #lost: AbortController | undefined;
   /** Why it can no longer be settled. */
   #end: string | undefined;
@@ -56,7 +63,7 @@ export class BeanstalkdReservation implements Reservation {
    */
   constructor(
     job: Job,
-    { tubes, budgets }: DeliveryContext,
+    { tubes, journals }: DeliveryContext,
     tube: string | undefined,
     holder: Holder,
     leasedAt: number,
@@ -65,7 +72,7 @@ export class BeanstalkdReservation implements Reservation {
     this.body = job.body;
     this.#job = job;
     this.#tubes = tubes;
-    this.#budgets = budgets;
+    this.#journals = journals;
     this.#tube = tube ?? '';
     this.#holder = holder;
     this.#leasedAt = leasedAt;
@@ -106,10 +113,14 @@ export class BeanstalkdReservation implements Reservation {
     return this.#end !== undefined;
   }
 
+  get failureError(): EngineError | undefined {
+    return this.#failureError;
+  }
+
   /** What the server counts is known from now on. */
   learn(stats: DeliveryStats): void {
     this.#stats = stats;
-    this.#attempt = this.#budgets.attemptOf(this.id, stats);
+    this.#attempt = stats.reserves;
   }
 
   /** Asks for what RESERVED does not tell. @returns false when it is not held any more @throws EngineError */
@@ -130,8 +141,11 @@ export class BeanstalkdReservation implements Reservation {
   }
 
   ack(): Promise<void> {
-    this.#budgets.forget(this.id);
-    return this.#settle('it was acknowledged', () => this.#job.delete());
+    return this.#settle('it was acknowledged', () => {
+      const deleted = this.#job.delete();
+      this.#forgetRecord();
+      return deleted;
+    });
   }
 
   async release(options: Parameters<Reservation['release']>[0] = {}): Promise<void> {
@@ -147,10 +161,9 @@ export class BeanstalkdReservation implements Reservation {
   async bury(options: Parameters<Reservation['bury']>[0] = {}): Promise<void> {
     checkSettlement(options);
     const { priority, failure } = options;
-    if (failure !== undefined) throw new UnsupportedError('beanstalkd keeps no failure with a job that is buried');
-    if (priority === undefined && this.#stats === undefined) await this.track();
+    if (this.#stats === undefined) await this.track();
     const kept = priority ?? this.#stats?.pri;
-    return this.#settle('it was buried', () => this.#job.bury({ priority: kept }));
+    return this.#settle('it was buried', () => this.#bury(kept, failure));
   }
 
   async touch(): Promise<void> {
@@ -207,8 +220,43 @@ export class BeanstalkdReservation implements Reservation {
       this.markLost('its lease had ended');
       return;
     }
-    this.learn(stats);
     this.#tube = stats.tube;
+    this.learn(stats);
+    if (Budgets.isPlain(stats)) return;
+    // Kicked: the server counts deliveries on, and the journal knows where the new budget began.
+    const { budgets } = this.#journal;
+    const known = await budgets.attemptOf(this.#holder.client, stats, this.#leasedAt);
+    this.#attempt = known.attempt;
+    this.#recordId = known.recordId;
+  }
+
+  /** The record goes ahead, in the same write; what becomes of it does not hinder the burial. */
+  async #bury(priority: number | undefined, failure: Failure | undefined): Promise<void> {
+    const { client } = this.#holder;
+    const { journal } = this.#journal;
+    const { kicks = 0, reserves = 0 } = this.#stats ?? {};
+    const recording = journal.put(client, { jobId: this.id, kicks, reserves, failure });
+    const burying = this.#job.bury({ priority });
+    this.#forgetRecord();
+    const recordId = await recording.catch((error: unknown) => {
+      this.#failureError = toHaricotError(error) as EngineError;
+    });
+    try {
+      await burying;
+    } catch (error) {
+      // It is not buried by us, so the record tells nothing.
+      if (typeof recordId === 'string') journal.forget(client, recordId).catch(() => {});
+      throw error;
+    }
+  }
+
+  /** The record of an earlier burial, once the message is gone or has a newer one. The next listing finds what is left. */
+  #forgetRecord(): void {
+    if (this.#recordId !== undefined) this.#journal.journal.forget(this.#holder.client, this.#recordId).catch(() => {});
+  }
+
+  get #journal(): QueueJournal {
+    return this.#journals.of(this.queue);
   }
 
   async #settle(how: string, command: () => Promise<void>): Promise<void> {

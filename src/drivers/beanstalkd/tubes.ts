@@ -1,8 +1,14 @@
+import { createHash } from 'node:crypto';
 import { InvalidOptionError } from '../../queue/errors.js';
 import { checkPrefixedName, queuesBehind } from '../../queue/name.js';
+import { preview } from '../../shared/text.js';
 
-/** How the names of tubes begin, behind the prefix, that the driver keeps for itself. They are not shown as queues. */
+/** How the names of tubes begin, behind the prefix, that the driver keeps for itself. They are no queues. */
 const INTERNAL = 'haricot.internal/';
+const JOURNAL = 'haricot.failures/';
+const JOURNAL_LOCK = 'haricot.failures.lock/';
+
+const MAX_TUBE_NAME = 200;
 
 /** Queues as tubes: the name behind the installation's prefix. */
 export class Tubes {
@@ -15,7 +21,9 @@ export class Tubes {
 
   /** @throws InvalidOptionError */
   tubeOf(queue: string): string {
-    return checkPrefixedName(this.#prefix, queue);
+    const tube = checkPrefixedName(this.#prefix, queue);
+    if (!isInternal(queue)) return tube;
+    throw new InvalidOptionError(`a queue name must not begin as the engine's own tubes do, got ${preview(queue)}`);
   }
 
   queueOf(tube: string): string {
@@ -27,10 +35,27 @@ export class Tubes {
     return INTERNAL + name;
   }
 
+  /** The tubes of a queue's journal: of its records, and of the lock that one who reads them holds. */
+  journalOf(queue: string): { readonly records: string; readonly lock: string } {
+    return { records: this.#derived(JOURNAL, queue), lock: this.#derived(JOURNAL_LOCK, queue) };
+  }
+
+  /** A name that would be too long ends with its digest. */
+  #derived(kind: string, queue: string): string {
+    const name = this.#prefix + kind + queue;
+    if (name.length <= MAX_TUBE_NAME) return name;
+    const digest = createHash('sha256').update(queue).digest('hex').slice(0, 32);
+    return `${name.slice(0, MAX_TUBE_NAME - digest.length - 1)}/${digest}`;
+  }
+
   /** The queues among `tubes`. */
   queuesIn(tubes: readonly string[]): string[] {
-    return queuesBehind(this.#prefix, tubes).filter((queue) => !queue.startsWith(INTERNAL));
+    return queuesBehind(this.#prefix, tubes).filter((queue) => !isInternal(queue));
   }
+}
+
+function isInternal(queue: string): boolean {
+  return [INTERNAL, JOURNAL, JOURNAL_LOCK].some((beginning) => queue.startsWith(beginning));
 }
 
 /** beanstalkd's largest delay, pause and TTR, in seconds. */

@@ -1,0 +1,173 @@
+import { expect } from 'chai';
+import { Client } from '../src/client/client.js';
+import { Budgets } from '../src/drivers/beanstalkd/budget.js';
+import { Journal, type JournalEntry } from '../src/drivers/beanstalkd/journal.js';
+import { toFailure } from '../src/queue/failure.js';
+import { onSharedServer } from './support/fixture.js';
+
+const FAILURE = toFailure(new Error('no route'), { reason: 'attempts', attempt: 5 });
+
+describe('The journal of failed messages on beanstalkd', () => {
+  const fixture = onSharedServer();
+  let tube: string;
+  let journal: Journal;
+  let client: Client;
+
+  beforeEach(async () => {
+    tube = fixture.tube();
+    journal = new Journal('', tube, () => Client.connect(fixture.server.url, { reconnect: false }));
+    client = await fixture.connectTo(tube);
+  });
+
+  afterEach(async () => {
+    for (const name of [journal.tube, `haricot.failures.lock/${tube}`]) {
+      const own = await fixture.connectTo(name);
+      for (let job = await own.reserve({ timeout: 0 }); job; job = await own.reserve({ timeout: 0 }))
+        await job.delete();
+    }
+  });
+
+  async function bury(from: Client, text = 'a'): Promise<string> {
+    await client.put(text);
+    const job = await from.reserve();
+    if (job === null) throw new Error('nothing was reserved');
+    const stats = await job.stats();
+    if (stats === null) throw new Error('it is gone');
+    const { kicks, reserves } = stats;
+    const recording = journal.put(from, { jobId: job.id, kicks, reserves, failure: FAILURE });
+    await Promise.all([recording, job.bury()]);
+    return job.id;
+  }
+
+  const idsOf = (entries: readonly JournalEntry[]): string[] => entries.map(({ jobId }) => jobId);
+
+  it('lists what was buried, the oldest first, with its failure', async () => {
+    const ids = [await bury(client), await bury(client), await bury(client)];
+    const entries = await journal.list();
+    expect(idsOf(entries)).to.deep.equal(ids);
+    expect(entries.every(({ isBurial, job }) => isBurial && job.state === 'buried')).to.equal(true);
+    expect(await journal.failureOf(client, entries[0]?.recordId ?? '')).to.deep.equal(FAILURE);
+  });
+
+  it('lists nothing where nothing was buried, and leaves one lock', async () => {
+    expect(await journal.list()).to.deep.equal([]);
+    expect(await journal.list()).to.deep.equal([]);
+    expect((await client.statsTube(`haricot.failures.lock/${tube}`))?.currentJobsReady).to.equal(1);
+  });
+
+  it('is complete in each of several listings at once, also where no lock was there', async () => {
+    const ids: string[] = [];
+    for (let n = 0; n < 1200; n++) ids.push(await bury(client));
+    const listings = await Promise.all(Array.from({ length: 8 }, () => journal.list()));
+    for (const entries of listings) expect(idsOf(entries)).to.deep.equal(ids);
+  });
+
+  it('forgets what is gone, and keeps what was kicked or is reserved', async () => {
+    const [gone, kicked, held] = [await bury(client), await bury(client), await bury(client)];
+    await client.delete(gone);
+    await client.kickJob(kicked);
+    await client.kickJob(held);
+    const job = await client.reserve();
+    expect(job?.id).to.equal(kicked);
+    const entries = await journal.list();
+    expect(entries.map(({ jobId, isBurial }) => [jobId, isBurial])).to.deep.equal([
+      [kicked, false],
+      [held, false],
+    ]);
+    expect((await client.statsTube(journal.tube))?.currentJobsReady).to.equal(2);
+  });
+
+  it('forgets the older record of a job that was buried again, and what is no record', async () => {
+    const id = await bury(client);
+    await client.kickJob(id);
+    const job = await client.reserve();
+    await Promise.all([journal.put(client, { jobId: id, kicks: 1, reserves: 2 }), job?.bury()]);
+    for (const text of ['', 'text', '{"jobId":5}', '{"jobId":"x y"}', 'null'])
+      await client.tube(journal.tube).put(text);
+    const entries = await journal.list();
+    expect(entries.map(({ jobId, kicks, isBurial }) => ({ jobId, kicks, isBurial }))).to.deep.equal([
+      { jobId: id, kicks: 1, isBurial: true },
+    ]);
+    expect((await client.statsTube(journal.tube))?.currentJobsReady).to.equal(1);
+  });
+
+  it('says in a retryable error that another listing does not end', async () => {
+    const other = await fixture.connectTo(`haricot.failures.lock/${tube}`);
+    await other.put('');
+    await other.reserve();
+    const error = await journal.list().catch((reason: unknown) => reason);
+    expect(error).to.include({ code: 'ENGINE', retryable: true });
+  });
+
+  describe('tells the attempt', () => {
+    let budgets: Budgets;
+
+    beforeEach(() => {
+      budgets = new Budgets(journal);
+    });
+
+    /** The attempt of the next delivery, which is released. */
+    async function attempt(using = budgets): Promise<number> {
+      const reservedAt = performance.now();
+      const job = await client.reserve();
+      const stats = await job?.stats();
+      if (job === null || stats === null || stats === undefined) throw new Error('nothing was reserved');
+      const known = await using.attemptOf(client, stats, reservedAt);
+      await job.release();
+      return known.attempt;
+    }
+
+    it('of a message that was never kicked', async () => {
+      await client.put('a');
+      expect([await attempt(), await attempt(), await attempt()]).to.deep.equal([1, 2, 3]);
+      expect(await client.statsTube(journal.tube)).to.equal(null);
+    });
+
+    it('anew after each kick, whatever the budgets were', async () => {
+      await client.put('a');
+      await attempt();
+      await attempt();
+      await client.put('b', { priority: 5000 });
+      for (const deliveries of [3, 1]) {
+        const job = await client.reserve();
+        const stats = await job?.stats();
+        if (!job || !stats) throw new Error('nothing was reserved');
+        const { id: jobId, kicks, reserves } = stats;
+        await Promise.all([journal.put(client, { jobId, kicks, reserves }), job.bury()]);
+        await client.kickJob(jobId);
+        const attempts: number[] = [];
+        for (let n = 0; n < deliveries; n++) attempts.push(await attempt());
+        expect(attempts).to.deep.equal([1, 2, 3].slice(0, deliveries));
+      }
+    });
+
+    it('in a process that begins later, and counts deliveries that ended in a crash', async () => {
+      const id = await bury(client);
+      await client.kickJob(id);
+      const crashing = await fixture.connectTo(tube);
+      await crashing.reserve();
+      crashing.destroy();
+      expect(await attempt(new Budgets(journal))).to.equal(2);
+      expect(await attempt(new Budgets(journal))).to.equal(3);
+    });
+
+    it('of what other programs have buried: one new budget, which all processes count', async () => {
+      await client.put('a');
+      for (let n = 0; n < 4; n++) await attempt();
+      const job = await client.reserve();
+      await job?.bury();
+      await client.kick(1);
+      expect([await attempt(), await attempt(new Budgets(journal)), await attempt()]).to.deep.equal([1, 2, 3]);
+    });
+
+    it('on and on after a kick that only made a delayed message ready', async () => {
+      const id = await bury(client);
+      await client.kickJob(id);
+      expect(await attempt()).to.equal(1);
+      const job = await client.reserve();
+      await job?.release({ delay: 100 });
+      await client.kickJob(id);
+      expect(await attempt()).to.equal(3);
+    });
+  });
+});
