@@ -50,7 +50,7 @@ describe('The commands', () => {
     {
       name: 'beanstalkd',
       peekMany: false,
-      failures: 'none',
+      failures: 'buried',
       open: async () => {
         const { url } = server.server;
         return { url, driver: openBeanstalkd(url, { prefix: '' }), queue: server.tube() };

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { Client } from '../src/client/client.js';
 import { Budgets } from '../src/drivers/beanstalkd/budget.js';
 import { Journal, type JournalEntry } from '../src/drivers/beanstalkd/journal.js';
+import { Tubes } from '../src/drivers/beanstalkd/tubes.js';
 import { toFailure } from '../src/queue/failure.js';
 import { onSharedServer } from './support/fixture.js';
 
@@ -9,18 +10,22 @@ const FAILURE = toFailure(new Error('no route'), { reason: 'attempts', attempt: 
 
 describe('The journal of failed messages on beanstalkd', () => {
   const fixture = onSharedServer();
+  const tubes = new Tubes('');
   let tube: string;
+  let records: string;
+  let lock: string;
   let journal: Journal;
   let client: Client;
 
   beforeEach(async () => {
     tube = fixture.tube();
-    journal = new Journal('', tube, () => Client.connect(fixture.server.url, { reconnect: false }));
+    ({ records, lock } = tubes.journalOf(tube));
+    journal = new Journal(tubes, tube, () => Client.connect(fixture.server.url, { reconnect: false }));
     client = await fixture.connectTo(tube);
   });
 
   afterEach(async () => {
-    for (const name of [journal.tube, `haricot.failures.lock/${tube}`]) {
+    for (const name of [records, lock]) {
       const own = await fixture.connectTo(name);
       for (let job = await own.reserve({ timeout: 0 }); job; job = await own.reserve({ timeout: 0 }))
         await job.delete();
@@ -33,8 +38,8 @@ describe('The journal of failed messages on beanstalkd', () => {
     if (job === null) throw new Error('nothing was reserved');
     const stats = await job.stats();
     if (stats === null) throw new Error('it is gone');
-    const { kicks, reserves } = stats;
-    const recording = journal.put(from, { jobId: job.id, kicks, reserves, failure: FAILURE });
+    const { kicks, reserves, buries } = stats;
+    const recording = journal.put(from, { jobId: job.id, kicks, reserves, buries: buries + 1, failure: FAILURE });
     await Promise.all([recording, job.bury()]);
     return job.id;
   }
@@ -52,7 +57,7 @@ describe('The journal of failed messages on beanstalkd', () => {
   it('lists nothing where nothing was buried, and leaves one lock', async () => {
     expect(await journal.list()).to.deep.equal([]);
     expect(await journal.list()).to.deep.equal([]);
-    expect((await client.statsTube(`haricot.failures.lock/${tube}`))?.currentJobsReady).to.equal(1);
+    expect((await client.statsTube(lock))?.currentJobsReady).to.equal(1);
   });
 
   it('is complete in each of several listings at once, also where no lock was there', async () => {
@@ -74,25 +79,24 @@ describe('The journal of failed messages on beanstalkd', () => {
       [kicked, false],
       [held, false],
     ]);
-    expect((await client.statsTube(journal.tube))?.currentJobsReady).to.equal(2);
+    expect((await client.statsTube(records))?.currentJobsReady).to.equal(2);
   });
 
   it('forgets the older record of a job that was buried again, and what is no record', async () => {
     const id = await bury(client);
     await client.kickJob(id);
     const job = await client.reserve();
-    await Promise.all([journal.put(client, { jobId: id, kicks: 1, reserves: 2 }), job?.bury()]);
-    for (const text of ['', 'text', '{"jobId":5}', '{"jobId":"x y"}', 'null'])
-      await client.tube(journal.tube).put(text);
+    await Promise.all([journal.put(client, { jobId: id, kicks: 1, reserves: 2, buries: 2 }), job?.bury()]);
+    for (const text of ['', 'text', '{"jobId":5}', '{"jobId":"x y"}', 'null']) await client.tube(records).put(text);
     const entries = await journal.list();
     expect(entries.map(({ jobId, kicks, isBurial }) => ({ jobId, kicks, isBurial }))).to.deep.equal([
       { jobId: id, kicks: 1, isBurial: true },
     ]);
-    expect((await client.statsTube(journal.tube))?.currentJobsReady).to.equal(1);
+    expect((await client.statsTube(records))?.currentJobsReady).to.equal(1);
   });
 
   it('says in a retryable error that another listing does not end', async () => {
-    const other = await fixture.connectTo(`haricot.failures.lock/${tube}`);
+    const other = await fixture.connectTo(lock);
     await other.put('');
     await other.reserve();
     const error = await journal.list().catch((reason: unknown) => reason);
@@ -120,7 +124,7 @@ describe('The journal of failed messages on beanstalkd', () => {
     it('of a message that was never kicked', async () => {
       await client.put('a');
       expect([await attempt(), await attempt(), await attempt()]).to.deep.equal([1, 2, 3]);
-      expect(await client.statsTube(journal.tube)).to.equal(null);
+      expect(await client.statsTube(records)).to.equal(null);
     });
 
     it('anew after each kick, whatever the budgets were', async () => {
@@ -132,8 +136,8 @@ describe('The journal of failed messages on beanstalkd', () => {
         const job = await client.reserve();
         const stats = await job?.stats();
         if (!job || !stats) throw new Error('nothing was reserved');
-        const { id: jobId, kicks, reserves } = stats;
-        await Promise.all([journal.put(client, { jobId, kicks, reserves }), job.bury()]);
+        const { id: jobId, kicks, reserves, buries } = stats;
+        await Promise.all([journal.put(client, { jobId, kicks, reserves, buries: buries + 1 }), job.bury()]);
         await client.kickJob(jobId);
         const attempts: number[] = [];
         for (let n = 0; n < deliveries; n++) attempts.push(await attempt());
@@ -158,6 +162,17 @@ describe('The journal of failed messages on beanstalkd', () => {
       await job?.bury();
       await client.kick(1);
       expect([await attempt(), await attempt(new Budgets(journal)), await attempt()]).to.deep.equal([1, 2, 3]);
+    });
+
+    it('anew after each burial by another program', async () => {
+      await client.put('a');
+      const attempts: number[] = [];
+      for (let n = 0; n < 3; n++) {
+        attempts.push(await attempt(), await attempt());
+        await (await client.reserve())?.bury();
+        await client.kick(1);
+      }
+      expect(attempts).to.deep.equal([1, 2, 1, 2, 1, 2]);
     });
 
     it('on and on after a kick that only made a delayed message ready', async () => {

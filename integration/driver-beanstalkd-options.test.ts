@@ -1,11 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import type { ConsumeOptions, Consumer, Driver, PutOptions, Reservation } from '../src/queue/driver.js';
-import { UnsupportedError } from '../src/queue/errors.js';
-import { toFailure } from '../src/queue/failure.js';
 import { countsOf } from '../test/support/counts.js';
 import { onSharedQueues } from './support/queues.js';
-import { rejects } from './support/rejects.js';
 
 const OPTIONS: PutOptions = { priority: 1024, delayMs: 0, ttrMs: 60_000 };
 const AT_ONCE = { timeoutMs: 0 };
@@ -81,18 +78,6 @@ describe('The options of a consumer of beanstalkd', () => {
       await (await reserve(consumer)).bury();
       expect(await witness.statsJob(id)).to.include({ pri: 3, state: 'buried' });
     });
-  });
-
-  it('cannot keep the failure of a burial: the message is still held then', async () => {
-    const [queue] = names;
-    await put(queue, 'a');
-    const reservation = await reserve(await driver.consume([queue], 1));
-    await rejects(
-      reservation.bury({ failure: toFailure('broken', { reason: 'attempts', attempt: 1 }) }),
-      UnsupportedError,
-    );
-    expect(countsOf(await driver.stats(queue))).to.deep.equal({ ...NOTHING, reserved: 1 });
-    await reservation.ack();
   });
 
   describe('of several queues', () => {

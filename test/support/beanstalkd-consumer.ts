@@ -1,5 +1,6 @@
-import { Budgets } from '../../src/drivers/beanstalkd/budget.js';
+import { Client } from '../../src/client/client.js';
 import { BeanstalkdConsumer } from '../../src/drivers/beanstalkd/consumer.js';
+import { Journals } from '../../src/drivers/beanstalkd/journals.js';
 import { Subscriptions } from '../../src/drivers/beanstalkd/subscriptions.js';
 import { Tubes } from '../../src/drivers/beanstalkd/tubes.js';
 import type { ConsumeOptions } from '../../src/queue/driver.js';
@@ -15,8 +16,8 @@ export function useSubscriptions(
   });
   return (watchList, { prefix = '', order = 'fair', trackAttempts = true } = {}) => {
     subscriptions ??= new Subscriptions(url());
-    return new BeanstalkdConsumer(
-      subscriptions.to({ tubes: new Tubes(prefix), budgets: new Budgets(), watchList, order, trackAttempts }),
-    );
+    const tubes = new Tubes(prefix);
+    const journals = new Journals(tubes, () => Client.connect(url()));
+    return new BeanstalkdConsumer(subscriptions.to({ tubes, journals, watchList, order, trackAttempts }));
   };
 }

@@ -1,15 +1,18 @@
 import type { Client } from '../../client/client.js';
 import { createDebug } from '../../debug.js';
-import type { JobStats } from '../../protocol/stats.js';
-import type { Journal, JournalRecord } from './journal.js';
+import type { JobStats, Journal, JournalRecord } from './journal.js';
 
 const debug = createDebug('haricot:beanstalkd');
 
 /** How long a delivery waits until the journal was read. */
 const PATIENCE_MS = 5000;
 
-/** The journal of a queue is read no more often. */
-const PAUSE_MS = 1000;
+/** Reading the journal of a queue takes no larger part of the time, */
+const LISTING_SHARE = 1 / 20;
+/** and is done no more often than this, */
+const SHORTEST_PAUSE_MS = 20;
+/** but need not be rarer. */
+const LONGEST_PAUSE_MS = 1000;
 
 /** Of a delivery, what `stats-job` tells about earlier ones. */
 export type DeliveryCounters = Pick<JobStats, 'id' | 'reserves' | 'kicks' | 'buries'>;
@@ -30,13 +33,15 @@ export interface Attempt {
  * budgets before were used up: the records of burials do.
  */
 export class Budgets {
-  readonly #journal: Journal;
+  readonly #journal: Pick<Journal, 'list' | 'put'>;
   /** By job: the record with the highest `kicks`. */
   #baselines = new Map<string, Baseline>();
   #listing: Promise<void> | undefined;
+  /** When the last listing began; it knows what was recorded until then. */
   #listedAt = Number.NEGATIVE_INFINITY;
+  #listFrom = Number.NEGATIVE_INFINITY;
 
-  constructor(journal: Journal) {
+  constructor(journal: Pick<Journal, 'list' | 'put'>) {
     this.#journal = journal;
   }
 
@@ -58,12 +63,14 @@ export class Budgets {
     if (current !== undefined) return since(current, delivery);
     if (!(await this.#readSince(reservedAt))) return { attempt: 1, recordId: undefined };
     const earlier = this.#baselineOf(delivery, 0);
-    return earlier === undefined ? this.#begin(client, delivery) : since(earlier, delivery);
+    // More kicks than one: of a delayed message, which grant nothing, or after a burial by another program.
+    const goesOn = earlier !== undefined && (earlier.kicks === delivery.kicks - 1 || earlier.buries >= delivery.buries);
+    return goesOn ? since(earlier, delivery) : this.#begin(client, delivery);
   }
 
   /** Buried by others, or while no record could be put: this is the first delivery of a new budget, and is recorded. */
-  async #begin(client: Client, { id, kicks, reserves }: DeliveryCounters): Promise<Attempt> {
-    const record = { jobId: id, kicks: kicks - 1, reserves: reserves - 1 };
+  async #begin(client: Client, { id, kicks, reserves, buries }: DeliveryCounters): Promise<Attempt> {
+    const record = { jobId: id, kicks: kicks - 1, reserves: reserves - 1, buries };
     // Two deliveries cannot be at it at once: the message is with its holder.
     const recordId = await this.#journal.put(client, record).catch((error: unknown) => {
       debug('the first delivery of job %s after a kick is not recorded: %o', id, error);
@@ -86,15 +93,21 @@ export class Budgets {
   }
 
   async #list(): Promise<void> {
-    const pause = this.#listedAt + PAUSE_MS - performance.now();
+    const pause = this.#listFrom - performance.now();
     if (pause > 0) await new Promise((resolve) => setTimeout(resolve, pause));
     const startedAt = performance.now();
     const baselines = new Map<string, Baseline>();
-    for (const { jobId, kicks, reserves, recordId } of await this.#journal.list()) {
-      baselines.set(jobId, { jobId, kicks, reserves, recordId });
+    try {
+      for (const { jobId, kicks, reserves, buries, recordId } of await this.#journal.list()) {
+        baselines.set(jobId, { jobId, kicks, reserves, buries, recordId });
+      }
+      this.#baselines = baselines;
+      this.#listedAt = startedAt;
+    } finally {
+      const now = performance.now();
+      const fair = (now - startedAt) / LISTING_SHARE;
+      this.#listFrom = now + Math.min(LONGEST_PAUSE_MS, Math.max(SHORTEST_PAUSE_MS, fair));
     }
-    this.#baselines = baselines;
-    this.#listedAt = startedAt;
   }
 
   #baselineOf({ id, kicks }: DeliveryCounters, leastKicks: number): Baseline | undefined {

@@ -2,10 +2,12 @@ import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '../../client/client.js';
 import { NotFoundError } from '../../client/errors.js';
-import type { JobStats } from '../../protocol/stats.js';
 import { EngineError } from '../../queue/errors.js';
 import { type Failure, parseFailure, serializeFailure } from '../../queue/failure.js';
 import type { Tubes } from './tubes.js';
+
+/** What the server tells of a job. */
+export type JobStats = NonNullable<Awaited<ReturnType<Client['statsJob']>>>;
 
 const MAX_RECORD_BYTES = 16 * 1024;
 
@@ -27,6 +29,8 @@ export interface JournalRecord {
   /** `kicks` and `reserves` of the job at that time: what comes beyond belongs to the next budget. */
   readonly kicks: number;
   readonly reserves: number;
+  /** Burials until then, this one included: what comes beyond was done by other programs. */
+  readonly buries: number;
   readonly failure?: Failure | undefined;
 }
 
@@ -77,13 +81,17 @@ export class Journal {
    */
   async list(): Promise<JournalEntry[]> {
     for (let tries = 0; tries < MAX_TRIES; tries++) {
-      await using client = await this.#connect();
-      await this.#takeLock(client);
-      const records = await this.#takeRecords(client);
-      // Others that hold some would keep them from us; what is put meanwhile is only ready.
-      const stats = await client.statsTube(this.#tube);
-      if ((stats?.currentJobsReserved ?? 0) === records.length) return await this.#processRecords(client, records);
-      client.destroy();
+      const client = await this.#connect();
+      try {
+        await this.#takeLock(client);
+        const records = await this.#takeRecords(client);
+        // Others that hold some would keep them from us; what is put meanwhile is only ready.
+        const stats = await client.statsTube(this.#tube);
+        if ((stats?.currentJobsReserved ?? 0) === records.length) return await this.#processRecords(client, records);
+      } finally {
+        // Not in order: the server takes the lock and all records back at once.
+        client.destroy();
+      }
       await sleep(randomInt(10, 100));
     }
     throw new EngineError(
@@ -183,8 +191,8 @@ function ifGone(error: unknown): void {
   if (!(error instanceof NotFoundError)) throw error;
 }
 
-function withoutFailure({ jobId, kicks, reserves }: JournalRecord): JournalRecord {
-  return { jobId, kicks, reserves };
+function withoutFailure({ jobId, kicks, reserves, buries }: JournalRecord): JournalRecord {
+  return { jobId, kicks, reserves, buries };
 }
 
 /** The stack goes first where it is too large, then all else that the failure has. */
@@ -207,11 +215,12 @@ function parse(body: Buffer): JournalRecord {
   } catch {
     // As said.
   }
-  const { jobId, kicks, reserves, failure } = (value ?? {}) as Partial<Record<keyof JournalRecord, unknown>>;
+  const { jobId, kicks, reserves, buries, failure } = (value ?? {}) as Partial<Record<keyof JournalRecord, unknown>>;
   return {
     jobId: typeof jobId === 'string' ? jobId : '',
     kicks: Number(kicks),
     reserves: Number(reserves),
+    buries: Number(buries),
     failure: failure === undefined ? undefined : parseFailure(JSON.stringify(failure)),
   };
 }

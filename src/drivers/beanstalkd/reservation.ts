@@ -7,10 +7,9 @@ import { type EngineError, LeaseLostError } from '../../queue/errors.js';
 import type { Failure } from '../../queue/failure.js';
 import { Budgets } from './budget.js';
 import { isDisconnection, toHaricotError } from './errors.js';
+import type { JobStats } from './journal.js';
 import type { Journals, QueueJournal } from './journals.js';
 import { type Tubes, toSeconds } from './tubes.js';
-
-type JobStats = NonNullable<Awaited<ReturnType<Job['stats']>>>;
 
 /** What `stats-job` tells of a reserved job, and RESERVED does not. */
 export type DeliveryStats = Pick<JobStats, 'pri' | 'ttr' | 'reserves' | 'buries' | 'kicks'>;
@@ -158,12 +157,19 @@ export class BeanstalkdReservation implements Reservation {
     return this.#settle('it was released', () => this.#job.release({ priority: kept, delay }));
   }
 
+<<<<<<< HEAD
   async bury(options: Parameters<Reservation['bury']>[0] = {}): Promise<void> {
     checkSettlement(options);
     const { priority, failure } = options;
     if (this.#stats === undefined) await this.track();
+=======
+  async bury({ priority, failure }: Parameters<Reservation['bury']>[0] = {}): Promise<void> {
+    if (priority !== undefined) checkPriority(priority);
+    if (this.#stats === undefined && (priority === undefined || failure !== undefined)) await this.track();
+>>>>>>> 01117fe (Beanstalkd: failures are kept with buried messages, and a kick grants exactly one budget, across processes and crashes)
     const kept = priority ?? this.#stats?.pri;
-    return this.#settle('it was buried', () => this.#bury(kept, failure));
+    if (failure === undefined) return this.#settle('it was buried', () => this.#job.bury({ priority: kept }));
+    return this.#settle('it was buried', () => this.#buryWith(failure, kept));
   }
 
   async touch(): Promise<void> {
@@ -231,11 +237,11 @@ export class BeanstalkdReservation implements Reservation {
   }
 
   /** The record goes ahead, in the same write; what becomes of it does not hinder the burial. */
-  async #bury(priority: number | undefined, failure: Failure | undefined): Promise<void> {
+  async #buryWith(failure: Failure, priority: number | undefined): Promise<void> {
     const { client } = this.#holder;
     const { journal } = this.#journal;
-    const { kicks = 0, reserves = 0 } = this.#stats ?? {};
-    const recording = journal.put(client, { jobId: this.id, kicks, reserves, failure });
+    const { kicks = 0, reserves = 0, buries = 0 } = this.#stats ?? {};
+    const recording = journal.put(client, { jobId: this.id, kicks, reserves, buries: buries + 1, failure });
     const burying = this.#job.bury({ priority });
     this.#forgetRecord();
     const recordId = await recording.catch((error: unknown) => {

@@ -34,7 +34,7 @@ describe('The beanstalkd driver', () => {
   }
 
   it('is opened without a connection', async () => {
-    expect(driver.capabilities).to.deep.equal({ peekMany: false, failures: 'none', shared: true });
+    expect(driver.capabilities).to.deep.equal({ peekMany: false, failures: 'buried', shared: true });
     await driver.close();
     expect(server().connections).to.equal(0);
   });

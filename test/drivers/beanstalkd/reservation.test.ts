@@ -1,10 +1,10 @@
 import { expect } from 'chai';
 import { Client } from '../../../src/client/client.js';
 import type { Job } from '../../../src/client/job.js';
-import { Budgets } from '../../../src/drivers/beanstalkd/budget.js';
+import { Journals } from '../../../src/drivers/beanstalkd/journals.js';
 import { BeanstalkdReservation, type DeliveryStats, type Holder } from '../../../src/drivers/beanstalkd/reservation.js';
 import { Tubes } from '../../../src/drivers/beanstalkd/tubes.js';
-import { EngineError, InvalidOptionError, LeaseLostError, UnsupportedError } from '../../../src/queue/errors.js';
+import { EngineError, InvalidOptionError, LeaseLostError } from '../../../src/queue/errors.js';
 import { toFailure } from '../../../src/queue/failure.js';
 import { rejection } from '../../support/failures.js';
 import type { Peer } from '../../support/scripted-server.js';
@@ -18,9 +18,15 @@ describe('BeanstalkdReservation', () => {
   let peer: Peer;
   let job: Job;
   let reservation: BeanstalkdReservation;
-  const context = { tubes: new Tubes('p-'), budgets: new Budgets() };
+  const tubes = new Tubes('p-');
+  const context = { tubes, journals: new Journals(tubes, () => expect.fail('the journal is not read')) };
   let settled: number;
-  const holder: Holder = { onSettled: () => settled++ };
+  const holder: Holder = {
+    get client() {
+      return client;
+    },
+    onSettled: () => settled++,
+  };
 
   function holding(stats?: DeliveryStats): BeanstalkdReservation {
     const held = new BeanstalkdReservation(job, context, 'p-mail', holder, 0);
@@ -75,19 +81,37 @@ describe('BeanstalkdReservation', () => {
     await buried;
   });
 
-  it('cannot keep the failure of a burial, and says so before anything is given up', async () => {
-    expect(
-      (
-        await rejection(
-          reservation.bury({ failure: toFailure('broken', { reason: 'attempts', attempt: 1 }) }),
-          UnsupportedError,
-        )
-      ).message,
-    ).to.equal('beanstalkd keeps no failure with a job that is buried');
-    const acked = reservation.ack();
-    await peer.takes('delete 7\r\n');
-    peer.sends('DELETED\r\n');
-    await acked;
+  describe('is buried with its failure', () => {
+    const failure = toFailure('broken', { reason: 'attempts', attempt: 1, at: new Date(0) });
+    const causes = { stack: '', causes: [], attempt: 1, at: '1970-01-01T00:00:00.000Z' };
+    const kept = { reason: 'attempts', name: 'string', message: 'broken', ...causes };
+    const record = JSON.stringify({ jobId: '7', kicks: 0, reserves: 2, buries: 1, failure: kept });
+    const put = `use p-haricot.failures/mail\r\nput 0 0 600 ${record.length}\r\n${record}\r\n`;
+
+    it('in one write: the record goes to the journal, ahead of the command', async () => {
+      const buried = reservation.bury({ failure });
+      await peer.takes(`${put}bury 7 55\r\n`);
+      peer.sends('USING p-haricot.failures/mail\r\nINSERTED 8\r\nBURIED\r\n');
+      await buried;
+      expect(reservation.failureError).to.equal(undefined);
+    });
+
+    it('without it where the server does not take the record, and says why', async () => {
+      const buried = reservation.bury({ failure });
+      await peer.takes(`${put}bury 7 55\r\n`);
+      peer.sends('USING p-haricot.failures/mail\r\nDRAINING\r\nBURIED\r\n');
+      await buried;
+      expect(reservation.failureError).to.include({ code: 'ENGINE', retryable: true });
+    });
+
+    it('and leaves no record where it was lost meanwhile', async () => {
+      const refused = rejection(reservation.bury({ failure }), LeaseLostError);
+      await peer.takes(`${put}bury 7 55\r\n`);
+      peer.sends('USING p-haricot.failures/mail\r\nINSERTED 8\r\nNOT_FOUND\r\n');
+      await refused;
+      await peer.takes('delete 8\r\n');
+      peer.sends('DELETED\r\n');
+    });
   });
 
   it('is still held after a release or a burial with a priority or a delay that cannot be', async () => {
