@@ -157,16 +157,10 @@ export class BeanstalkdReservation implements Reservation {
     return this.#settle('it was released', () => this.#job.release({ priority: kept, delay }));
   }
 
-<<<<<<< HEAD
   async bury(options: Parameters<Reservation['bury']>[0] = {}): Promise<void> {
     checkSettlement(options);
     const { priority, failure } = options;
-    if (this.#stats === undefined) await this.track();
-=======
-  async bury({ priority, failure }: Parameters<Reservation['bury']>[0] = {}): Promise<void> {
-    if (priority !== undefined) checkPriority(priority);
     if (this.#stats === undefined && (priority === undefined || failure !== undefined)) await this.track();
->>>>>>> 01117fe (Beanstalkd: failures are kept with buried messages, and a kick grants exactly one budget, across processes and crashes)
     const kept = priority ?? this.#stats?.pri;
     if (failure === undefined) return this.#settle('it was buried', () => this.#job.bury({ priority: kept }));
     return this.#settle('it was buried', () => this.#buryWith(failure, kept));
@@ -198,13 +192,12 @@ export class BeanstalkdReservation implements Reservation {
   }
 
   /** It is known to be lost. Does nothing once the command that settles it was sent. */
-  markLost(why: string): void {
+  markLost(why: string): void 
     if (this.#end !== undefined) return;
     this.#end = why;
     this.#isLost = true;
     this.#lost?.abort(this.#lostError());
     this.#holder.onSettled(this);
-  }
 
   /** Asks for what RESERVED does not tell, once. */
   #ask(): Promise<void> {
