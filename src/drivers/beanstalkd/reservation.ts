@@ -192,12 +192,13 @@ export class BeanstalkdReservation implements Reservation {
   }
 
   /** It is known to be lost. Does nothing once the command that settles it was sent. */
-  markLost(why: string): void 
+  markLost(why: string): void {
     if (this.#end !== undefined) return;
     this.#end = why;
     this.#isLost = true;
     this.#lost?.abort(this.#lostError());
     this.#holder.onSettled(this);
+  }
 
   /** Asks for what RESERVED does not tell, once. */
   #ask(): Promise<void> {
