@@ -231,7 +231,8 @@ export class Delivery {
       } else {
         const { reason, error } = disposition;
         await this.#bury(reason, error);
-        const { body } = this.#reservation;
+        const { body, failureError } = this.#reservation;
+        if (failureError !== undefined) signals.emit('workerError', { error: failureError });
         signals.emit('messageFailed', { queue, jobId, attempt, message, body, reason, error });
       }
     } catch (error) {
@@ -242,12 +243,10 @@ export class Delivery {
     return outcome;
   }
 
-  async #bury(reason: FailureReason, error: unknown): Promise<void> {
+  #bury(reason: FailureReason, error: unknown): Promise<void> {
     const { keepsFailure } = this.#environment;
     if (!keepsFailure) return this.#reservation.bury({});
-    await this.#reservation.bury({ failure: toFailure(error, { reason, attempt: this.#attempt }) });
-    const { failureError } = this.#reservation;
-    if (failureError !== undefined) this.#environment.signals.emit('workerError', { error: failureError });
+    return this.#reservation.bury({ failure: toFailure(error, { reason, attempt: this.#attempt }) });
   }
 
   /** Where only our own clock says that the lease is over, the engine may think otherwise, and wait for us. */

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { EngineError } from '../../src/queue/errors.js';
 import { defineMessage } from '../../src/queue/message.js';
 import type { Backoff } from '../../src/worker/retry.js';
 import { failureOf } from '../support/failures.js';
@@ -86,6 +87,16 @@ describe('A message whose slot fails', () => {
     expect(body).to.equal(reservation.body);
     expect(failureOf(reservation)).to.include({ reason: 'attempts', message: 'no', attempt: 3 });
     expect(harness().emitted).to.deep.equal(['workerStarted', 'messageFailed']);
+  });
+
+  it('is buried without its failure where the engine could not keep that, and workerError tells why', async () => {
+    const reservation = failing(3);
+    const failureError = new EngineError('the server is draining');
+    Object.assign(reservation, { failureError });
+    harness().start({ attempts: 3 });
+    await harness().next('messageFailed');
+    expect(reservation.settlement?.[0]).to.equal('bury');
+    expect(harness().events('workerError')).to.deep.equal([{ error: failureError }]);
   });
 
   it('is tried five times unless something else is said', async () => {
