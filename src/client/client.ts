@@ -7,6 +7,7 @@ import { runOutside } from '../shared/async-context.js';
 import type { OptionNames } from '../shared/options.js';
 import { throwUncaught } from '../shared/uncaught.js';
 import { checkBoolean, checkOptions, checkSignal, commandOptions, targetOptions } from './arguments.js';
+import { DeliverySender } from './delivery-sender.js';
 import { ClosedError } from './errors.js';
 import { Job, type StoredJob } from './job.js';
 import {
@@ -22,7 +23,7 @@ import {
   value,
 } from './operations.js';
 import { CLIENT_OPTIONS, type ClientOptions, DEFAULT_QUIT_TIMEOUT_MS, openSession } from './options.js';
-import type { JobConnection, Request, Sender } from './request.js';
+import type { JobConnection, Request } from './request.js';
 import { Reserver } from './reserver.js';
 import type { ClientEvents, Session } from './session.js';
 import { kick, pauseTube, peek, put, stored, Tube, type TubeOwner } from './tube.js';
@@ -59,6 +60,8 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
   /** Commands of this client; none once it went back to its pool. */
   readonly #sender: TubeOwner & { maxJobSize: number | undefined };
   #returned = false;
+  readonly #refusal = (request: Request<unknown>): ClosedError | undefined =>
+    this.#returned ? returned(request) : undefined;
 
   /**
    * @param target an address, or options that name one
@@ -131,15 +134,7 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
 
   /** Its commands go down the connection that has reserved it, as long as this client may use that. */
   #job(reply: Reply, connection: JobConnection): Job {
-    const delivery = connection.delivery(reply.value);
-    const sender: Sender = {
-      send: (request) => {
-        if (this.#returned) return Promise.reject(returned(request));
-        // Whoever asks may know: it changes nothing.
-        if (request.command === 'stats-job') return connection.send(request);
-        return connection.sendFor(delivery, request);
-      },
-    };
+    const sender = new DeliverySender(connection, connection.delivery(reply.value), this.#refusal);
     return new Job(reply.value, data(reply), sender);
   }
 

@@ -152,22 +152,25 @@ export class Connection implements JobConnection, Holder {
   }
 
   send<T>(request: Request<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => this.dispatch(request, resolve, reject));
+  }
+
+  /** As {@link send}, without a promise: one of the two is called. @throws RangeError for a body too large for the memory */
+  dispatch<T>(request: Request<T>, resolve: (value: T) => void, reject: (error: unknown) => void): void {
     const { command, jobId } = request;
-    if (this.#state !== 'open' && !this.#takesWhileEnding(jobId)) {
-      return Promise.reject(this.#refusal({ command, jobId }));
+    const refusal = this.#refusalOf(request);
+    if (refusal !== undefined) {
+      reject(refusal);
+      return;
     }
-    const refusal = this.#pending.refusalOf(request, this.#maxPendingBytes);
-    if (refusal !== undefined) return Promise.reject(refusal);
     if (debug.enabled) debug('%s > %s', this.#name, request.line.trimEnd());
-    return new Promise<T>((resolve, reject) => {
-      // First, because a body too large for the memory makes it throw: then there is no reply to wait for.
-      this.#writer.add(request.line, request.body, request.size);
-      this.#pending.add(request, resolve as Pending['resolve'], reject);
-      if (this.#pending.size === 1) this.#replyTimer.restart();
-      if (jobId === undefined) return;
-      if (command === 'delete') this.#held.delete(jobId);
-      else if (givesUpJob(command)) this.#held.forget(jobId);
-    });
+    // First, because it may throw: then there is no reply to wait for.
+    this.#writer.add(request.line, request.body, request.size);
+    this.#pending.add(request, resolve as Pending['resolve'], reject);
+    if (this.#pending.size === 1) this.#replyTimer.restart();
+    if (jobId === undefined) return;
+    if (command === 'delete') this.#held.delete(jobId);
+    else if (givesUpJob(command)) this.#held.forget(jobId);
   }
 
   /**
@@ -311,6 +314,12 @@ export class Connection implements JobConnection, Holder {
     if (this.#givenUp) reject(new ConnectionLostError(this.#end?.message ?? '', true, { command, jobId }));
     else if (isReserve(command)) resolve(null);
     else reject(this.#refusal({ command, jobId }));
+  }
+
+  #refusalOf(request: Request<unknown>): BeanstalkdError | undefined {
+    const { command, jobId } = request;
+    if (this.#state !== 'open' && !this.#takesWhileEnding(jobId)) return this.#refusal({ command, jobId });
+    return this.#pending.refusalOf(request, this.#maxPendingBytes);
   }
 
   #takesWhileEnding(jobId: string | undefined): boolean {

@@ -67,14 +67,16 @@ export class HeldJobs implements HoldingConnection {
   /** A job has come; an earlier delivery of it is over. */
   add(jobId: string, askedAt: number): void {
     this.#deliveries.set(jobId, { jobId, askedAt });
-    this.#former.delete(jobId);
+    if (this.#former.size > 0) this.#former.delete(jobId);
     this.#expiryWatch.add(jobId);
   }
 
   /** It was deleted: there is nothing that could still be done. */
   delete(jobId: string): void {
-    this.forget(jobId);
-    this.#former.delete(jobId);
+    if (this.#former.size > 0) this.#former.delete(jobId);
+    if (!this.#deliveries.delete(jobId)) return;
+    this.#expiryWatch.delete(jobId);
+    this.#holder.onLetGo();
   }
 
   /** It is held no longer. */

@@ -142,6 +142,13 @@ export class Session implements Sender {
     return waiting;
   }
 
+  /** As `send`, for what is sent often: without a promise. */
+  dispatch<T>(request: Request<T>, resolve: (value: T) => void, reject: (error: unknown) => void): void {
+    const connection = this.#connection;
+    if (this.#end !== undefined || connection === undefined) void this.send(request).then(resolve, reject);
+    else connection.dispatch(request, resolve, reject);
+  }
+
   /**
    * Sends a reserve that can be given up. A waiting reserve cannot be taken back, so its connection is given up with it:
    * a job that was on its way goes back to its queue, jobs that are held stay held, and the next command opens another

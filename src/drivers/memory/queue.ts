@@ -87,8 +87,8 @@ export class MemoryQueue {
         const message: Message = {
           id: String(age),
           age,
-          // A copy: the caller may use its buffer again.
-          body: copyBytes(body),
+          // A copy: the caller may use its buffer again. It never leaves the engine, and may share its memory with others.
+          body: Buffer.from(body),
           ttrMs,
           priority,
           state: 'ready',
