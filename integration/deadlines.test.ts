@@ -104,7 +104,7 @@ describe('a server that takes commands and does not answer', () => {
   it('is not connected to: CONNECT_TIMEOUT within connectTimeoutMs', async () => {
     await fixture.server.pause();
     const error = await rejects(fixture.connect({ ...OPTIONS, reconnect: false }), ConnectTimeoutError);
-    expect(error.message).to.match(/ does not answer within 200 ms$|does not answer within 300 ms$/);
+    expect(error.message).to.match(/ does not answer within 1000 ms$/);
   });
 });
 
@@ -180,7 +180,8 @@ describe('a process whose client is closed ends by itself', () => {
       });
       try {
         const exit = once(child, 'exit');
-        await completes('it is done', once(child.stdout, 'data'));
+        // One that fails ends without a word.
+        await completes('it is done', Promise.race([once(child.stdout, 'data'), exit]));
         expect(await completes('its end', exit)).to.deep.equal([0, null]);
       } finally {
         child.kill('SIGKILL');

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -96,8 +96,9 @@ describe('the packed package, installed in an empty project', function () {
     const folder = join(project, 'bundle');
     await mkdir(join(folder, 'node_modules/debug'), { recursive: true });
     await writeFile(join(folder, 'node_modules/debug/package.json'), '{ "exports": {} }');
-    await copyFile(join(project, 'node_modules/haricot/dist/debug.js'), join(folder, 'debug.mjs'));
-    const code = `import('./debug.mjs').then(({ createDebug }) => createDebug('haricot:one')('unseen'))`;
+    await cp(join(project, 'node_modules/haricot/dist'), join(folder, 'dist'), { recursive: true });
+    await writeFile(join(folder, 'package.json'), '{ "type": "module" }');
+    const code = `import('./dist/debug.js').then(({ createDebug }) => createDebug('haricot:one')('unseen'))`;
     const env = { ...process.env, DEBUG: '*' };
     expect(await run(process.execPath, ['-e', code], { cwd: folder, env })).to.include({ stdout: '', stderr: '' });
   });

@@ -14,7 +14,8 @@ const SERVER_COUNTERS = {
   cmdReserveWithTimeout: 3,
   cmdDelete: 1,
   cmdRelease: 1,
-  cmdUse: 1,
+  // One by the caller, and one with which a client that connects makes the server answer.
+  cmdUse: 2,
   cmdWatch: 1,
   cmdIgnore: 1,
   cmdBury: 1,
