@@ -109,6 +109,7 @@ describe('Connecting to what is no beanstalkd', () => {
       });
       await Promise.all(closed);
       expect(stores).to.deep.equal([undefined, undefined]);
+      await pool.release(pooled);
       await pool.drain();
     });
   });

@@ -1,10 +1,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect } from 'chai';
+import sinon from 'sinon';
 import { countsOf } from '../../support/counts.js';
 import { bytes, ONE_MINUTE, useDatabaseFiles } from './database-files.js';
 
 describe('the sqlite driver leaves the event loop its turns', () => {
   const files = useDatabaseFiles();
+
+  afterEach(() => sinon.restore());
 
   /** How often it turned meanwhile. */
   async function turnsDuring(action: () => Promise<unknown>): Promise<number> {
@@ -39,6 +42,9 @@ describe('the sqlite driver leaves the event loop its turns', () => {
     const items = Array.from({ length: 8000 }, () => ({ body: Buffer.alloc(200), options: ONE_MINUTE }));
     let turns = 0;
     let isDone = false;
+    // A machine on which each look at the clock costs a millisecond: by the real one a fast binding would be done in a turn.
+    let now = performance.now();
+    sinon.stub(performance, 'now').callsFake(() => ++now);
     const putting = driver.putMany('mail', items).finally(() => {
       isDone = true;
     });
@@ -49,7 +55,7 @@ describe('the sqlite driver leaves the event loop its turns', () => {
     }
     expect((await putting).length).to.equal(8000);
     expect([...seen]).to.have.members([0, 8000]);
-    expect(turns).to.be.at.least(3);
+    expect(turns).to.be.at.least(10);
   });
 
   it('while it stores, counts, kicks and flushes very many messages, and other processes the lock', async () => {
