@@ -151,7 +151,7 @@ describe('reserve-job', () => {
     const delayed = await client.put('', { delay: 300 });
     const taker = await fixture.connect();
     await Promise.all([taker.reserveJob(buried), taker.reserveJob(delayed)]);
-    await taker.quit();
+    await taker.quit({ waitForJobs: false });
     for (const id of [buried, delayed]) {
       await until(`job ${id} is ready`, async () => (await client.statsJob(id))?.state === 'ready');
     }

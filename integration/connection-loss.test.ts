@@ -230,7 +230,7 @@ describe('closing a connection', () => {
   });
 
   for (const [how, close] of [
-    ['quit', (client: Client) => client.quit()],
+    ['quit', (client: Client) => client.quit({ waitForJobs: false })],
     ['destroy', async (client: Client) => client.destroy()],
   ] as const) {
     it(`by ${how} makes its jobs ready as they were: they count one reserve, no release and no timeout`, async () => {
