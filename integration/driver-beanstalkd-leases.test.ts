@@ -95,8 +95,8 @@ describe('The beanstalkd driver and leases', () => {
     await driver.setUp(queue);
     const consumer = await driver.consume([queue], 1);
     await queues.fixture.server.kill();
-    for (const call of [() => driver.setUp(queue), () => driver.stats(queue), () => consumer.reserve()]) {
-      const error = await rejects(call(), EngineError);
+    const calls = [driver.setUp(queue), driver.stats(queue), consumer.reserve()];
+    for (const error of await Promise.all(calls.map((call) => rejects(call, EngineError)))) {
       expect(error).to.include({ retryable: true, outcome: 'nothing' });
       expect(error.message).to.contain(`${queues.fixture.server.host}:${queues.fixture.server.port}`);
     }
