@@ -139,7 +139,7 @@ describe('The commands', () => {
         else {
           expect([code, stdout]).to.deep.equal([2, '']);
           expect(stderr).to.equal(
-            'haricot: this engine shows only the first message of a state: --limit is at most 1, got 2\n',
+            'haricot: --limit must be at most 1, got 2: this engine shows only the first message of a state\n',
           );
         }
       });
@@ -172,7 +172,7 @@ describe('The commands', () => {
         expect(await run('delete', queue.name, id)).to.deep.equal({
           code: 1,
           stdout: '',
-          stderr: `haricot: no message ${id} in "${queue.name}", or a worker holds it now\n`,
+          stderr: `haricot: cannot delete ${id} from "${queue.name}": there is no such message, or a worker holds it now\n`,
         });
         const { code, stderr } = await run('delete', queue.name, id, '--json');
         expect([code, (JSON.parse(stderr) as { error: { code: string } }).error.code]).to.deep.equal([1, 'NOT_FOUND']);
@@ -187,7 +187,7 @@ describe('The commands', () => {
         expect(await run('flush', queue.name)).to.deep.equal({
           code: 2,
           stdout: '',
-          stderr: `haricot: this would remove 3 messages from "${queue.name}" for good (2 ready, 0 delayed, 1 buried): add --force to do it\n`,
+          stderr: `haricot: cannot flush "${queue.name}" unasked: it would remove 3 messages for good (2 ready, 0 delayed, 1 buried); add --force to do it\n`,
         });
         expect(countsOf(await queue.stats())).to.include({ ready: 2, buried: 1 });
         expect(await say('flush', queue.name, '--force')).to.equal(`removed 3 messages from "${queue.name}"\n`);
@@ -305,7 +305,7 @@ describe('The commands', () => {
           code: 1,
           stdout: '',
           stderr:
-            'haricot: no queue database at ./haricot.db: give --url or set HARICOT_URL; publish, work and setup make a new one\n',
+            'haricot: cannot find a queue database at ./haricot.db; give --url or set HARICOT_URL; publish, work and setup make a new one\n',
         });
       }
       expect(await readdir(folder)).to.deep.equal([]);

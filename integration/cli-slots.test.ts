@@ -91,7 +91,7 @@ describe('haricot work --slots', () => {
       else {
         expect(code).to.equal(2);
         expect(stderr).to.match(
-          /^haricot: the slots module \.\/slots\.ts cannot be loaded: Unknown file extension "\.ts" .*slots\.ts \(compile TypeScript first, or use a loader: NODE_OPTIONS="--import tsx" haricot work …\)\n$/,
+          /^haricot: cannot load the slots module \.\/slots\.ts: Unknown file extension "\.ts" .*slots\.ts \(compile TypeScript first, or use a loader: NODE_OPTIONS="--import tsx" haricot work …\)\n$/,
         );
       }
     });
@@ -103,55 +103,55 @@ describe('haricot work --slots', () => {
         'a file that is not there',
         './nowhere.js',
         {},
-        /^the slots module \.\/nowhere\.js is not there \(\/.*\/nowhere\.js\)$/,
+        /^cannot load the slots module \.\/nowhere\.js: it is not there \(\/.*\/nowhere\.js\)$/,
       ],
       [
         'a file whose name lacks its extension',
         './lib/slots',
         { 'lib/slots.mjs': '' },
-        /^the slots module \.\/lib\/slots is not there \(\/.*\); there is \.\/lib\/slots\.mjs$/,
+        /^cannot load the slots module \.\/lib\/slots: it is not there \(\/.*\); there is \.\/lib\/slots\.mjs$/,
       ],
       [
         'a folder',
         './slots/',
         { 'slots/index.js': '' },
-        /^the slots module \.\/slots\/ is a folder, not a file; there is \.\/slots\/index\.js$/,
+        /^cannot load the slots module \.\/slots\/: it is a folder, not a file; there is \.\/slots\/index\.js$/,
       ],
       [
         'a package that is not there',
         'my-app/slots',
         {},
-        /^the slots module my-app\/slots is not there, neither as a file nor as a package$/,
+        /^cannot load the slots module my-app\/slots: it is not there, neither as a file nor as a package$/,
       ],
       [
         'a name without a path or an extension',
         'slots',
         { 'slots.js': '' },
-        /^the slots module slots is not there, neither as a file nor as a package; there is slots\.js$/,
+        /^cannot load the slots module slots: it is not there, neither as a file nor as a package; there is slots\.js$/,
       ],
       [
         'a package that does not export it',
         'my-app/slots',
         { 'node_modules/my-app/package.json': '{ "exports": { ".": "./a.js" } }' },
-        /^the slots module my-app\/slots cannot be loaded: Package subpath '\.\/slots' is not defined by "exports" in \/.*\/my-app\/package\.json$/,
+        /^cannot load the slots module my-app\/slots: Package subpath '\.\/slots': it is not defined by "exports" in \/.*\/my-app\/package\.json$/,
       ],
       [
         'a syntax error in an ES module, with its place',
         './slots.mjs',
         { 'slots.mjs': 'export default 1;\n\nconst = 5;\n' },
-        /^the slots module \.\/slots\.mjs cannot be loaded: Unexpected token '=', at \/.*\/slots\.mjs:3$/,
+        /^cannot load the slots module \.\/slots\.mjs: Unexpected token '=', at \/.*\/slots\.mjs:3$/,
       ],
       [
         'a syntax error in what it imports, with its place',
         './slots.mjs',
         { 'slots.mjs': `import './other.mjs';\nexport default ${CONNECT};`, 'other.mjs': '\nlet let;' },
-        /^the slots module \.\/slots\.mjs cannot be loaded: .*, at \/.*\/other\.mjs:2$/,
+        /^cannot load the slots module \.\/slots\.mjs: .*, at \/.*\/other\.mjs:2$/,
       ],
       [
         'a syntax error in a CommonJS module, with its place',
         './slots.cjs',
         { 'slots.cjs': '\nconst = 5;\n' },
-        /^the slots module \.\/slots\.cjs cannot be loaded: Unexpected token '=', at \/.*\/slots\.cjs:2$/,
+        /^cannot load the slots module \.\/slots\.cjs: Unexpected token '=', at \/.*\/slots\.cjs:2$/,
       ],
       [
         'a syntax error three imports away, with its place, and runs nothing',
@@ -162,7 +162,7 @@ describe('haricot work --slots', () => {
           'package.json': '{ "type": "module" }',
           'b.js': `import 'node:fs';\nconsole.log('RAN');\nawait import('node:os');\nexport const = 5;`,
         },
-        /^the slots module \.\/slots\.mjs cannot be loaded: Unexpected token '=', at \/.*\/b\.js:4$/,
+        /^cannot load the slots module \.\/slots\.mjs: Unexpected token '=', at \/.*\/b\.js:4$/,
       ],
       [
         'a syntax error of a package that it is, with its place',
@@ -172,7 +172,7 @@ describe('haricot work --slots', () => {
             '{ "type": "module", "exports": { "./slots": { "import": "./lib.js" } } }',
           'node_modules/my-app/lib.js': `\nlet let;`,
         },
-        /^the slots module my-app\/slots cannot be loaded: .*, at \/.*\/my-app\/lib\.js:2$/,
+        /^cannot load the slots module my-app\/slots: .*, at \/.*\/my-app\/lib\.js:2$/,
       ],
       [
         'an import by the name that TypeScript compiles to, with what to do',
@@ -184,37 +184,37 @@ describe('haricot work --slots', () => {
         'an import of something that its module does not export, with its place',
         './slots.mjs',
         { 'slots.mjs': `\nimport { nope } from 'node:fs';` },
-        /^the slots module \.\/slots\.mjs cannot be loaded: .*'node:fs' does not provide an export named 'nope', at \/.*\/slots\.mjs:2$/,
+        /^cannot load the slots module \.\/slots\.mjs: .*'node:fs' does not provide an export named 'nope', at \/.*\/slots\.mjs:2$/,
       ],
       [
         'a syntax error of something that it reads, which is not in it',
         './slots.mjs',
         { 'slots.mjs': `JSON.parse('{');` },
-        /^the slots module \.\/slots\.mjs cannot be loaded: [^,]*JSON[^,]*$/,
+        /^cannot load the slots module \.\/slots\.mjs: [^,]*JSON[^,]*$/,
       ],
       [
         'an import of a package that is not there',
         './slots.mjs',
         { 'slots.mjs': `import 'no-such-package';` },
-        /^the slots module \.\/slots\.mjs cannot be loaded: Cannot find package 'no-such-package' imported from \/.*\/slots\.mjs$/,
+        /^cannot load the slots module \.\/slots\.mjs: Cannot find package 'no-such-package' imported from \/.*\/slots\.mjs$/,
       ],
       [
         'an import of a file that is not there',
         './slots.mjs',
         { 'slots.mjs': `import './messages.mjs';` },
-        /^the slots module \.\/slots\.mjs cannot be loaded: Cannot find module '\/.*\/messages\.mjs' imported from \/.*\/slots\.mjs$/,
+        /^cannot load the slots module \.\/slots\.mjs: Cannot find module '\/.*\/messages\.mjs' imported from \/.*\/slots\.mjs$/,
       ],
       [
         'a require of a package that is not there',
         './slots.cjs',
         { 'slots.cjs': `require('no-such-package');` },
-        /^the slots module \.\/slots\.cjs cannot be loaded: Cannot find module 'no-such-package' Require stack: .*slots\.cjs$/,
+        /^cannot load the slots module \.\/slots\.cjs: Cannot find module 'no-such-package' Require stack: .*slots\.cjs$/,
       ],
       [
         'a module that fails while it is loaded',
         './slots.mjs',
         { 'slots.mjs': `throw new Error('no database');` },
-        /^the slots module \.\/slots\.mjs cannot be loaded: no database$/,
+        /^cannot load the slots module \.\/slots\.mjs: no database$/,
       ],
       [
         'a default export that is missing',
@@ -238,7 +238,7 @@ describe('haricot work --slots', () => {
         'a function that connects no slot',
         './slots.mjs',
         { 'slots.mjs': `export default (signals) => { signals.connect('messageFailed', () => {}); };` },
-        /^\.\/slots\.mjs connects no slot: every message would be buried as unhandled$/,
+        /^cannot use \.\/slots\.mjs: it connects no slot, and every message would be buried as unhandled$/,
       ],
     ] as const) {
       it(`${what}, with exit code 2`, async () => {
@@ -267,7 +267,7 @@ describe('haricot work --slots', () => {
         expect([code, stdout, stderr]).to.deep.equal([
           1,
           '',
-          'haricot: the default export of ./slots.mjs failed while it connected its slots: no route\n',
+          'haricot: cannot connect the slots of ./slots.mjs: its default export failed: no route\n',
         ]);
       });
     }

@@ -71,11 +71,11 @@ describe('haricot publish', () => {
       `beanstalkd://127.0.0.1:${port}`,
     ]);
     expect([code, stdout]).to.deep.equal([1, '']);
-    expect(stderr).to.match(new RegExp(`^haricot: could not connect to beanstalkd://127\\.0\\.0\\.1:${port}: .*\\n$`));
+    expect(stderr).to.match(new RegExp(`^haricot: cannot connect to beanstalkd://127\\.0\\.0\\.1:${port}: .*\\n$`));
   });
 
   for (const [what, args, message] of [
-    ['an empty URL', ['publish', 'mail', 't', '5', '--url', ''], /^haricot: --url is empty: name an engine, .*\n$/],
+    ['an empty URL', ['publish', 'mail', 't', '5', '--url', ''], /^haricot: --url must name an engine, .*\n$/],
     [
       'an engine that is gone with the process',
       ['publish', 'mail', 't', '5', '--url', 'memory:'],
@@ -99,9 +99,9 @@ describe('haricot publish', () => {
     [
       'data that is not JSON',
       ['publish', 'mail', 't', 'hello', '--url', NOWHERE],
-      /^haricot: the data is not JSON: .*\n$/,
+      /^haricot: the data must be JSON, got something else: .*\n$/,
     ],
-    ['no data', ['publish', 'mail', 't', '--url', NOWHERE], /^haricot: the data is not JSON: .*\n$/],
+    ['no data', ['publish', 'mail', 't', '--url', NOWHERE], /^haricot: the data must be JSON, got nothing\n$/],
     [
       'a missing argument',
       ['publish', 'mail', '--url', NOWHERE],
@@ -220,7 +220,7 @@ describe('haricot work', () => {
     const Unknown = defineMessage('unknown');
     const id = await queue.publish(Unknown, 1);
     expect((await work('--max-messages', '1', '--unhandled', 'release', '--backoff', '0')).stdout).to.contain(
-      `${queue.name} ${id} unknown attempt 1 failed: no slot is connected for messages of type "unknown"; next try at once`,
+      `${queue.name} ${id} unknown attempt 1 failed: cannot handle the message: no slot is connected for messages of type "unknown"; next try at once`,
     );
     expect(countsOf(await queue.stats())).to.include({ ready: 1, buried: 0 });
     expect((await work('--max-messages', '1')).stdout).to.contain('BURIED (unhandled): no slot is connected');
@@ -235,7 +235,7 @@ describe('haricot work', () => {
     const id = await queue.publish(Hang, null);
     const { stdout } = await work('--max-messages', '1', '--slot-timeout', '50ms', '--backoff', '1h');
     expect(withoutTimes(stdout)).to.include(
-      `${queue.name} ${id} hang attempt 1 failed: the slots took longer than 50 ms; next try after 3600.0 s`,
+      `${queue.name} ${id} hang attempt 1 failed: cannot finish the message: its slots took longer than 50 ms; next try after 3600.0 s`,
     );
     expect(countsOf(await queue.stats())).to.include({ delayed: 1 });
   });
@@ -277,7 +277,7 @@ describe('haricot work', () => {
     const url = `beanstalkd://127.0.0.1:${await freePort()}`;
     const { code, stdout } = await haricot(['work', 'mail', '--url', url, '--slots', SLOTS, '--time-limit', '2s']);
     expect(code).to.equal(0);
-    expect(stdout).to.contain(`error: could not connect to ${url}`);
+    expect(stdout).to.contain(`error: cannot connect to ${url}`);
     expect(stdout).to.contain('stopped: 0 finished, 0 buried');
   });
 
@@ -295,7 +295,7 @@ describe('haricot work', () => {
     [
       'a slots module that is not there',
       ['work', 'mail', '--slots', './nowhere.js', '--url', NOWHERE],
-      /^haricot: the slots module \.\/nowhere\.js is not there \(.*nowhere\.js\)\n$/,
+      /^haricot: cannot load the slots module \.\/nowhere\.js: it is not there \(.*nowhere\.js\)\n$/,
     ],
     [
       'a slots module without a default export',
@@ -305,12 +305,12 @@ describe('haricot work', () => {
     [
       'a slots module that connects nothing',
       ['work', 'mail', '--slots', 'integration/fixtures/no-slots.ts', '--url', NOWHERE],
-      /^haricot: integration\/fixtures\/no-slots\.ts connects no slot: every message would be buried as unhandled\n$/,
+      /^haricot: cannot use integration\/fixtures\/no-slots\.ts: it connects no slot, and every message would be buried as unhandled\n$/,
     ],
     [
       'a slots module that fails',
       ['work', 'mail', '--slots', 'integration/fixtures/throws.ts', '--url', NOWHERE],
-      /^haricot: the slots module integration\/fixtures\/throws\.ts cannot be loaded: no database/,
+      /^haricot: cannot load the slots module integration\/fixtures\/throws\.ts: no database/,
     ],
     ['an empty URL', ['work', 'mail', '--slots', SLOTS, '--url', ''], /^haricot: --url is empty: /],
     [
@@ -359,7 +359,7 @@ describe('haricot work, when its engine goes and comes back,', () => {
     const worker = Haricot.start(['work', fixture.tube(), '--url', server.url, '--slots', SLOTS]);
     await worker.line(/ working on /);
     await server.kill();
-    await worker.line(/ error: could not connect /);
+    await worker.line(/ error: cannot connect /);
     await server.restart();
     await worker.line(/Z the engine answers again, after [\d.]+/);
     const errors = worker.lines.filter((line) => / error: /.test(line)).map((line) => line.slice('00:00:00Z '.length));

@@ -64,7 +64,7 @@ describe('haricot demo', () => {
       await demo.line(/ worker \| .* attempt 1 failed/);
       demo.signal(name);
       expect(await demo.exit()).to.equal(1);
-      expect(demo.stderr).to.equal(`haricot: the demo was interrupted by ${name}\n`);
+      expect(demo.stderr).to.equal(`haricot: cannot finish the demo: it was interrupted by ${name}\n`);
       // At once, not when all was done.
       expect(demo.stdout).to.match(/ worker \| [\d:]+Z stopped: 2 finished, 0 buried\n$/);
       expect([await readdir(folder), await processes()]).to.deep.equal([[], []]);
@@ -76,7 +76,7 @@ describe('haricot demo', () => {
     await demo.line(/ worker \| .* attempt 1 failed/);
     for (const pid of await processes()) if (pid !== demo.pid) process.kill(pid, 'SIGKILL');
     expect(await demo.exit()).to.equal(1);
-    expect(demo.stderr).to.equal('haricot: the worker ended before its work was done\n');
+    expect(demo.stderr).to.equal('haricot: cannot finish the demo: the worker ended before its work was done\n');
     expect(await readdir(folder)).to.deep.equal([]);
   });
 
@@ -96,7 +96,7 @@ describe('haricot demo', () => {
       env,
     });
     expect([code, stdout]).to.deep.equal([1, '']);
-    expect(stderr).to.match(/^haricot: could not connect to beanstalkd:\/\/127\.0\.0\.1:1: .*\n$/);
+    expect(stderr).to.match(/^haricot: cannot connect to beanstalkd:\/\/127\.0\.0\.1:1: .*\n$/);
   });
 
   describe('on beanstalkd', () => {

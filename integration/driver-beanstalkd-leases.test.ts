@@ -61,7 +61,9 @@ describe('The beanstalkd driver and leases', () => {
       const current = await reserve();
       const before = await (await queues.fixture.connect()).statsJob(id);
       const error = await rejects(stale[method](), LeaseLostError);
-      expect(error.message).to.equal(`message ${id} of queue "${queue}" is no longer held: its lease had ended`);
+      expect(error.message).to.equal(
+        `cannot settle or renew message ${id} of queue "${queue}": it is no longer held: its lease had ended`,
+      );
       expect(stale.lost.aborted).to.equal(true);
       const after = await (await queues.fixture.connect()).statsJob(id);
       expect(after).to.include({ state: 'reserved', pri: 55, reserves: 2, releases: before?.releases, buries: 0 });

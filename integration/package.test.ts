@@ -89,7 +89,7 @@ describe('the packed package, installed in an empty project', function () {
     const code = `import('haricot/client').then(({ Client }) => Client.connect({ url: '127.0.0.1:1' })).catch(() => {})`;
     const env = { ...process.env, DEBUG: 'haricot:*' };
     const { stderr } = await run(process.execPath, ['-e', code], { cwd: project, env });
-    expect(stderr).to.match(/haricot:connection .*could not connect to beanstalkd:\/\/127\.0\.0\.1:1/);
+    expect(stderr).to.match(/haricot:connection .*cannot connect to beanstalkd:\/\/127\.0\.0\.1:1/);
   });
 
   it('works without its debug output where that package cannot be loaded, as in a bundle', async () => {

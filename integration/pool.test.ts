@@ -105,7 +105,7 @@ describe('a pool', () => {
     await pool.acquire();
     const error = await rejects(pool.acquire(), ConnectTimeoutError);
     expect(error.message).to.equal(
-      'no client became free within 1000 ms: 2 of 2 clients are borrowed; is one never released?',
+      'cannot lend a client within 1000 ms: 2 of 2 clients are borrowed; is one never released?',
     );
   });
 
@@ -167,7 +167,7 @@ describe('a pool whose server', () => {
     await fixture.server.kill();
     const pool = open(fixture.server.url, { acquireTimeoutMs: 1500 });
     const error = await rejects(pool.acquire(), ConnectTimeoutError);
-    expect(error.message).to.match(/^the pool could not connect within 1500 ms: could not connect to .*ECONNREFUSED/);
+    expect(error.message).to.match(/^cannot lend a client within 1500 ms: cannot connect to .*ECONNREFUSED/);
     expect(error.cause).to.be.instanceOf(ConnectionLostError);
     await fixture.server.restart();
     await pool.use((client) => client.put('x'));

@@ -125,7 +125,7 @@ describe('commands that are called while there is no connection', () => {
     const waiting = Promise.all([client.put('a'), client.put('b')]);
     const error = await rejects(client.put('c'), ConnectionLostError);
     expect(error).to.include({ code: 'CONNECTION_LOST', command: 'put', sent: false });
-    expect(error.message).to.match(/^put: 2 commands wait for the connection already/);
+    expect(error.message).to.match(/^cannot put: 2 commands wait for the connection already/);
     proxy.accept();
     expect(await waiting).to.have.length(2);
     expect((await client.statsTube(await client.listTubeUsed()))?.totalJobs).to.equal(2);
@@ -151,7 +151,7 @@ describe('commands that are called while there is no connection', () => {
     const error = await completes('the first rejection', first);
     expect(performance.now() - start).to.be.at.least(199);
     expect(error).to.include({ code: 'CONNECTION_LOST', command: 'put', sent: false });
-    expect(error.message).to.match(/^put: no connection within 200 ms: .*127\.0\.0\.1:\d+/);
+    expect(error.message).to.match(/^cannot put: no connection within 200 ms: .*127\.0\.0\.1:\d+/);
     await completes('the second rejection', second);
     expect(performance.now() - start).to.be.at.least(299);
     expect(events.of('reconnecting').length).to.be.greaterThan(1);

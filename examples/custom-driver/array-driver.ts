@@ -155,7 +155,7 @@ export async function openArray(url: string, { prefix }: DriverOptions): Promise
   let closed = false;
 
   const open = (): Engine => {
-    if (closed) throw new DriverClosedError('the driver is closed');
+    if (closed) throw new DriverClosedError('cannot use the driver: it is closed');
     return engine;
   };
   // Wrong calls are refused as on every engine, before anything is done.
@@ -273,7 +273,7 @@ function consume(engine: Engine, names: ReadonlyMap<ArrayQueue, string>, { order
 
   return {
     async reserve({ timeoutMs = Number.POSITIVE_INFINITY, signal } = {}) {
-      if (closed) throw new DriverClosedError('the consumer is closed');
+      if (closed) throw new DriverClosedError('cannot reserve: the consumer is closed');
       const deadline = performance.now() + timeoutMs;
       const wake = (): void => void engine.emit('change');
       signal?.addEventListener('abort', wake);

@@ -30,7 +30,10 @@ export function defineDelete(command: Command, output: Output): void {
         if (missing.length === 0) return;
         await statsOf(queue);
         const listed = truncate(missing.join(', '), IDS_WIDTH);
-        throw new CommandFailedError('NOT_FOUND', `no message ${listed} in "${name}", or a worker holds it now`);
+        throw new CommandFailedError(
+          'NOT_FOUND',
+          `cannot delete ${listed} from "${name}": there is no such message, or a worker holds it now`,
+        );
       });
     });
 }

@@ -51,7 +51,7 @@ async function inTemporaryDatabase(use: (place: Place) => Promise<void>): Promis
 async function untilSignal(action: (signal: AbortSignal) => Promise<void>): Promise<void> {
   const controller = new AbortController();
   const interrupt = (name: NodeJS.Signals): void => {
-    controller.abort(new CommandFailedError('INTERRUPTED', `the demo was interrupted by ${name}`));
+    controller.abort(new CommandFailedError('INTERRUPTED', `cannot finish the demo: it was interrupted by ${name}`));
   };
   for (const name of SIGNALS) process.on(name, interrupt);
   try {

@@ -22,7 +22,7 @@ export function onEngine<T>(options: GlobalOptions, use: (driver: Driver) => Pro
     // Looking into a database that is not there would make an empty one, and the answer would be a lie.
     throw new CommandFailedError(
       'NO_DATABASE',
-      `no queue database at ${shownPath(file)}: give --url or set HARICOT_URL; publish, work and setup make a new one`,
+      `cannot find a queue database at ${shownPath(file)}; give --url or set HARICOT_URL; publish, work and setup make a new one`,
     );
   }
   return onDriver(url, use);
@@ -84,7 +84,7 @@ export async function onDriver<T>(url: string, use: (driver: Driver) => Promise<
   try {
     if (driver.capabilities.shared) return await use(driver);
     throw new InvalidOptionError(
-      `${maskUrl(url)} keeps messages within one process, and this one ends with the command: name another engine`,
+      `cannot use ${maskUrl(url)}: it keeps messages within one process, and this one ends with the command; name another engine`,
     );
   } finally {
     await driver.close();

@@ -47,7 +47,7 @@ function refusal(name: string, stats: MessageCounts): InvalidOptionError {
   const { ready, delayed, buried } = stats;
   const parts = `${ready} ready, ${delayed} delayed, ${buried} buried`;
   return new InvalidOptionError(
-    `this would remove ${pluralize(atRest(stats), 'message')} from "${name}" for good (${parts}): add --force to do it`,
+    `cannot flush "${name}" unasked: it would remove ${pluralize(atRest(stats), 'message')} for good (${parts}); add --force to do it`,
   );
 }
 

@@ -13,5 +13,5 @@ export const DEFAULT_URL = 'sqlite:./haricot.db';
 export function urlOf({ url = process.env['HARICOT_URL'] || DEFAULT_URL }: GlobalOptions): string {
   if (url !== '') return url;
   // A variable that is not set, most likely: the default would surprise.
-  throw new InvalidOptionError('--url is empty: name an engine, such as beanstalkd://127.0.0.1:11300');
+  throw new InvalidOptionError('--url must name an engine, such as beanstalkd://127.0.0.1:11300, got nothing');
 }

@@ -46,12 +46,14 @@ export async function connectSlots(connect: ConnectSlots, specifier: string, sig
     debug('%s: %O', specifier, cause);
     throw new CommandFailedError(
       'SLOTS_FAILED',
-      `the default export of ${specifier} failed while it connected its slots: ${describeError(cause)}`,
+      `cannot connect the slots of ${specifier}: its default export failed: ${describeError(cause)}`,
       { cause },
     );
   }
   if (signals.hasSlots) return;
-  throw new InvalidOptionError(`${specifier} connects no slot: every message would be buried as unhandled`);
+  throw new InvalidOptionError(
+    `cannot use ${specifier}: it connects no slot, and every message would be buried as unhandled`,
+  );
 }
 
 /** The URL of a file, or the name of what a package exports. */
@@ -62,7 +64,7 @@ function locate(specifier: string): string {
   if (found?.isFile()) return pathToFileURL(path).href;
   if (!found && PACKAGE_NAME.test(specifier)) return specifier;
   const what = found ? 'a folder, not a file' : `not there (${path})`;
-  throw new InvalidOptionError(`the slots module ${specifier} is ${what}${similarTo(specifier)}`);
+  throw new InvalidOptionError(`cannot load the slots module ${specifier}: it is ${what}${similarTo(specifier)}`);
 }
 
 /** A file that may have been meant: import() adds no extension. */
@@ -91,7 +93,7 @@ function connectorOf(specifier: string, module: Record<string, unknown>): Connec
   const names = Object.keys(module).filter((name) => name !== 'default' && name !== 'module.exports');
   const others = names.length > 0 ? `; it exports ${names.join(', ')}` : '';
   throw new InvalidOptionError(
-    `the default export of ${specifier} must be a function (signals) => void, it is ${kindOf(found)}${others}`,
+    `the default export of ${specifier} must be a function (signals) => void, got ${kindOf(found)}${others}`,
   );
 }
 
@@ -110,10 +112,10 @@ function whyNotLoaded(specifier: string, target: string, error: unknown): string
   const description = describeError(error);
   const asked = ` imported from ${importer()}`;
   if (description.startsWith('Cannot find package') && description.includes(asked)) {
-    return `the slots module ${specifier} is not there, neither as a file nor as a package${similarTo(specifier)}`;
+    return `cannot load the slots module ${specifier}: it is not there, neither as a file nor as a package${similarTo(specifier)}`;
   }
   const reason = `${description.replace(asked, '')}${placeOf(error, target)}${typeScriptHint(error)}`;
-  return `the slots module ${specifier} cannot be loaded: ${reason}`;
+  return `cannot load the slots module ${specifier}: ${reason}`;
 }
 
 /** Where a syntax error is: Node writes that in front of the stack, but not for an ES module that cannot be parsed. */

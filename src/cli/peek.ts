@@ -67,7 +67,7 @@ export function definePeek(command: Command, output: Output): void {
 function limitOn({ capabilities: { peekMany } }: Driver, limit = peekMany ? DEFAULT_LIMIT : 1): number {
   if (peekMany || limit <= 1) return limit;
   throw new InvalidOptionError(
-    `this engine shows only the first message of a state: --limit is at most 1, got ${limit}`,
+    `--limit must be at most 1, got ${limit}: this engine shows only the first message of a state`,
   );
 }
 

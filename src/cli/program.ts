@@ -52,7 +52,7 @@ function urlsIn(args: readonly string[]): string[] {
 }
 
 function usageError({ code, message }: CommanderError, args: readonly string[]): UsageError {
-  if (code === 'commander.help') return new UsageError('no command is given (see haricot --help)');
+  if (code === 'commander.help') return new UsageError('a command must be given, got none (see haricot --help)');
   const text = message.replace(/^error: /, '');
   if (text.includes('Did you mean')) return new UsageError(text);
   const command = code === 'commander.unknownCommand' ? undefined : COMMANDS.find(({ name }) => args.includes(name));

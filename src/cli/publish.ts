@@ -56,18 +56,21 @@ function readData(input: Input): Promise<string> {
   // It would wait for somebody to type, without a word.
   if (input.isTTY) {
     throw new InvalidOptionError(
-      `the data is missing: give it as the last argument, such as '{"to":"a@b.example"}', or on standard input`,
+      `the data must be given as the last argument, such as '{"to":"a@b.example"}', or on standard input, got none`,
     );
   }
   return readAll(input);
 }
 
 function parseData(json: string): unknown {
-  if (json.trim() === '') throw new InvalidOptionError('the data is not JSON: it is empty');
+  if (json.trim() === '') throw new InvalidOptionError('the data must be JSON, got nothing');
   try {
     return JSON.parse(json);
   } catch (cause) {
     const { message } = cause as Error;
-    throw new InvalidOptionError(`the data is not JSON: ${message}; a text needs its quotes: '"text"'`, { cause });
+    throw new InvalidOptionError(
+      `the data must be JSON, got something else: ${message}; a string needs its quotes: '"text"'`,
+      { cause },
+    );
   }
 }

@@ -318,7 +318,7 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
 }
 
 function returned({ command, jobId }: Partial<Request<unknown>> = {}): ClosedError {
-  return new ClosedError('this client was returned to its pool', { command, jobId });
+  return new ClosedError('the client was returned to its pool', { command, jobId });
 }
 
 function list(reply: Reply): string[] {

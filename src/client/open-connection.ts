@@ -57,8 +57,10 @@ class Opening {
     let isConnected = false;
     const ignore = signal && onAbort(signal, () => this.#ending.abort(signal.reason));
     const deadline = new Deadline(connectTimeoutMs, () => {
-      const why = isConnected ? `${this.#name} does not answer` : `no connection to ${this.#name}`;
-      this.#ending.abort(new ConnectTimeoutError(`${why} within ${connectTimeoutMs} ms`));
+      const why = isConnected ? 'it does not answer' : 'there is no connection';
+      this.#ending.abort(
+        new ConnectTimeoutError(`cannot connect to ${this.#name}: ${why} within ${connectTimeoutMs} ms`),
+      );
     });
     try {
       const socket = await openSocket(this.#address, this.#ending.signal, this.#options.openSocket);
@@ -100,7 +102,7 @@ class Opening {
 
   /** Nothing that was called has been sent, and a `use` or `watch` that nobody called is no matter of the caller's. */
   #explain(cause: unknown): unknown {
-    const why = `could not connect to ${this.#name}`;
+    const why = `cannot connect to ${this.#name}`;
     if (cause instanceof ProtocolError) {
       const { message } = cause.cause instanceof ProtocolError ? cause.cause : cause;
       return new ProtocolError(`${why}: it does not speak the protocol of beanstalkd: ${message}`, cause.bytes, {

@@ -168,7 +168,7 @@ export class Pool implements AsyncDisposable {
   async acquire(options?: AcquireOptions): Promise<Client> {
     const signal = checkSignal(checkOptions('acquire', options, ACQUIRE_OPTIONS).signal);
     signal?.throwIfAborted();
-    if (this.#draining.signal.aborted) throw new ClosedError('the pool is drained');
+    if (this.#draining.signal.aborted) throw new ClosedError('cannot lend a client: the pool is drained');
     const session = await this.#acquireSession(signal);
     this.#lent.add(session);
     if (this.#draining.signal.aborted) {
@@ -189,7 +189,7 @@ export class Pool implements AsyncDisposable {
     const session = this.#borrowed.get(client);
     if (session === undefined) {
       throw new InvalidArgumentError(
-        'the client is not borrowed from this pool: it was given back already, or never its',
+        'cannot return the client: it is not borrowed from this pool, or was returned before',
       );
     }
     this.#borrowed.delete(client);
@@ -223,7 +223,7 @@ export class Pool implements AsyncDisposable {
   }
 
   async #drain(): Promise<void> {
-    const reason = new ClosedError('the pool is drained');
+    const reason = new ClosedError('cannot lend a client: the pool is drained');
     this.#draining.abort(reason);
     for (const giveUp of this.#waiters) giveUp(reason);
     for (const client of this.#borrowed.keys()) client.stopReserving();
@@ -309,7 +309,7 @@ export class Pool implements AsyncDisposable {
       const pooled = await pool.acquire();
       if (pooled instanceof Session) return pooled;
       await pool.destroy(pooled);
-      if (!isAwaited()) throw new ClosedError('nobody waits for it any more');
+      if (!isAwaited()) throw new ClosedError('cannot lend the client: nobody waits for it any more');
     }
   }
 
@@ -318,11 +318,12 @@ export class Pool implements AsyncDisposable {
     const within = `within ${this.#acquireTimeoutMs} ms`;
     const failure = this.#lastFailure;
     if (failure instanceof Error) {
-      return new ConnectTimeoutError(`the pool could not connect ${within}: ${failure.message}`, { cause: failure });
+      return new ConnectTimeoutError(`cannot lend a client ${within}: ${failure.message}`, { cause: failure });
     }
-    if (this.#borrowed.size < this.#max) return new ConnectTimeoutError(`the pool has found no connection ${within}`);
+    if (this.#borrowed.size < this.#max)
+      return new ConnectTimeoutError(`cannot lend a client ${within}: there is no connection`);
     const lent = `${this.#borrowed.size} of ${this.#max} clients are borrowed`;
-    return new ConnectTimeoutError(`no client became free ${within}: ${lent}; is one never released?`);
+    return new ConnectTimeoutError(`cannot lend a client ${within}: ${lent}; is one never released?`);
   }
 }
 

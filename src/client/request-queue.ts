@@ -67,7 +67,7 @@ export class RequestQueue {
     if (request.body !== undefined && this.#bodies === 0) return undefined;
     const { command, jobId } = request;
     const why = `${this.size} commands are in flight, and more than ${maxBytes} bytes would be (maxPendingBytes)`;
-    return new PendingLimitError(`cannot send: ${why}; wait for earlier calls to settle`, { command, jobId });
+    return new PendingLimitError(`${why}; wait for earlier calls to settle`, { command, jobId });
   }
 
   add(request: Request<unknown>, resolve: Pending['resolve'], reject: Pending['reject']): void {

@@ -209,7 +209,7 @@ export class Session implements Sender {
   async reset(): Promise<void> {
     const connection = this.#connection;
     if (connection === undefined || !connection.isListening || connection.holdsJobs) {
-      throw new ClosedError('the connection waits for jobs or holds some');
+      throw new ClosedError('cannot lend the connection: it waits for jobs or holds some');
     }
     // Behind what is out, for only then it is known what is watched.
     if (this.#chosen !== 'default' || this.#used !== 'default' || !connection.isIdle) await this.use('default');

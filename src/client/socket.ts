@@ -41,10 +41,10 @@ export function openSocket(address: Address, signal: AbortSignal, factory?: Sock
       reject(error);
     };
     const onError = (cause: Error): void => {
-      fail(new ConnectionLostError(`could not connect to ${name}: ${describe(cause)}`, false, { cause }));
+      fail(new ConnectionLostError(`cannot connect to ${name}: ${describe(cause)}`, false, { cause }));
     };
     const onClose = (): void => {
-      fail(new ConnectionLostError(`could not connect to ${name}: the connection was closed`, false));
+      fail(new ConnectionLostError(`cannot connect to ${name}: the connection was closed`, false));
     };
     const ignore = onAbort(signal, () => fail(signal.reason));
     socket.once('error', onError);

@@ -59,7 +59,7 @@ export class WaitingCommands {
     if (!limited && this.#bytes + bytes > maxPendingBytes && this.#entries.size > 0) {
       const { command, jobId } = request;
       const why = `more than ${maxPendingBytes} bytes would wait for the next connection (maxPendingBytes)`;
-      return Promise.reject(new PendingLimitError(`cannot send: ${why}; wait for earlier calls`, { command, jobId }));
+      return Promise.reject(new PendingLimitError(`${why}; wait for earlier calls to settle`, { command, jobId }));
     }
     return new Promise<T>((resolve, reject) => {
       this.#entries.add({

@@ -24,9 +24,13 @@ export abstract class BeanstalkdError extends Error {
   readonly command: string | undefined;
   readonly jobId: string | undefined;
 
-  constructor(message: string, context: ErrorContext = {}) {
+  /** @param lead stands before the command, where the error tells of one */
+  constructor(message: string, context: ErrorContext = {}, lead = 'cannot ') {
     const subject = [context.command, context.jobId].filter((part) => part !== undefined).join(' ');
-    super(subject ? `${subject}: ${message}` : message, 'cause' in context ? { cause: context.cause } : undefined);
+    super(
+      subject ? `${lead}${subject}: ${message}` : message,
+      'cause' in context ? { cause: context.cause } : undefined,
+    );
     this.name = new.target.name;
     this.command = context.command;
     this.jobId = context.jobId;
@@ -36,6 +40,10 @@ export abstract class BeanstalkdError extends Error {
 /** An argument the server would refuse or misread. Nothing was sent. */
 export class InvalidArgumentError extends BeanstalkdError {
   readonly code = 'INVALID_ARGUMENT';
+
+  constructor(message: string, context: ErrorContext = {}) {
+    super(message, context, '');
+  }
 }
 
 /** The server's bytes are not a reply, or not one to the command that was sent. The connection is destroyed. */

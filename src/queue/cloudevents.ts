@@ -45,7 +45,7 @@ export const cloudEvents: SelfDescribingCodec = {
   decode(body: Uint8Array): Message {
     const event = readJson(body);
     if (!isObject(event))
-      throw new DecodeError(`not a CloudEvents event: the body must be a JSON object, got ${kindOf(event)}`);
+      throw new DecodeError(`the body must be a CloudEvents event (a JSON object), got ${kindOf(event)}`);
     if (event['specversion'] !== '1.0') throw invalid('specversion', '"1.0"', event['specversion']);
     return {
       id: textIn(event, 'id'),
@@ -116,7 +116,7 @@ function isObject(value: unknown): value is Event {
 }
 
 function invalid(name: string, rule: string, value: unknown): DecodeError {
-  return new DecodeError(`not a CloudEvents event: its ${name} must be ${rule}, got ${kindOf(value)}`);
+  return new DecodeError(`the ${name} of a CloudEvents event must be ${rule}, got ${kindOf(value)}`);
 }
 
 function textIn(event: Event, name: string): string {

@@ -39,7 +39,7 @@ export function write(codec: Codec, message: Message): Uint8Array {
     body = codec.encode(message);
   } catch (cause) {
     if (isA(HaricotError, cause)) throw cause;
-    throw new EncodeError(`the codec cannot write a ${preview(message.type)} message: ${reasonOf(cause)}`, { cause });
+    throw new EncodeError(`cannot encode a ${preview(message.type)} message: ${reasonOf(cause)}`, { cause });
   }
   if (isUint8Array(body)) return body;
   throw new EncodeError(
@@ -63,8 +63,8 @@ export function read(codec: Codec, body: Buffer, context: CodecContext): Message
 
 function codecFailed(cause: unknown): DecodeError {
   // JSON.parse quotes the body in its message, and errors end up in logs with their causes.
-  if (isA(SyntaxError, cause)) return new DecodeError('the codec failed: a SyntaxError');
-  return new DecodeError(`the codec failed: ${reasonOf(cause)}`, { cause });
+  if (isA(SyntaxError, cause)) return new DecodeError('cannot decode the body: the codec failed with a SyntaxError');
+  return new DecodeError(`cannot decode the body: ${reasonOf(cause)}`, { cause });
 }
 
 function reasonOf(cause: unknown): string {
@@ -82,7 +82,8 @@ function isA<E extends Error>(type: abstract new (...args: never[]) => E, value:
 
 /** What a body means that tells nothing but the data: the rest is known from where it was found. @throws DecodeError */
 export function messageOf(data: unknown, { queue, jobId, type }: CodecContext): Message {
-  if (type === undefined) throw new DecodeError(`the body does not tell its type, and queue "${queue}" has none`);
+  if (type === undefined)
+    throw new DecodeError(`cannot decode the body: it does not tell its type, and queue "${queue}" has none`);
   return { id: jobId, type, data, time: new Date(0), headers: {}, source: defaultSource(queue) };
 }
 

@@ -41,7 +41,10 @@ export class SchemaError extends HaricotError {
   readonly issues: readonly SchemaIssue[];
 
   constructor(type: string, issues: readonly SchemaIssue[], options?: ErrorOptions) {
-    super(`the data of a ${preview(type)} message does not fit its schema: ${summaryOf(issues)}`, options);
+    super(
+      `cannot accept the data of a ${preview(type)} message: it does not fit its schema: ${summaryOf(issues)}`,
+      options,
+    );
     this.type = type;
     this.issues = issues;
   }

@@ -59,9 +59,9 @@ export function readJson(body: Uint8Array): unknown {
 function notReadable(body: Uint8Array, what: string): DecodeError {
   const mark = [['UTF-8', 0xef, 0xbb, 0xbf] as const, ['UTF-16', 0xff, 0xfe] as const, ['UTF-16', 0xfe, 0xff] as const];
   const [encoding] = mark.find(([, ...bytes]) => bytes.every((byte, index) => body[index] === byte)) ?? [];
-  if (encoding === undefined) return new DecodeError(`the body is not ${what} (${body.length} bytes)`);
+  if (encoding === undefined) return new DecodeError(`the body must be ${what}, got ${body.length} bytes that are not`);
   return new DecodeError(
-    `the body is not ${what}: it begins with a byte order mark (BOM) of ${encoding}; JSON is UTF-8 without one`,
+    `the body must be ${what}, got a byte order mark (BOM) of ${encoding}; JSON is UTF-8 without one`,
   );
 }
 

@@ -77,7 +77,7 @@ export class Queue {
     this.#type = type === undefined ? undefined : checkType(type);
     if (codec.dataOnly && type === undefined) {
       throw new InvalidOptionError(
-        `queue "${name}" needs the option \`type\`: its codec writes nothing but the data, so all its messages have one type`,
+        `the option type of queue "${name}" must be given, got none: its codec writes nothing but the data, so all its messages have one type`,
       );
     }
     this.#source = source === undefined ? defaultSource(name) : checkSource(source);
@@ -275,14 +275,17 @@ export class Queue {
     }
     const headers = checkHeaders(options.headers);
     if (this.codec.dataOnly && Object.keys(headers).length > 0) {
-      throw new InvalidOptionError(`queue "${this.name}" cannot carry headers: its codec writes nothing but the data`);
+      throw new InvalidOptionError(
+        `the headers of a message in queue "${this.name}" must be none, got some: its codec writes nothing but the data`,
+      );
     }
     return headers;
   }
 
   #message(type: string, data: unknown, headers: Message['headers']): Message {
     // JSON would make an empty object of it.
-    if (isPromise(data)) throw new EncodeError(`the data of a ${preview(type)} message is a promise: await it first`);
+    if (isPromise(data))
+      throw new EncodeError(`the data of a ${preview(type)} message must not be a promise, got one; await it first`);
     return { id: crypto.randomUUID(), type, data, time: new Date(), headers, source: this.#source };
   }
 
@@ -292,7 +295,10 @@ export class Queue {
     try {
       data = read(this.codec, asBuffer(body), { queue: this.name, jobId: '', type: this.#type }).data;
     } catch (cause) {
-      throw new EncodeError(`the codec cannot read the ${preview(type.type)} message that it has written`, { cause });
+      throw new EncodeError(
+        `cannot encode a ${preview(type.type)} message: the codec cannot read what it has written`,
+        { cause },
+      );
     }
     return validate(type, data);
   }

@@ -1,4 +1,6 @@
 import type { Message, MessageType } from '../queue/message.js';
+import { listOf } from '../shared/options.js';
+import { preview } from '../shared/text.js';
 import { MessageSlots, type SlotCall, type Validate } from './message-slots.js';
 import { Observers } from './observers.js';
 import {
@@ -50,13 +52,15 @@ export class SignalDispatcher {
     slot: (first: never, context: SlotContext) => unknown,
     { once = false }: ConnectOptions = {},
   ): Disconnect {
-    if (typeof slot !== 'function') throw new TypeError(`a slot is a function, got ${typeof slot}`);
+    if (typeof slot !== 'function') throw new TypeError(`a slot must be a function, got ${preview(slot)}`);
     if (typeof to === 'string' && to !== 'messageReceived') {
       const observer = slot as (event: never) => unknown;
       return disposable(this.#observers.connect(checkSignal(to), observer, once));
     }
     if (typeof to !== 'string' && typeof to?.type !== 'string') {
-      throw new TypeError(`slots are connected to a message type or to the name of a signal, got ${typeof to}`);
+      throw new TypeError(
+        `what a slot is connected to must be a message type or the name of a signal, got ${preview(to)}`,
+      );
     }
     const type = to === 'messageReceived' ? undefined : to;
     return disposable(this.#slots.connect(type, slot as MessageSlot<unknown>, once));
@@ -94,9 +98,7 @@ export class SignalDispatcher {
 
 function checkSignal(name: ObserverSignal): ObserverSignal {
   if (observerSignals.includes(name)) return name;
-  throw new TypeError(
-    `there is no signal ${JSON.stringify(name)}; there are messageReceived, ${observerSignals.join(', ')}`,
-  );
+  throw new TypeError(`a signal must be ${listOf(['messageReceived', ...observerSignals])}, got ${preview(name)}`);
 }
 
 function disposable(disconnect: () => void): Disconnect {

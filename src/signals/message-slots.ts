@@ -195,5 +195,7 @@ function routeOf(connections: readonly Connection[]): Route {
 }
 
 function allDisconnected([message]: readonly Message[]): Error {
-  return new Error(`the slots for messages of type "${message?.type}" have been disconnected`);
+  return new Error(
+    `cannot handle the message: the slots for messages of type "${message?.type}" have been disconnected`,
+  );
 }

@@ -71,9 +71,12 @@ export class Delivery {
 
   /** Ends the slots now; the message is released at once. */
   stop(): void {
-    this.#interrupt(new Error('the worker was stopped before the slot had finished'), (message, error) => {
-      return this.#onceTracked(() => ({ outcome: 'released', message, delayMs: 0, error }));
-    });
+    this.#interrupt(
+      new Error('cannot finish the message: the worker was stopped before its slots had finished'),
+      (message, error) => {
+        return this.#onceTracked(() => ({ outcome: 'released', message, delayMs: 0, error }));
+      },
+    );
   }
 
   /** Does the work, and says what is to become of the message. Never rejects. */
@@ -97,7 +100,9 @@ export class Delivery {
     }
     this.#message = message;
     if (this.#attempt !== undefined && this.#attempt > settings.attempts) {
-      const error = new Error(`this is delivery ${this.#attempt}, and ${settings.attempts} are allowed`);
+      const error = new Error(
+        `cannot try the message again: this is delivery ${this.#attempt}, and ${settings.attempts} are allowed`,
+      );
       this.#fail(message, 'attempts', error);
       return;
     }
@@ -141,9 +146,12 @@ export class Delivery {
   }
 
   #runOutOfTime(ms: number): void {
-    this.#interrupt(new SlotTimeoutError(`the slots took longer than ${ms} ms`), (message, error) => {
-      return this.#onceTracked(() => this.#retried(message, 'attempts', error));
-    });
+    this.#interrupt(
+      new SlotTimeoutError(`cannot finish the message: its slots took longer than ${ms} ms`),
+      (message, error) => {
+        return this.#onceTracked(() => this.#retried(message, 'attempts', error));
+      },
+    );
   }
 
   #interrupt(
@@ -158,7 +166,9 @@ export class Delivery {
 
   #settleUnhandled(message: Message): void {
     const { unhandled } = this.#environment.settings;
-    const error = new Error(`no slot is connected for messages of type ${preview(message.type)}`);
+    const error = new Error(
+      `cannot handle the message: no slot is connected for messages of type ${preview(message.type)}`,
+    );
     if (unhandled === 'ignore') this.#decide(() => ({ outcome: 'finished', message, durationMs: 0 }));
     else if (unhandled === 'release') this.#retry(message, 'unhandled', error);
     else this.#fail(message, 'unhandled', error);

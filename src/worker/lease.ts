@@ -126,7 +126,7 @@ export class LeaseKeeper implements HasDeadline {
   #endedError(): LeaseLostError {
     const { id, queue } = this.#reservation;
     return new LeaseLostError(
-      `message ${id} of queue "${queue}" is no longer held: its lease has ended, and no renewal was answered`,
+      `cannot settle or renew message ${id} of queue "${queue}": it is no longer held: its lease has ended, and no renewal was answered`,
     );
   }
 }

@@ -57,5 +57,5 @@ function delayOf(duration: Duration): number {
   Promise.resolve(duration).catch(() => {
     // What it says is of no use any more.
   });
-  throw new InvalidOptionError('what backoff returns must be a duration, got a promise; it cannot be asynchronous');
+  throw new InvalidOptionError('what backoff returns must be a duration, got a promise');
 }

@@ -112,7 +112,7 @@ export class Worker {
     try {
       const { signal } = checkOptions('run', options, { signal: true });
       checkSignal('signal', signal);
-      if (this.#running !== undefined) throw new Error('a worker runs once: make a new one');
+      if (this.#running !== undefined) throw new Error('cannot run the worker: it has run already; make a new one');
       this.#checkSlots();
       this.#state = 'running';
       this.#running = this.#run(signal);
@@ -285,13 +285,13 @@ export class Worker {
 /** @throws InvalidOptionError */
 function checkQueues(queues: Queue | readonly Queue[]): readonly [Queue, ...Queue[]] {
   const [first, ...others]: readonly Queue[] = Array.isArray(queues) ? queues : [queues];
-  if (first === undefined) throw new InvalidOptionError('a worker needs a queue');
+  if (first === undefined) throw new InvalidOptionError('the queues of a worker must be one at least, got none');
   for (const queue of [first, ...others]) {
     if (typeof queue?.driver?.consume === 'function') continue;
     throw new InvalidOptionError(`a queue of a worker must be a Queue, got ${preview(queue)}`);
   }
   if (others.some(({ driver }) => driver !== first.driver)) {
-    throw new InvalidOptionError('the queues of a worker are on one engine: open one driver for them');
+    throw new InvalidOptionError('the queues of a worker must be of one driver, got queues of several');
   }
   return [first, ...others];
 }

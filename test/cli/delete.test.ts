@@ -21,7 +21,10 @@ describe('haricot delete', () => {
   it('fails where there is no such message', async () => {
     harness().driver.delete = async () => false;
     const { code, message } = await rejection(harness().run('mail', '7'), CommandFailedError);
-    expect([code, message]).to.deep.equal(['NOT_FOUND', 'no message 7 in "mail", or a worker holds it now']);
+    expect([code, message]).to.deep.equal([
+      'NOT_FOUND',
+      'cannot delete 7 from "mail": there is no such message, or a worker holds it now',
+    ]);
     expect([harness().output.out, harness().calls]).to.deep.equal(['', [['stats', 'mail'], ['close']]]);
   });
 
@@ -29,7 +32,7 @@ describe('haricot delete', () => {
     const { driver, output } = harness();
     driver.delete = async (_, id) => id === '8';
     const { message } = await rejection(harness().run('mail', '7', '8', '9'), CommandFailedError);
-    expect(message).to.equal('no message 7, 9 in "mail", or a worker holds it now');
+    expect(message).to.equal('cannot delete 7, 9 from "mail": there is no such message, or a worker holds it now');
     expect(output.out).to.equal('message 8 is deleted\n');
   });
 

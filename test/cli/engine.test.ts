@@ -65,7 +65,7 @@ describe('The engine of a command', () => {
       InvalidOptionError,
     );
     expect(message).to.equal(
-      'fake-engine: keeps messages within one process, and this one ends with the command: name another engine',
+      'cannot use fake-engine:: it keeps messages within one process, and this one ends with the command; name another engine',
     );
     expect(driver.calls).to.deep.equal([['close']]);
   });
@@ -99,7 +99,7 @@ describe('The engine of a command', () => {
         );
         expect(code).to.equal('NO_DATABASE');
         expect(message).to.equal(
-          `no queue database at ${path}: give --url or set HARICOT_URL; publish, work and setup make a new one`,
+          `cannot find a queue database at ${path}; give --url or set HARICOT_URL; publish, work and setup make a new one`,
         );
       }
       expect(existsSync('haricot.db')).to.equal(false);

@@ -25,7 +25,7 @@ describe('haricot flush', () => {
 
   it('only says what it would remove without --force', async () => {
     expect((await rejection(harness().run('mail'), InvalidOptionError)).message).to.equal(
-      'this would remove 7 messages from "mail" for good (1 ready, 2 delayed, 4 buried): add --force to do it',
+      'cannot flush "mail" unasked: it would remove 7 messages for good (1 ready, 2 delayed, 4 buried); add --force to do it',
     );
     expect(harness().calls).to.deep.equal([['stats', 'mail'], ['close']]);
     expect(harness().output.out).to.equal('');

@@ -21,6 +21,8 @@ describe('The URL of a command', () => {
 
   it('cannot be empty where it is given', () => {
     setVariable('HARICOT_URL', 'beanstalkd://a');
-    expect(thrown(() => urlOf({ url: '' }), InvalidOptionError).message).to.match(/^--url is empty: /);
+    expect(thrown(() => urlOf({ url: '' }), InvalidOptionError).message).to.match(
+      /^--url must name an engine, .*, got nothing$/,
+    );
   });
 });

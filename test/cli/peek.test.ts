@@ -109,7 +109,7 @@ describe('haricot peek', () => {
       ['peek', 'mail', 'ready', 0],
     ]);
     expect((await rejection(harness().run('mail', '--limit', '2'), InvalidOptionError)).message).to.equal(
-      'this engine shows only the first message of a state: --limit is at most 1, got 2',
+      '--limit must be at most 1, got 2: this engine shows only the first message of a state',
     );
   });
 

@@ -91,7 +91,7 @@ describe('The command line', () => {
 
   it('says it as a record with --json, wherever that stands', async () => {
     for (const [args, message] of [
-      [['--json'], 'no command is given (see haricot --help)'],
+      [['--json'], 'a command must be given, got none (see haricot --help)'],
       [['--json', 'publish', 'mail'], "missing required argument 'type' (see haricot publish --help)"],
       [['publish', 'mail', '--json'], "missing required argument 'type' (see haricot publish --help)"],
       [['pubish', '--json'], "unknown command 'pubish' (Did you mean publish?)"],

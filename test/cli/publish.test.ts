@@ -50,7 +50,7 @@ describe('haricot publish', () => {
 
   it('refuses data that is not JSON, and a queue that can have no such name', async () => {
     expect((await rejection(haricot('mail', 'mail.send', 'hello'), InvalidOptionError)).message).to.match(
-      /^the data is not JSON: .*; a text needs its quotes: '"text"'$/,
+      /^the data must be JSON, got something else: .*; a string needs its quotes: '"text"'$/,
     );
     await rejection(haricot('mail box', 'mail.send', '5'), InvalidOptionError);
     await rejection(haricot('mail', '', '5'), InvalidOptionError);
@@ -66,14 +66,14 @@ describe('haricot publish', () => {
   it('says that data is missing instead of waiting for somebody to type it', async () => {
     Object.assign(input, { isTTY: true });
     expect((await rejection(haricot('mail', 'mail.send'), InvalidOptionError)).message).to.match(
-      /^the data is missing: give it as the last argument, such as .*, or on standard input$/,
+      /^the data must be given as the last argument, such as .*, or on standard input, got none$/,
     );
     expect(driver.calls).to.deep.equal([]);
   });
 
   it('says that standard input is empty', async () => {
     expect((await rejection(haricot('mail', 'mail.send'), InvalidOptionError)).message).to.equal(
-      'the data is not JSON: it is empty',
+      'the data must be JSON, got nothing',
     );
   });
 

@@ -85,7 +85,9 @@ describe('A job with a body above maxBodyBytes', () => {
     const second = client.reserve();
     socket.reply('RESERVED 8 11\r\n0123456789a\r\nRESERVED 9 10\r\n0123456789\r\n');
     expect(await first).to.include({ code: 'JOB_TOO_BIG', command: 'reserve', jobId: '8' });
-    expect((await first).message).to.equal('reserve 8: a body must have at most 10 bytes (maxBodyBytes), got 11');
+    expect((await first).message).to.equal(
+      'cannot reserve 8: a body must have at most 10 bytes (maxBodyBytes), got 11',
+    );
     expect((await second)?.text()).to.equal('0123456789');
     const buried = client.bury('8');
     socket.reply('BURIED\r\n');
@@ -135,7 +137,9 @@ describe('A job with a body above maxBodyBytes', () => {
     const { client, socket } = await connectFake();
     const refused = rejection(client.put('x'), ProtocolError);
     socket.reply('FOUND 7 60000000\r\n');
-    expect((await refused).message).to.equal('put: the server answered FOUND <id> <bytes>, which is no reply to put');
+    expect((await refused).message).to.equal(
+      'cannot put: the server answered FOUND <id> <bytes>, which is no reply to put',
+    );
     expect(client.isOpen).to.equal(false);
   });
 });

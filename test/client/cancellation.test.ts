@@ -211,7 +211,7 @@ describe('A reserve that is cancelled', () => {
     const deleted = job.delete();
     const error = await rejection(job.delete(), ConnectionLostError);
     expect(error).to.include({ sent: false, jobId: '1' });
-    expect(error.message).to.match(/^delete 1: the connection was given up with a cancelled reserve/);
+    expect(error.message).to.match(/^cannot delete 1: the connection was given up with a cancelled reserve/);
     void other.release();
     socket.reply('TIMED_OUT\r\nDELETED\r\nRELEASED\r\n');
     await deleted;

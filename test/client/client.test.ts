@@ -158,7 +158,7 @@ describe('Client', () => {
       expect(await peeked).to.include({
         command: 'peek',
         jobId: '3',
-        message: 'peek 3: the job is still being uploaded by another connection',
+        message: 'cannot peek 3: the job is still being uploaded by another connection',
       });
       expect(await used).to.equal('default');
       expect(client.isOpen).to.equal(true);
@@ -173,7 +173,9 @@ describe('Client', () => {
       await stats;
       const error = await rejection(client.put(`${'x'.repeat(9)}é`), JobTooBigError);
       expect(error).to.include({ code: 'JOB_TOO_BIG', command: 'put' });
-      expect(error.message).to.equal("put: a body must have at most 10 bytes (the server's max-job-size), got 11");
+      expect(error.message).to.equal(
+        "cannot put: a body must have at most 10 bytes (the server's max-job-size), got 11",
+      );
       const put = client.put('x'.repeat(10));
       await peer.takes('put 1024 0 60 11\r\nxxxxxxxxxxx\r\nstats\r\nput 1024 0 60 10\r\nxxxxxxxxxx\r\n');
       peer.sends('INSERTED 1\r\n');

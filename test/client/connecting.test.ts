@@ -34,7 +34,9 @@ describe('Connecting to what is no beanstalkd', () => {
       closed = once(peer, 'close');
     };
     const error = await rejection(connect(50), ConnectTimeoutError);
-    expect(error.message).to.match(/^beanstalkd:\/\/127\.0\.0\.1:\d+ does not answer within 50 ms$/);
+    expect(error.message).to.match(
+      /^cannot connect to beanstalkd:\/\/127\.0\.0\.1:\d+: it does not answer within 50 ms$/,
+    );
     await closed;
   });
 
@@ -51,7 +53,7 @@ describe('Connecting to what is no beanstalkd', () => {
       const error = await rejection(connect(), ProtocolError);
       expect(error.code).to.equal('PROTOCOL');
       expect(error.message).to.match(
-        /^could not connect to beanstalkd:\/\/127\.0\.0\.1:\d+: it does not speak the protocol of beanstalkd: /,
+        /^cannot connect to beanstalkd:\/\/127\.0\.0\.1:\d+: it does not speak the protocol of beanstalkd: /,
       );
     });
   }

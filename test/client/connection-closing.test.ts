@@ -108,7 +108,7 @@ describe('quit', () => {
     expect(client.isOpen).to.equal(false);
     const error = await rejection(client.delete(7), ClosedError);
     expect(error).to.include({ command: 'delete', jobId: '7', code: 'CLOSED' });
-    expect(error.message).to.equal('delete 7: the client was closed by quit()');
+    expect(error.message).to.equal('cannot delete 7: the client was closed by quit()');
     socket.reply('USING a\r\n');
     await used;
     socket.hangUp();
@@ -163,7 +163,7 @@ describe('destroy', () => {
     client.destroy();
     expect(client.isOpen).to.equal(false);
     const [reserve, deleted] = await Promise.all(pending);
-    expect(reserve?.message).to.equal('reserve: the client was closed by destroy()');
+    expect(reserve?.message).to.equal('cannot reserve: the client was closed by destroy()');
     expect(deleted).to.include({ command: 'delete', jobId: '7', code: 'CLOSED' });
     await peer.takesEnd();
   });
@@ -184,7 +184,7 @@ describe('destroy', () => {
     const pending = rejection(client.use('a'), ClosedError);
     const quit = client.quit();
     client.destroy();
-    expect((await pending).message).to.equal('use: the client was closed by destroy()');
+    expect((await pending).message).to.equal('cannot use: the client was closed by destroy()');
     await quit;
   });
 
@@ -194,7 +194,7 @@ describe('destroy', () => {
     client.destroy();
     await client.quit();
     const later = await rejection(client.use('a'), ClosedError);
-    expect(later.message).to.equal('use: the client was closed by destroy()');
+    expect(later.message).to.equal('cannot use: the client was closed by destroy()');
     expect(socket.sent).to.equal('');
   });
 

@@ -75,7 +75,7 @@ describe('the debug output of haricot:connection', () => {
     const failed = rejection(Client.connect({ openSocket: () => socket.asSocket }), ConnectionLostError);
     socket.destroy(new Error('ECONNREFUSED'));
     await failed;
-    expect(lines.at(-1)).to.contain('could not connect to beanstalkd://127.0.0.1:11300: ECONNREFUSED');
+    expect(lines.at(-1)).to.contain('cannot connect to beanstalkd://127.0.0.1:11300: ECONNREFUSED');
   });
 
   it('tells an orderly end as such', async () => {

@@ -20,13 +20,15 @@ describe('Connection, when the server breaks the protocol,', () => {
 
     expect(await answered).to.equal('a');
     const fault = await faulty;
-    expect(fault.message).to.equal('delete 7: the server sent an unknown reply: "HELLO\\xff"');
+    expect(fault.message).to.equal('cannot delete 7: the server sent an unknown reply: "HELLO\\xff"');
     expect(fault).to.include({ command: 'delete', jobId: '7' });
     expect(Buffer.from(fault.bytes).toString('latin1')).to.equal('HELLO\xff');
     const [watch, peek] = await Promise.all(others);
     expect(watch).to.include({ command: 'watch', sent: true, cause: fault.cause });
     expect(peek).to.include({ command: 'peek', jobId: '8', sent: true, cause: fault.cause });
-    expect(watch?.message).to.match(/^watch: the server broke the protocol \(beanstalkd:\/\/127\.0\.0\.1:\d+\)$/);
+    expect(watch?.message).to.match(
+      /^cannot watch: the server broke the protocol \(beanstalkd:\/\/127\.0\.0\.1:\d+\)$/,
+    );
     await peer.takesEnd();
     expect(client.isOpen).to.equal(false);
   });
@@ -74,7 +76,7 @@ describe('Connection, when the server breaks the protocol,', () => {
     const faulty = rejection(client.put('x'), ProtocolError);
     const other = rejection(client.use('a'), ConnectionLostError);
     socket.reply('DELETED\r\nUSING a\r\n');
-    expect((await faulty).message).to.equal('put: the server answered DELETED, which is no reply to put');
+    expect((await faulty).message).to.equal('cannot put: the server answered DELETED, which is no reply to put');
     expect((await other).cause).to.equal((await faulty).cause);
   });
 
@@ -96,7 +98,7 @@ describe('Connection, when the server breaks the protocol,', () => {
     const { client, socket } = await connectFake();
     const reserved = rejection(client.reserve(), ProtocolError);
     socket.reply('RESERVED 1 2\r\nhiDELETED\r\n');
-    expect((await reserved).message).to.match(/^reserve: the server sent a body without CR LF behind it: "D"$/);
+    expect((await reserved).message).to.match(/^cannot reserve: the server sent a body without CR LF behind it: "D"$/);
     expect(socket.destroyed).to.equal(true);
   });
 
@@ -109,7 +111,7 @@ describe('Connection, when the server breaks the protocol,', () => {
       peer.sends(`${word}\r\nUSING a\r\n`);
       expect((await put).code).to.equal(word);
       expect(await other).to.include({ sent: true, cause: await put });
-      expect((await other).message).to.match(new RegExp(`^use: out of step after ${word} to a put`));
+      expect((await other).message).to.match(new RegExp(`^cannot use: out of step after ${word} to a put`));
       await peer.takesEnd();
     });
   }

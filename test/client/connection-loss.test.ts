@@ -28,7 +28,7 @@ describe('Connection, when it is lost,', () => {
       expect(errors.map((error) => error.command)).to.deep.equal(calls);
       expect(errors[2]).to.include({ jobId: '7', sent: true, code: 'CONNECTION_LOST' });
       for (const error of errors) expect(error.sent).to.equal(true);
-      expect(errors[0]?.message).to.equal(`reserve: ${message} (beanstalkd://127.0.0.1:${server.port})`);
+      expect(errors[0]?.message).to.equal(`cannot reserve: ${message} (beanstalkd://127.0.0.1:${server.port})`);
       expect(client.isOpen).to.equal(false);
     });
   }
@@ -57,7 +57,7 @@ describe('Connection, when it is lost,', () => {
     await socket.fail(cause);
     const later = await rejection(client.delete(7), ConnectionLostError);
     expect(later).to.include({ sent: false, cause, command: 'delete', jobId: '7' });
-    expect(later.message).to.equal('delete 7: EPIPE (beanstalkd://127.0.0.1:11300)');
+    expect(later.message).to.equal('cannot delete 7: EPIPE (beanstalkd://127.0.0.1:11300)');
   });
 
   it('tells sent from unsent where backpressure held commands back', async () => {
@@ -99,7 +99,7 @@ describe('Connection, when it is lost,', () => {
     const { client, socket } = await connectFake();
     const lost = rejection(client.use('a'), ConnectionLostError);
     socket.destroy();
-    expect((await lost).message).to.match(/^use: the connection closed /);
+    expect((await lost).message).to.match(/^cannot use: the connection closed /);
   });
 
   it('raises nothing where nobody waits, and quit and destroy find it closed', async () => {
@@ -125,7 +125,7 @@ describe('Connecting', () => {
     expect(error.sent).to.equal(false);
     expect(error.cause).to.have.property('code', 'ECONNREFUSED');
     expect(error.message).to.equal(
-      `could not connect to beanstalkd://127.0.0.1:${port}: connect ECONNREFUSED 127.0.0.1:${port}`,
+      `cannot connect to beanstalkd://127.0.0.1:${port}: connect ECONNREFUSED 127.0.0.1:${port}`,
     );
   });
 
@@ -147,7 +147,7 @@ describe('Connecting', () => {
     expect(socket.destroyed).to.equal(true);
     expect(await error).to.include({
       code: 'CONNECT_TIMEOUT',
-      message: 'no connection to beanstalkd://127.0.0.1:11300 within 5000 ms',
+      message: 'cannot connect to beanstalkd://127.0.0.1:11300: there is no connection within 5000 ms',
     });
     expect(clock.countTimers()).to.equal(0);
   });
@@ -158,7 +158,9 @@ describe('Connecting', () => {
     const connecting = Client.connect('[::1]:5', { connectTimeoutMs: 20, openSocket: () => socket.asSocket });
     const error = rejection(connecting, ConnectTimeoutError);
     clock.tick(20);
-    expect((await error).message).to.equal('no connection to beanstalkd://[::1]:5 within 20 ms');
+    expect((await error).message).to.equal(
+      'cannot connect to beanstalkd://[::1]:5: there is no connection within 20 ms',
+    );
   });
 
   it('lets no error escape that a socket reports once it was given up', async () => {

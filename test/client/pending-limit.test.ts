@@ -18,7 +18,7 @@ describe('A server that reads nothing', () => {
     const error = await rejection(puts[taken] ?? expect.fail('no call'), PendingLimitError);
     expect(error).to.include({ code: 'PENDING_LIMIT', command: 'put' });
     expect(error.message).to.equal(
-      `put: cannot send: ${taken} commands are in flight, and more than 1048576 bytes would be (maxPendingBytes); wait for earlier calls to settle`,
+      `cannot put: ${taken} commands are in flight, and more than 1048576 bytes would be (maxPendingBytes); wait for earlier calls to settle`,
     );
     socket.release();
     await nextTurn();

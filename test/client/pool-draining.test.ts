@@ -63,7 +63,9 @@ describe('Draining a pool', () => {
     open();
     await pool.release(await pool.acquire());
     await pool[Symbol.asyncDispose]();
-    expect((await rejection(pool.acquire(), ClosedError)).message).to.equal('the pool is drained');
+    expect((await rejection(pool.acquire(), ClosedError)).message).to.equal(
+      'cannot lend a client: the pool is drained',
+    );
   });
 
   it('refuses whoever comes from then on', async () => {
@@ -71,7 +73,7 @@ describe('Draining a pool', () => {
     const drained = pool.drain();
     const work = sinon.spy();
     for (const call of [pool.acquire(), pool.use(work)]) {
-      expect((await rejection(call, ClosedError)).message).to.equal('the pool is drained');
+      expect((await rejection(call, ClosedError)).message).to.equal('cannot lend a client: the pool is drained');
     }
     expect(work.called).to.equal(false);
     await drained;
@@ -132,7 +134,8 @@ describe('Draining a pool', () => {
     const waiting = Array.from({ length: 3 }, () => rejection(pool.acquire(), ClosedError));
     await nextTurn();
     const drained = pool.drain();
-    for (const error of await Promise.all(waiting)) expect(error.message).to.equal('the pool is drained');
+    for (const error of await Promise.all(waiting))
+      expect(error.message).to.equal('cannot lend a client: the pool is drained');
     expect(pool.pending).to.equal(0);
     await pool.release(client);
     await drained;

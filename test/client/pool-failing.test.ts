@@ -9,7 +9,7 @@ import { useFakeClock } from '../support/clock.js';
 import { rejection } from '../support/failures.js';
 import { FakeNetwork } from '../support/fake-network.js';
 
-const REFUSED = 'could not connect to beanstalkd://127.0.0.1:11300: ECONNREFUSED';
+const REFUSED = 'cannot connect to beanstalkd://127.0.0.1:11300: ECONNREFUSED';
 const REASON = new Error('no longer wanted');
 
 describe('A pool whose acquire', () => {
@@ -52,7 +52,7 @@ describe('A pool whose acquire', () => {
         before = network.sockets.length;
       }
       const error = await failed;
-      expect(error.message).to.equal(`the pool could not connect within 10000 ms: ${REFUSED}`);
+      expect(error.message).to.equal(`cannot lend a client within 10000 ms: ${REFUSED}`);
       expect(error.cause).to.include({ code: 'CONNECTION_LOST', message: REFUSED });
       // At 0, 50, 150, 350 and 750 ms, from then on every second at least.
       expect(tries[0]).to.equal(5);

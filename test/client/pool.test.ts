@@ -139,7 +139,7 @@ describe('A pool', () => {
     expect(pool.pending).to.equal(1);
     await clock.tickAsync(1);
     expect((await late).message).to.equal(
-      'no client became free within 1000 ms: 2 of 2 clients are borrowed; is one never released?',
+      'cannot lend a client within 1000 ms: 2 of 2 clients are borrowed; is one never released?',
     );
     expect(pool.pending).to.equal(0);
     for (const client of clients) await pool.release(client);
@@ -151,7 +151,7 @@ describe('A pool', () => {
     open({ acquireTimeoutMs: 1000 });
     const late = rejection(pool.acquire(), ConnectTimeoutError);
     await clock.tickAsync(1000);
-    expect((await late).message).to.equal('the pool has found no connection within 1000 ms');
+    expect((await late).message).to.equal('cannot lend a client within 1000 ms: there is no connection');
   });
 
   it('gives back what use has lent, with its result', async () => {
@@ -190,7 +190,7 @@ describe('A pool', () => {
     const stranger = (await new FakeNetwork().connect()).client;
     for (const wrong of [client, stranger]) {
       expect((await rejection(pool.release(wrong), InvalidArgumentError)).message).to.equal(
-        'the client is not borrowed from this pool: it was given back already, or never its',
+        'cannot return the client: it is not borrowed from this pool, or was returned before',
       );
     }
     expect(stranger.isOpen).to.equal(true);
@@ -223,7 +223,7 @@ describe('A pool', () => {
       tube.put('x'),
     ];
     for (const call of calls) {
-      expect((await rejection(call, ClosedError)).message).to.match(/this client was returned to its pool$/);
+      expect((await rejection(call, ClosedError)).message).to.match(/the client was returned to its pool$/);
     }
     await client.quit();
     client.destroy();

@@ -38,9 +38,9 @@ describe('A server that does not answer', () => {
     expect(socket.destroyed).to.equal(true);
     const error = await oldest;
     expect(error).to.include({ code: 'REPLY_TIMEOUT', command: 'delete', jobId: '7' });
-    expect(error.message).to.equal('delete 7: no reply from beanstalkd://127.0.0.1:11300 within 30000 ms');
+    expect(error.message).to.equal('cannot delete 7: no reply from beanstalkd://127.0.0.1:11300 within 30000 ms');
     expect(await behind).to.include({ sent: true, cause: error });
-    expect((await behind).message).to.match(/^put: the server does not answer \(/);
+    expect((await behind).message).to.match(/^cannot put: the server does not answer \(/);
     expect(clock.pending).to.equal(0);
   });
 
@@ -114,7 +114,7 @@ describe('A server that does not answer', () => {
     socket.reply(`FOUND 1 1000000\r\n${'x'.repeat(500_000)}`);
     await arrived();
     await clock.tickAsync(2000);
-    expect((await lost).message).to.match(/^peek 1: no whole reply from .* within 1000 ms/);
+    expect((await lost).message).to.match(/^cannot peek 1: no whole reply from .* within 1000 ms/);
   });
 
   it('is lost where it stops in the middle of a reply', async () => {
@@ -133,7 +133,7 @@ describe('A server that does not answer', () => {
     expect(socket.destroyed).to.equal(false);
     await clock.tickAsync(1);
     expect((await lost).message).to.equal(
-      'reserve-with-timeout: no reply from beanstalkd://127.0.0.1:11300 within 61000 ms',
+      'cannot reserve-with-timeout: no reply from beanstalkd://127.0.0.1:11300 within 61000 ms',
     );
   });
 

@@ -21,7 +21,7 @@ describe('Closing a client', () => {
       await lose();
       const waiting = rejection(client.delete(7), ClosedError);
       await close[how](client);
-      expect(await waiting).to.include({ command: 'delete', jobId: '7', message: `delete 7: ${REASON}` });
+      expect(await waiting).to.include({ command: 'delete', jobId: '7', message: `cannot delete 7: ${REASON}` });
       expect(events.at(-1)).to.equal(`close ${REASON}`);
       expect(clock.pending).to.equal(0);
       await clock.tickAsync(60_000);
@@ -96,7 +96,7 @@ describe('Closing a client', () => {
       await closed;
       expect(events).to.deep.equal([`close ${REASON}`]);
       expect(socket.destroyed).to.equal(true);
-      expect((await rejection(client.put('x'), ClosedError)).message).to.equal(`put: ${REASON}`);
+      expect((await rejection(client.put('x'), ClosedError)).message).to.equal(`cannot put: ${REASON}`);
       expect(network.sockets).to.have.length(1);
     });
   }

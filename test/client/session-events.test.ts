@@ -7,7 +7,7 @@ import { rejection } from '../support/failures.js';
 import { useReconnectingClient } from '../support/reconnecting-client.js';
 
 const LOST = 'ECONNRESET (beanstalkd://127.0.0.1:11300)';
-const REFUSED = 'could not connect to beanstalkd://127.0.0.1:11300: ECONNREFUSED';
+const REFUSED = 'cannot connect to beanstalkd://127.0.0.1:11300: ECONNREFUSED';
 
 describe('A client that reconnects', () => {
   const { clock, connect, lose, park } = useReconnectingClient();
@@ -86,7 +86,9 @@ describe('A client that reconnects', () => {
     const { cause, sent } = await late;
     expect(sent).to.equal(false);
     expect(cause).to.be.instanceOf(ConnectTimeoutError);
-    expect((cause as Error).message).to.equal('beanstalkd://127.0.0.1:11300 does not answer within 1000 ms');
+    expect((cause as Error).message).to.equal(
+      'cannot connect to beanstalkd://127.0.0.1:11300: it does not answer within 1000 ms',
+    );
   });
 
   it('closes after maxAttempts, and rejects what waits and what comes later with the reason', async () => {
@@ -97,10 +99,10 @@ describe('A client that reconnects', () => {
       await clock.tickAsync(delay);
       await network.refuse();
     }
-    expect(await waiting).to.include({ sent: false, jobId: '7', message: `delete 7: ${REFUSED}` });
+    expect(await waiting).to.include({ sent: false, jobId: '7', message: `cannot delete 7: ${REFUSED}` });
     expect(client.isOpen).to.equal(false);
     expect(events.slice(-2)).to.deep.equal(['reconnecting 2, 200 ms', `close ${REFUSED}`]);
-    expect((await rejection(client.put('x'), ConnectionLostError)).message).to.equal(`put: ${REFUSED}`);
+    expect((await rejection(client.put('x'), ConnectionLostError)).message).to.equal(`cannot put: ${REFUSED}`);
     expect(clock.pending).to.equal(0);
     expect(network.sockets).to.have.length(3);
   });

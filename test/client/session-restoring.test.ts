@@ -190,11 +190,11 @@ describe('A client whose connection is lost', () => {
     body.fill('x');
     const large = await rejection(client.put('y'.repeat(100)), ConnectionLostError);
     expect(large.sent).to.equal(false);
-    expect(large.message).to.match(/^put: more than 100 bytes would wait for the connection: ./);
+    expect(large.message).to.match(/^cannot put: more than 100 bytes would wait for the connection: ./);
     const watched = client.watch('a');
     const many = await rejection(client.kick(1), ConnectionLostError);
     expect(many.sent).to.equal(false);
-    expect(many.message).to.match(/^kick: 2 commands wait for the connection already: ./);
+    expect(many.message).to.match(/^cannot kick: 2 commands wait for the connection already: ./);
     socket = await network.restore();
     expect(socket.sent).to.equal('use default\r\nput 1024 0 60 6\r\nbefore\r\nwatch a\r\n');
     socket.reply('INSERTED 1\r\nWATCHING 2\r\n');

@@ -63,7 +63,7 @@ describe('A socket', () => {
 
   it('names the Unix socket that nobody listens on', async () => {
     const error = await rejection(Client.connect('beanstalkd+unix:///nowhere/s'), ConnectionLostError);
-    expect(error.message).to.equal('could not connect to beanstalkd+unix:///nowhere/s: connect ENOENT /nowhere/s');
+    expect(error.message).to.equal('cannot connect to beanstalkd+unix:///nowhere/s: connect ENOENT /nowhere/s');
   });
 
   const WITH_TLS: [what: string, address: { host: string; port: number; tls: object }, expected: object][] = [
@@ -108,7 +108,7 @@ describe('A socket', () => {
       ConnectionLostError,
     );
     socket.destroy();
-    expect((await connecting).message).to.equal('could not connect to beanstalkd://queue:5: the connection was closed');
+    expect((await connecting).message).to.equal('cannot connect to beanstalkd://queue:5: the connection was closed');
   });
 
   it('is given up with the reason of the signal', async () => {

@@ -38,7 +38,7 @@ describe('WaitingCommands', () => {
     const calls = requests.map((one) => waiting.add(one));
     const error = await rejection(waiting.add(request('4', { command: 'delete', jobId: '7' })), ConnectionLostError);
     expect(error).to.include({ sent: false, command: 'delete', jobId: '7' });
-    expect(error.message).to.equal('delete 7: 3 commands wait for the connection already');
+    expect(error.message).to.equal('cannot delete 7: 3 commands wait for the connection already');
     const gone = rejection(calls[1] ?? expect.fail('no call'), Error);
     expect(waiting.abandon(requests[1] ?? expect.fail('no request'), new Error('given up'))).to.equal(true);
     expect((await gone).message).to.equal('given up');
@@ -53,7 +53,7 @@ describe('WaitingCommands', () => {
     const first = put(900);
     const error = await rejection(put(91), ConnectionLostError);
     expect(error).to.include({ sent: false, command: 'put' });
-    expect(error.message).to.equal('put: more than 1000 bytes would wait for the connection');
+    expect(error.message).to.equal('cannot put: more than 1000 bytes would wait for the connection');
     const second = put(90);
     waiting.flush(async ({ size }) => size);
     expect(await Promise.all([first, second])).to.deep.equal([900, 90]);
@@ -99,7 +99,7 @@ describe('WaitingCommands', () => {
     await clock.tickAsync(39);
     expect(ends).to.deep.equal([]);
     await clock.tickAsync(1);
-    expect(ends).to.deep.equal(['first: use: no connection within 100 ms: ECONNREFUSED']);
+    expect(ends).to.deep.equal(['first: cannot use: no connection within 100 ms: ECONNREFUSED']);
     await clock.tickAsync(59);
     expect(ends).to.have.length(1);
     await clock.tickAsync(1);

@@ -229,13 +229,13 @@ describe('a body', () => {
     expect(checkBody('ab', byteLength, 2)).to.equal(2);
     const error = thrown(() => checkBody('aé', byteLength, 2), JobTooBigError);
     expect(error).to.include({ code: 'JOB_TOO_BIG', command: 'put' });
-    expect(error.message).to.equal("put: a body must have at most 2 bytes (the server's max-job-size), got 3");
+    expect(error.message).to.equal("cannot put: a body must have at most 2 bytes (the server's max-job-size), got 3");
     thrown(() => checkBody(new Uint8Array(1), byteLength, 0), JobTooBigError);
   });
 
   it('is refused above 4294967295 bytes where the limit of the server is not known', () => {
     expect(thrown(() => checkBody('huge', () => 4294967296, undefined), JobTooBigError).message).to.equal(
-      'put: a body must have at most 4294967295 bytes (the protocol), got 4294967296',
+      'cannot put: a body must have at most 4294967295 bytes (the protocol), got 4294967296',
     );
     expect(checkBody('huge', () => 4294967295, undefined)).to.equal(4294967295);
   });

@@ -54,7 +54,7 @@ describe('the errors', () => {
       expect(error.command).to.equal('release');
       expect(error.jobId).to.equal('7');
       expect(error.cause).to.equal(CONTEXT.cause);
-      expect(error.message).to.equal('release 7: m');
+      expect(error.message).to.equal(code === 'INVALID_ARGUMENT' ? 'release 7: m' : 'cannot release 7: m');
     });
   }
 
@@ -68,7 +68,7 @@ describe('the errors', () => {
       const error = serverError(code, { command: 'bury', jobId: '3' });
       expect(error.constructor).to.equal(ERRORS[code].constructor);
       expect(error.code).to.equal(code);
-      expect(error.message).to.match(new RegExp(`^bury 3: ${code} \\([a-zA-Z' -]+\\)$`));
+      expect(error.message).to.match(new RegExp(`^cannot bury 3: ${code} \\([a-zA-Z' -]+\\)$`));
       expect(error).to.not.have.property('cause');
     });
   }
@@ -77,7 +77,7 @@ describe('the errors', () => {
     const error = new client.ClosedError('the client is closed');
     expect(error.message).to.equal('the client is closed');
     expect(error).to.include({ command: undefined, jobId: undefined });
-    expect(new client.DrainingError('m', { command: 'put' }).message).to.equal('put: m');
+    expect(new client.DrainingError('m', { command: 'put' }).message).to.equal('cannot put: m');
   });
 
   it('carry no more than the first 256 of the offending bytes', () => {

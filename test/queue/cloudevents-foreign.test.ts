@@ -125,7 +125,7 @@ describe('A body that is no event', () => {
   it('is refused when it is no JSON, without a word of what it is', () => {
     for (const body of ['', '{', 'secret text', '{"data":"secret"', '\u0000']) {
       const error = thrown(() => decode(body), DecodeError);
-      expect(error.message).to.equal(`the body is not JSON (${body.length} bytes)`);
+      expect(error.message).to.equal(`the body must be JSON, got ${body.length} bytes that are not`);
       expect(error.cause).to.equal(undefined);
     }
   });
@@ -139,7 +139,7 @@ describe('A body that is no event', () => {
       [Buffer.from(utf16).swap16(), 'UTF-16', 'UTF-8'],
     ] as const) {
       expect(thrown(() => cloudEvents.decode(body), DecodeError).message).to.equal(
-        `the body is not ${what}: it begins with a byte order mark (BOM) of ${encoding}; JSON is UTF-8 without one`,
+        `the body must be ${what}, got a byte order mark (BOM) of ${encoding}; JSON is UTF-8 without one`,
       );
     }
   });
@@ -162,7 +162,7 @@ describe('A body that is no event', () => {
   it('is refused when it is JSON, but no object', () => {
     for (const body of ['5', 'null', '"text"', '[]', 'true']) {
       expect(refusal(body)).to.match(
-        /^not a CloudEvents event: the body must be a JSON object, got (a number|null|a string|an empty array|a boolean)$/,
+        /^the body must be a CloudEvents event \(a JSON object\), got (a number|null|a string|an empty array|a boolean)$/,
       );
     }
   });
@@ -174,7 +174,7 @@ describe('A body that is no event', () => {
       [1, 'a number'],
     ] as const) {
       expect(refusal({ ...REQUIRED, specversion })).to.equal(
-        `not a CloudEvents event: its specversion must be "1.0", got ${kind}`,
+        `the specversion of a CloudEvents event must be "1.0", got ${kind}`,
       );
     }
   });
@@ -189,7 +189,7 @@ describe('A body that is no event', () => {
         [['x'.repeat(200)], 'an array of 1'],
       ]) {
         expect(refusal({ ...REQUIRED, [name as string]: value })).to.equal(
-          `not a CloudEvents event: its ${name} must be a string that is not empty, got ${shown}`,
+          `the ${name} of a CloudEvents event must be a string that is not empty, got ${shown}`,
         );
       }
     }
@@ -201,7 +201,7 @@ describe('A body that is no event', () => {
     const otherwiseRead = ['2024-02-30T00:00:00Z', '2024-01-01T24:00:00Z'];
     for (const time of ['', 'yesterday', 5, true, {}, [], ...local, ...impossible, ...otherwiseRead]) {
       expect(refusal({ ...REQUIRED, time })).to.match(
-        /^not a CloudEvents event: its time must be a date and time as in RFC 3339, got an? [a-z ]+$/,
+        /^the time of a CloudEvents event must be a date and time as in RFC 3339, got an? [a-z ]+$/,
       );
     }
   });
@@ -209,7 +209,7 @@ describe('A body that is no event', () => {
   it('is refused when its data_base64 is no text', () => {
     for (const value of [5, true, {}, []]) {
       expect(refusal({ ...REQUIRED, data_base64: value })).to.match(
-        /^not a CloudEvents event: its data_base64 must be base64 as in RFC 4648, with padding, got an? /,
+        /^the data_base64 of a CloudEvents event must be base64 as in RFC 4648, with padding, got an? /,
       );
     }
   });
@@ -217,7 +217,7 @@ describe('A body that is no event', () => {
   it('is refused when its data_base64 is not base64: no byte of it is guessed', () => {
     for (const value of ['A', 'AA', 'AA=', 'AB==', 'A A=', 'AA==\n', '-_8=', 'AA==AA==', '%%%%', 'é']) {
       expect(refusal({ ...REQUIRED, data_base64: value }), value).to.equal(
-        'not a CloudEvents event: its data_base64 must be base64 as in RFC 4648, with padding, got a string',
+        'the data_base64 of a CloudEvents event must be base64 as in RFC 4648, with padding, got a string',
       );
     }
   });
@@ -227,7 +227,7 @@ describe('A body that is no event', () => {
     const broken = Buffer.from(text);
     broken[text.indexOf('*')] = 0xff;
     expect(thrown(() => cloudEvents.decode(broken), DecodeError).message).to.equal(
-      `the body is not UTF-8 (${broken.length} bytes)`,
+      `the body must be UTF-8, got ${broken.length} bytes that are not`,
     );
     expect(decode({ ...REQUIRED, data: '\ufffd' }).data).to.equal('\ufffd');
   });

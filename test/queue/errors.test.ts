@@ -41,7 +41,8 @@ describe('an error of the framework', () => {
       name: 'SchemaError',
       code: 'SCHEMA',
       type: 'mail.send',
-      message: 'the data of a "mail.send" message does not fit its schema: to.0: not an address; too large',
+      message:
+        'cannot accept the data of a "mail.send" message: it does not fit its schema: to.0: not an address; too large',
     });
     expect(error.issues).to.have.length(2);
   });

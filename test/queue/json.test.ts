@@ -59,16 +59,16 @@ describe('The codec json', () => {
   it('refuses a body that is no JSON, without a word of what it is', () => {
     for (const body of ['', '{', 'secret', '{"a":"secret"']) {
       const error = thrown(() => json.decode(Buffer.from(body), CONTEXT), DecodeError);
-      expect(error.message).to.equal(`the body is not JSON (${body.length} bytes)`);
+      expect(error.message).to.equal(`the body must be JSON, got ${body.length} bytes that are not`);
       expect(error.cause).to.equal(undefined);
     }
     expect(thrown(() => json.decode(Buffer.from([0x22, 0xff, 0x22]), CONTEXT), DecodeError).message).to.equal(
-      'the body is not UTF-8 (3 bytes)',
+      'the body must be UTF-8, got 3 bytes that are not',
     );
   });
 
   it('refuses a body whose type nobody tells', () => {
     const error = thrown(() => json.decode(Buffer.from('5'), { ...CONTEXT, type: undefined }), DecodeError);
-    expect(error.message).to.equal('the body does not tell its type, and queue "orders" has none');
+    expect(error.message).to.equal('cannot decode the body: it does not tell its type, and queue "orders" has none');
   });
 });

@@ -32,7 +32,7 @@ describe('A queue whose codec writes nothing but the data', () => {
   it('must have a type', () => {
     for (const codec of [json, raw, { dataOnly: true, encode: json.encode, decode: json.decode }]) {
       expect(thrown(() => new Queue(driver, 'orders', { codec }), InvalidOptionError).message).to.equal(
-        'queue "orders" needs the option `type`: its codec writes nothing but the data, so all its messages have one type',
+        'the option type of queue "orders" must be given, got none: its codec writes nothing but the data, so all its messages have one type',
       );
     }
     for (const type of ['', 5, null] as string[]) {
@@ -65,7 +65,8 @@ describe('A queue whose codec writes nothing but the data', () => {
   });
 
   it('refuses headers, which it could not store, and stores nothing', async () => {
-    const message = 'queue "orders" cannot carry headers: its codec writes nothing but the data';
+    const message =
+      'the headers of a message in queue "orders" must be none, got some: its codec writes nothing but the data';
     const options = { headers: { tenant: 'a' } };
     expect((await rejection(queue.publish(Placed, 5, options), InvalidOptionError)).message).to.equal(message);
     await rejection(queue.publishMany(Placed, [5], options), InvalidOptionError);
@@ -135,7 +136,7 @@ describe('A codec of your own', () => {
         throw cause;
       };
       const error = thrown(() => queueWith({ decode }).decode(STORED), DecodeError);
-      expect(error).to.include({ message: 'the codec failed: odd', cause, jobId: '7', queue: 'orders' });
+      expect(error).to.include({ message: 'cannot decode the body: odd', cause, jobId: '7', queue: 'orders' });
       expect(error.body).to.equal(STORED.body);
     }
   });
@@ -149,17 +150,17 @@ describe('A codec of your own', () => {
         throw cause;
       };
       const unreadable = thrown(() => queueWith({ decode: fail }).decode(STORED), DecodeError);
-      expect(unreadable.message).to.match(/^the codec failed: /);
+      expect(unreadable.message).to.match(/^cannot decode the body: /);
       expect(unreadable).to.include({ jobId: '7', queue: 'orders' });
       const unwritable = await rejection(queueWith({ encode: fail }).publish(Other, 5), EncodeError);
-      expect(unwritable.message).to.match(/^the codec cannot write a "other" message: /);
+      expect(unwritable.message).to.match(/^cannot encode a "other" message: /);
     }
   });
 
   it('may read JSON: the error does not quote the body as that of JSON.parse does', () => {
     const decode = (body: Buffer): Message => JSON.parse(body.toString());
     const error = thrown(() => queueWith({ decode }).decode({ ...STORED, body: Buffer.from('secret') }), DecodeError);
-    expect(error).to.include({ message: 'the codec failed: a SyntaxError', jobId: '7' });
+    expect(error).to.include({ message: 'cannot decode the body: the codec failed with a SyntaxError', jobId: '7' });
     expect(error.cause).to.equal(undefined);
     expect(inspect(error)).not.to.include('secret');
   });
@@ -206,7 +207,7 @@ describe('A codec of your own', () => {
     };
     for (const published of [queueWith({ encode }).publish(Other, 5), queueWith({ encode }).publishMany(Other, [5])]) {
       expect(await rejection(published, EncodeError)).to.include({
-        message: 'the codec cannot write a "other" message: odd',
+        message: 'cannot encode a "other" message: odd',
         cause,
       });
     }
@@ -222,7 +223,11 @@ describe('The error of a body that cannot be read', () => {
   const error = thrown(() => new Queue(new FakeDriver(), 'mail').decode(STORED), DecodeError);
 
   it('carries the body, the queue and the id of the engine', () => {
-    expect(error).to.include({ message: 'the body is not JSON (14 bytes)', queue: 'mail', jobId: '7' });
+    expect(error).to.include({
+      message: 'the body must be JSON, got 14 bytes that are not',
+      queue: 'mail',
+      jobId: '7',
+    });
     expect(error.body).to.equal(STORED.body);
   });
 
@@ -254,6 +259,9 @@ describe('A worker', () => {
     const [failed] = harness().events('messageFailed');
     expect(failed?.error).to.be.instanceOf(DecodeError);
     expect(failed?.error).to.include({ queue: 'orders', jobId: '9', body: reservation.body });
-    expect(failureOf(reservation)).to.include({ reason: 'undecodable', message: 'the body is not JSON (7 bytes)' });
+    expect(failureOf(reservation)).to.include({
+      reason: 'undecodable',
+      message: 'the body must be JSON, got 7 bytes that are not',
+    });
   });
 });

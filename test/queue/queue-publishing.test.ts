@@ -200,7 +200,7 @@ describe('Queue.publish', () => {
   });
 
   it('refuses a promise as data: somebody forgot to wait for it', async () => {
-    const message = 'the data of a "ping" message is a promise: await it first';
+    const message = 'the data of a "ping" message must not be a promise, got one; await it first';
     const data = Promise.resolve(5);
     expect((await rejection(queue.publish(defineMessage('ping'), data), EncodeError)).message).to.equal(message);
     expect((await rejection(queue.publishMany(defineMessage('ping'), [data]), EncodeError)).message).to.equal(message);
@@ -255,7 +255,7 @@ describe('Queue.publish', () => {
     };
     const blind = new Queue(driver, 'mail', { codec: { ...cloudEvents, decode } });
     const error = await rejection(blind.publish(Remind, { at: '2026-01-02' }), EncodeError);
-    expect(error.message).to.equal('the codec cannot read the "remind" message that it has written');
+    expect(error.message).to.equal('cannot encode a "remind" message: the codec cannot read what it has written');
     expect((error.cause as Error).cause).to.equal(cause);
     expect(driver.puts).to.deep.equal([]);
   });

@@ -76,7 +76,7 @@ describe('Queue.take', () => {
   it('buries a message that cannot be read, and says which', async () => {
     const delivered = driver.deliver({ id: '7', body: Buffer.from('no JSON') });
     const error = await rejection(queue.take(), DecodeError);
-    expect(error).to.include({ message: 'the body is not JSON (7 bytes)', jobId: '7', queue: 'mail' });
+    expect(error).to.include({ message: 'the body must be JSON, got 7 bytes that are not', jobId: '7', queue: 'mail' });
     expect(error.body?.toString()).to.equal('no JSON');
     expect(failureOf(delivered)).to.include({ reason: 'undecodable', message: error.message });
   });

@@ -189,9 +189,6 @@ describe('A signal that does not exist', () => {
   it('cannot be connected to: the error names those that do', () => {
     const signals = new SignalDispatcher();
     const connect = () => signals.connect('mesageFailed' as 'messageFailed', () => {});
-    expect(connect).to.throw(
-      TypeError,
-      'there is no signal "mesageFailed"; there are messageReceived, messageSubmitted',
-    );
+    expect(connect).to.throw(TypeError, /^a signal must be messageReceived, messageSubmitted, .*, got "mesageFailed"$/);
   });
 });

@@ -148,7 +148,7 @@ describe('A message that was delivered to workers that crashed', () => {
     harness().start({ attempts: 3 });
     const { attempt, reason, error } = await harness().next('messageFailed');
     expect([attempt, reason]).to.deep.equal([4, 'attempts']);
-    expect((error as Error).message).to.equal('this is delivery 4, and 3 are allowed');
+    expect((error as Error).message).to.equal('cannot try the message again: this is delivery 4, and 3 are allowed');
     expect(reservation.settlement?.[0]).to.equal('bury');
     expect(attempts).to.deep.equal([]);
   });

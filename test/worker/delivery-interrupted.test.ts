@@ -169,7 +169,7 @@ describe('A slot that runs', () => {
       const { error, ...event } = await released;
       expect(event).to.include({ attempt: 2, delayMs: 70 });
       expect(error).to.equal(context.signal.reason);
-      expect((error as Error).message).to.equal('the slots took longer than 3000 ms');
+      expect((error as Error).message).to.equal('cannot finish the message: its slots took longer than 3000 ms');
       expect(reservation.settlement).to.deep.equal(['release', { delayMs: 70 }]);
     });
 

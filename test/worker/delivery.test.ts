@@ -103,7 +103,9 @@ describe('A message that nobody can work on', () => {
     harness().start();
     const { message, error, body, ...event } = await harness().next('messageFailed');
     expect(event).to.deep.equal({ queue: 'mail', jobId: reservation.id, attempt: 1, reason: 'unhandled' });
-    expect((error as Error).message).to.equal('no slot is connected for messages of type "mail.send"');
+    expect((error as Error).message).to.equal(
+      'cannot handle the message: no slot is connected for messages of type "mail.send"',
+    );
     expect(message?.type).to.equal('mail.send');
     expect(body).to.equal(reservation.body);
     expect(failureOf(reservation)).to.include({ reason: 'unhandled', message: (error as Error).message, attempt: 1 });

@@ -126,10 +126,12 @@ describe('A worker', () => {
   });
 
   it('needs a queue, and all of them on one engine', () => {
-    expect(thrown(() => new Worker([], signals), InvalidOptionError).message).to.equal('a worker needs a queue');
+    expect(thrown(() => new Worker([], signals), InvalidOptionError).message).to.equal(
+      'the queues of a worker must be one at least, got none',
+    );
     const queues = ['a', 'b'].map((name) => new Queue(new FakeDriver(), name));
     expect(thrown(() => new Worker(queues, signals), InvalidOptionError).message).to.equal(
-      'the queues of a worker are on one engine: open one driver for them',
+      'the queues of a worker must be of one driver, got queues of several',
     );
   });
 });

@@ -146,7 +146,9 @@ describe('Stopping a worker', () => {
     expect(reservation.settlement).to.deep.equal(['release', { delayMs: 0 }]);
     const [event] = harness().events('messageReleased');
     expect(event).to.include({ attempt: 5, delayMs: 0, error: context.signal.reason });
-    expect(context.signal.reason).to.include({ message: 'the worker was stopped before the slot had finished' });
+    expect(context.signal.reason).to.include({
+      message: 'cannot finish the message: the worker was stopped before its slots had finished',
+    });
     expect(clock.pending).to.equal(0);
   });
 

@@ -37,7 +37,9 @@ describe('A worker', () => {
 
   it('runs once', async () => {
     const worker = harness().start();
-    expect((await rejection(worker.run(), Error)).message).to.equal('a worker runs once: make a new one');
+    expect((await rejection(worker.run(), Error)).message).to.equal(
+      'cannot run the worker: it has run already; make a new one',
+    );
     await worker.stop();
     await rejection(worker.run(), Error);
   });

@@ -84,7 +84,8 @@ export class Show {
       await worker.stop();
     }
     signal.throwIfAborted();
-    if (unsettled > 0) throw new CommandFailedError('DEMO_FAILED', 'the worker ended before its work was done');
+    if (unsettled > 0)
+      throw new CommandFailedError('DEMO_FAILED', 'cannot finish the demo: the worker ended before its work was done');
   }
 
   async #look(queue: Queue): Promise<void> {

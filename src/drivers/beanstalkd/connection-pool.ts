@@ -42,7 +42,7 @@ export class ConnectionPool {
   /** @throws ConnectionLostError, ConnectTimeoutError, DriverClosedError */
   async open(): Promise<ConsumerConnection> {
     const { signal } = this.#closing;
-    if (this.isClosed) throw new DriverClosedError('the driver is closed');
+    if (this.isClosed) throw new DriverClosedError('cannot use the driver: it is closed');
     const client = await Client.connect(this.#url, {
       reconnect: false,
       maxBodyBytes: MAX_BODY_BYTES,

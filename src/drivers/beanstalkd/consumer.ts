@@ -13,7 +13,7 @@ export class BeanstalkdConsumer implements Consumer {
 
   async reserve(options: ReserveOptions = {}): Promise<Reservation | null> {
     options.signal?.throwIfAborted();
-    if (this.#isClosed) throw new DriverClosedError('the consumer is closed');
+    if (this.#isClosed) throw new DriverClosedError('cannot reserve: the consumer is closed');
     return this.#subscription.reserve(this, options);
   }
 

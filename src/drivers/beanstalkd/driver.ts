@@ -192,7 +192,7 @@ function connectOnce(url: string): Promise<Client> {
 }
 
 function closed(): DriverClosedError {
-  return new DriverClosedError('the driver is closed');
+  return new DriverClosedError('cannot use the driver: it is closed');
 }
 
 /** The server rounds the rest of a pause down to whole seconds. */

@@ -40,11 +40,12 @@ const OUTCOMES: Readonly<Partial<Record<BeanstalkdError['code'], Outcome>>> = {
 export function toHaricotError(error: unknown, isRead = false): unknown {
   if (error instanceof HaricotError || !(error instanceof BeanstalkdError)) return error;
   if (error instanceof InvalidArgumentError) return new InvalidOptionError(error.message, { cause: error });
-  if (error instanceof ClosedError) return new DriverClosedError('the driver is closed', { cause: error });
+  if (error instanceof ClosedError)
+    return new DriverClosedError('cannot use the driver: it is closed', { cause: error });
   const { retryable, outcome } = outcomeOf(error);
   if (error instanceof BuriedError && error.command === 'put' && error.jobId !== undefined) {
     return new EngineError(
-      `the message is stored as ${error.jobId}, but buried: the server had no room to queue it; kick it when it has`,
+      `cannot queue the message: the server had no room, stored it as ${error.jobId} and buried it; kick it when there is room`,
       { cause: error, outcome: 'partial', storedIds: [error.jobId] },
     );
   }

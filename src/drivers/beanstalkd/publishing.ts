@@ -101,7 +101,7 @@ function toPartialError(puts: readonly PromiseSettledResult<string>[], total: nu
   const why = cause instanceof Error ? cause.message : String(cause);
   const doubt = unknownAt.length > 0 ? `, of ${unknownAt.length} nobody can tell` : '';
   const outcome = unknownAt.length > 0 ? 'unknown' : stored > 0 ? 'partial' : 'nothing';
-  return new EngineError(`${stored} of ${total} messages are stored${doubt}: ${why}`, {
+  return new EngineError(`cannot store all ${total} messages: ${stored} are stored${doubt}; ${why}`, {
     cause: cause instanceof EngineError ? cause.cause : cause,
     retryable: failed.every(({ error }) => error instanceof EngineError && error.retryable),
     outcome,

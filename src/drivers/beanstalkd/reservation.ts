@@ -283,8 +283,11 @@ export class BeanstalkdReservation implements Reservation {
   }
 
   #lostError(cause?: unknown): LeaseLostError {
-    return new LeaseLostError(`message ${this.id} of queue "${this.queue}" is no longer held: ${this.#end}`, {
-      cause,
-    });
+    return new LeaseLostError(
+      `cannot settle or renew message ${this.id} of queue "${this.queue}": it is no longer held: ${this.#end}`,
+      {
+        cause,
+      },
+    );
   }
 }

@@ -31,7 +31,7 @@ export class MemoryConsumer implements Consumer {
   }
 
   async reserve({ timeoutMs, signal }: ReserveOptions = {}): Promise<Reservation | null> {
-    if (this.#isClosed) throw new DriverClosedError('the consumer is closed');
+    if (this.#isClosed) throw new DriverClosedError('cannot reserve: the consumer is closed');
     const turn = this.#eventLoop.turnIfBlocked(performance.now());
     if (turn !== undefined) {
       await turn;

@@ -146,6 +146,6 @@ class MemoryDriver implements Driver {
   }
 
   #check(): void {
-    if (this.#isClosed) throw new DriverClosedError('the driver is closed');
+    if (this.#isClosed) throw new DriverClosedError('cannot use the driver: it is closed');
   }
 }

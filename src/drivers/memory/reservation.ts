@@ -95,6 +95,8 @@ export class MemoryReservation implements Reservation, Holder {
   }
 
   #error(): LeaseLostError {
-    return new LeaseLostError(`message ${this.id} of queue "${this.queue}" is no longer held: ${this.#over}`);
+    return new LeaseLostError(
+      `cannot settle or renew message ${this.id} of queue "${this.queue}": it is no longer held: ${this.#over}`,
+    );
   }
 }

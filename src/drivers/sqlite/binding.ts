@@ -159,7 +159,7 @@ function endStatement(database: Connection, run: () => unknown): void {
 
 function refuse(cause: unknown): never {
   throw new EngineError(
-    `Node ${process.version} has no SQLite of its own and the package libsql cannot be loaded: npm install libsql, or use Node 22.13 or later`,
+    `cannot open an SQLite file: Node ${process.version} has no SQLite of its own and the package libsql cannot be loaded; npm install libsql, or use Node 22.13 or later`,
     { cause },
   );
 }

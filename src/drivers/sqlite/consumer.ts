@@ -47,7 +47,7 @@ export class SqliteConsumer implements Consumer, Holder {
   reserve(options: ReserveOptions = {}): Promise<Reservation | null> {
     return new Promise((resolve, reject) => {
       options.signal?.throwIfAborted();
-      if (this.#isClosed) throw new DriverClosedError('the consumer is closed');
+      if (this.#isClosed) throw new DriverClosedError('cannot reserve: the consumer is closed');
       this.#waiters.add(new Waiter(resolve, reject, options, this));
       this.#host.requestClaim(this);
     });

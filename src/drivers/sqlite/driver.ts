@@ -269,7 +269,7 @@ class SqliteDriver implements Driver {
   }
 
   #checkOpen(): void {
-    if (this.#closing) throw new DriverClosedError('the driver is closed');
+    if (this.#closing) throw new DriverClosedError('cannot use the driver: it is closed');
   }
 }
 
@@ -302,12 +302,15 @@ function storedIds(parts: readonly PutItem[][], stored: readonly PromiseSettledR
   const all = ids.flat();
   const count = all.filter((id) => id !== undefined).length;
   if (count === 0 || !(reason instanceof EngineError)) throw reason;
-  throw new EngineError(`only ${count} of ${all.length} messages are known to be stored: ${reason.message}`, {
-    cause: reason,
-    retryable: reason.retryable,
-    outcome: 'partial',
-    storedIds: all,
-  });
+  throw new EngineError(
+    `cannot store all ${all.length} messages: only ${count} are known to be stored; ${reason.message}`,
+    {
+      cause: reason,
+      retryable: reason.retryable,
+      outcome: 'partial',
+      storedIds: all,
+    },
+  );
 }
 
 /** @throws InvalidOptionError, before something that SQLite refuses spoils the transaction that it shares with others */

@@ -38,20 +38,17 @@ export function toEngineError(error: unknown, path: string, phase: Phase = 'work
   const code = resultCode(error);
   const message = error instanceof Error ? error.message : preview(error);
   const isUnknown = isUncertain(code, phase);
-  return new EngineError(
-    `${explanation(code, path, message)}${isUnknown ? '. Nobody can tell whether it was done' : ''}`,
-    {
-      cause: error,
-      retryable: code !== undefined && RETRYABLE.has(code),
-      outcome: isUnknown ? 'unknown' : 'nothing',
-    },
-  );
+  return new EngineError(`${explanation(code, path, message)}${isUnknown ? '; it may have been done or not' : ''}`, {
+    cause: error,
+    retryable: code !== undefined && RETRYABLE.has(code),
+    outcome: isUnknown ? 'unknown' : 'nothing',
+  });
 }
 
 /** @param passedMs how long it has been so */
 export function lockedError(path: string, passedMs: number, cause: unknown): EngineError {
   return new EngineError(
-    `${path} is locked: another process has not let go of it for ${Math.round(passedMs)} ms. End what holds it, or raise the option busyTimeout`,
+    `cannot write ${path}: another process has held its lock for ${Math.round(passedMs)} ms; end that process, or raise the option busyTimeout`,
     { cause, retryable: true },
   );
 }
@@ -60,31 +57,31 @@ function explanation(code: number | undefined, path: string, message: string): s
   switch (code) {
     case BUSY:
     case LOCKED:
-      return `${path} is locked by another process: try again`;
+      return `cannot use ${path}: another process has locked it; try again`;
     case READONLY:
-      return `${path} cannot be written: give this user the right to write the file, its -wal and -shm files and their folder`;
+      return `cannot write ${path}: it is read-only for this user; give the right to write the file, its -wal and -shm files and their folder`;
     case IOERR:
-      return `${path} cannot be read or written, the disk or file system fails (${message}): check it and try again`;
+      return `cannot read or write ${path}: the disk or the file system fails (${message}); check it and try again`;
     case CORRUPT:
-      return `${path} is damaged (${message}): restore a backup, or save what can be read with: sqlite3 ${path} .recover`;
+      return `cannot read ${path}: it is damaged (${message}); restore a backup, or save what can be read with: sqlite3 ${path} .recover`;
     case FULL:
-      return `there is no room left for ${path} (${message}): nothing was changed. Free some of the disk and try again`;
+      return `cannot write ${path}: there is no room left (${message}), and nothing was changed; free some of the disk and try again`;
     case CANTOPEN:
       return unopened(path);
     case NOTADB:
-      return `${path} is not an SQLite database: name another file, or move this one away`;
+      return `cannot open ${path}: it is not an SQLite database; name another file, or move this one away`;
     default:
-      return `${path}: SQLite reports: ${message}`;
+      return `cannot use ${path}: SQLite reports: ${message}`;
   }
 }
 
 function unopened(path: string): string {
   const folder = dirname(path);
-  if (!existsSync(folder)) return `${path} cannot be opened: there is no folder ${folder}. Create it first`;
+  if (!existsSync(folder)) return `cannot open ${path}: there is no folder ${folder}; create it first`;
   if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
-    return `${path} cannot be opened: it is a folder. Name a file in it`;
+    return `cannot open ${path}: it is a folder; name a file in it`;
   }
-  return `${path} cannot be opened: give this user the right to read and write the file, its -wal and -shm files and its folder`;
+  return `cannot open ${path}: this user has no right to; give the right to read and write the file, its -wal and -shm files and its folder`;
 }
 
 /** Node tells it as `errcode`, libsql as `rawCode`, or at the end of the message where it could not open the file. */

@@ -111,7 +111,7 @@ export class SqliteFile {
   }
 
   #openReader(): { readonly connection: Connection; readonly messages: MessageReader } {
-    if (this.#isClosed) throw new EngineError(`${this.address.path} is closed`);
+    if (this.#isClosed) throw new EngineError(`cannot read ${this.address.path}: it was closed`);
     if (this.#reader !== undefined) return this.#reader;
     const connection = this.#open();
     try {
@@ -171,7 +171,7 @@ function prepare(connection: Connection, { path, synchronous }: SqliteAddress, m
   const mode = connection.prepare('PRAGMA journal_mode = WAL').get([])?.['journal_mode'];
   if (mode !== 'wal') {
     throw new EngineError(
-      `${path} cannot have a write-ahead log (its journal mode stays "${String(mode)}"): it must be on a local disk`,
+      `cannot use ${path}: it cannot have a write-ahead log (its journal mode stays "${String(mode)}"); put it on a local disk`,
     );
   }
   connection.exec(

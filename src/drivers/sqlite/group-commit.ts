@@ -100,7 +100,7 @@ export class GroupCommit {
 
   #add<T>(work: Work<unknown>, steps: Steps<T> | undefined, single: boolean): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      if (this.#isClosed) throw new DriverClosedError('the driver is closed');
+      if (this.#isClosed) throw new DriverClosedError('cannot use the driver: it is closed');
       // Field by field: spreading an object costs a tenth of a put.
       this.#pending.push({ work, steps, single, resolve, reject, result: undefined });
       this.schedule();

@@ -134,6 +134,8 @@ export class SqliteReservation implements Reservation {
   }
 
   #lostError(): LeaseLostError {
-    return new LeaseLostError(`message ${this.id} of queue "${this.queue}" is no longer held: ${this.#over}`);
+    return new LeaseLostError(
+      `cannot settle or renew message ${this.id} of queue "${this.queue}": it is no longer held: ${this.#over}`,
+    );
   }
 }

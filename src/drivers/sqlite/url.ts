@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { toTimerMs } from '../../queue/duration.js';
 import { InvalidOptionError } from '../../queue/errors.js';
+import { listOf } from '../../shared/options.js';
 import { maskUrl, preview } from '../../shared/text.js';
 
 /** What a URL says: where the file is, and how it is to be treated. */
@@ -28,7 +29,9 @@ export function parseUrl(url: string): SqliteAddress {
   const options = new URLSearchParams(query);
   for (const name of options.keys()) {
     if (OPTIONS.includes(name)) continue;
-    throw new InvalidOptionError(`the options of sqlite: are ${OPTIONS.join(', ')} and prefix, got ${preview(name)}`);
+    throw new InvalidOptionError(
+      `an option of a sqlite: URL must be ${listOf([...OPTIONS, 'prefix'])}, got ${preview(name)}`,
+    );
   }
   return {
     path: pathOf(address, url),
@@ -40,14 +43,14 @@ export function parseUrl(url: string): SqliteAddress {
 function pathOf(address: string, url: string): string {
   const [, authority, rest = ''] = /^sqlite:(?:\/\/([^/]*))?(.*)$/is.exec(address) ?? [];
   if (authority) {
-    throw new InvalidOptionError(`SQLite has no host, but ${quoted(url)} names one: write ${FORMS}`);
+    throw new InvalidOptionError(`a URL of SQLite must be ${FORMS}, got ${quoted(url)}, which names a host`);
   }
   const path = decoded(rest, url);
   if (path === '' || path.endsWith('/') || path.includes('\0')) {
-    throw new InvalidOptionError(`${quoted(url)} does not name a file: write ${FORMS}`);
+    throw new InvalidOptionError(`a URL of SQLite must be ${FORMS}, got ${quoted(url)}, which does not name a file`);
   }
   if (path.startsWith(':')) {
-    throw new InvalidOptionError(`the engine sqlite: works on a file, not on ${preview(path)}: write ${FORMS}`);
+    throw new InvalidOptionError(`a URL of SQLite must be ${FORMS}, got ${preview(path)}, which is no file`);
   }
   // On Windows, sqlite:///C:/data/haricot.db.
   return resolve(process.platform === 'win32' ? path.replace(/^\/(?=[a-z]:)/i, '') : path);
@@ -57,13 +60,13 @@ function decoded(path: string, url: string): string {
   try {
     return decodeURIComponent(path);
   } catch (cause) {
-    throw new InvalidOptionError(`a percent sign in a path is written %25, got ${quoted(url)}`, { cause });
+    throw new InvalidOptionError(`a percent sign in a path must be written %25, got ${quoted(url)}`, { cause });
   }
 }
 
 function synchronousOf(value: string | null): SqliteAddress['synchronous'] {
   if (value === null || value === 'normal' || value === 'full') return value ?? 'normal';
-  throw new InvalidOptionError(`synchronous is "normal" or "full", got ${preview(value)}`);
+  throw new InvalidOptionError(`synchronous must be "normal" or "full", got ${preview(value)}`);
 }
 
 function busyTimeoutOf(value: string | null): number {

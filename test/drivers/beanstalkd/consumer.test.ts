@@ -309,7 +309,7 @@ describe('BeanstalkdConsumer', () => {
     peer.ends();
     await lost;
     expect((await rejection(reservation.ack(), LeaseLostError)).message).to.equal(
-      'message 7 of queue "mail" is no longer held: its connection closed',
+      'cannot settle or renew message 7 of queue "mail": it is no longer held: its connection closed',
     );
   });
 

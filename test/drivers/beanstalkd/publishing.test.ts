@@ -35,7 +35,7 @@ describe('The beanstalkd driver that publishes', () => {
     const { error, peer } = await sent();
     peer.sends('INSERTED 1\r\nJOB_TOO_BIG\r\nINSERTED 3\r\n');
     expect(await error).to.deep.include({ outcome: 'partial', retryable: false, storedIds: ['1', undefined, '3'] });
-    expect((await error).message).to.match(/^2 of 3 messages are stored: put: JOB_TOO_BIG/);
+    expect((await error).message).to.match(/^cannot store all 3 messages: 2 are stored; cannot put: JOB_TOO_BIG/);
     expect((await error).cause).to.include({ code: 'JOB_TOO_BIG' });
   });
 
@@ -56,7 +56,7 @@ describe('The beanstalkd driver that publishes', () => {
       storedIds: ['1', undefined, undefined],
       unknownAt: [2],
     });
-    expect(message).to.match(/^1 of 3 messages are stored, of 1 nobody can tell: /);
+    expect(message).to.match(/^cannot store all 3 messages: 1 are stored, of 1 nobody can tell; /);
   });
 
   it('says that a message is stored which the server had to bury', async () => {

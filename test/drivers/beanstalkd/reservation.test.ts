@@ -129,7 +129,7 @@ describe('BeanstalkdReservation', () => {
     const acked = reservation.ack();
     for (const again of [reservation.ack(), reservation.release(), reservation.bury(), reservation.touch()]) {
       expect((await rejection(again, LeaseLostError)).message).to.equal(
-        'message 7 of queue "mail" is no longer held: it was acknowledged',
+        'cannot settle or renew message 7 of queue "mail": it is no longer held: it was acknowledged',
       );
     }
     await peer.takes('delete 7\r\n');
@@ -152,7 +152,9 @@ describe('BeanstalkdReservation', () => {
     it(`is lost when the server does not find its job: ${method}`, async () => {
       const error = rejection(reservation[method](), LeaseLostError);
       peer.sends('NOT_FOUND\r\n');
-      expect((await error).message).to.equal('message 7 of queue "mail" is no longer held: its lease had ended');
+      expect((await error).message).to.equal(
+        'cannot settle or renew message 7 of queue "mail": it is no longer held: its lease had ended',
+      );
       expect((await error).cause).to.include({ code: 'NOT_FOUND' });
       expect(reservation.lost.aborted).to.equal(true);
       expect(reservation.lost.reason).to.be.instanceOf(LeaseLostError);

@@ -55,7 +55,7 @@ describe('The memory driver, to the millisecond,', () => {
     await clock.tickAsync(1);
     expect(held?.lost.reason).to.be.instanceOf(LeaseLostError);
     expect(held?.lost.reason.message).to.equal(
-      `message ${held?.id} of queue "mail" is no longer held: its lease had ended`,
+      `cannot settle or renew message ${held?.id} of queue "mail": it is no longer held: its lease had ended`,
     );
     expect(next.found).to.include({ attempt: 2 });
   });

@@ -85,9 +85,13 @@ describe('The memory driver', () => {
     const driver = open('memory:');
     const consumer = await driver.consume(['mail'], 1);
     await consumer.close();
-    expect((await rejection(consumer.reserve(), DriverClosedError)).message).to.equal('the consumer is closed');
+    expect((await rejection(consumer.reserve(), DriverClosedError)).message).to.equal(
+      'cannot reserve: the consumer is closed',
+    );
     await driver.close();
-    expect((await rejection(driver.queues(), DriverClosedError)).message).to.equal('the driver is closed');
+    expect((await rejection(driver.queues(), DriverClosedError)).message).to.equal(
+      'cannot use the driver: it is closed',
+    );
   });
 
   it('lists no empty queue that is only prepared or consumed, and one that is paused', async () => {

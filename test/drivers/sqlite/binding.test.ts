@@ -119,7 +119,7 @@ describe('the binding', () => {
       EngineError,
     );
     expect(error.message).to.equal(
-      `Node ${process.version} has no SQLite of its own and the package libsql cannot be loaded: npm install libsql, or use Node 22.13 or later`,
+      `cannot open an SQLite file: Node ${process.version} has no SQLite of its own and the package libsql cannot be loaded; npm install libsql, or use Node 22.13 or later`,
     );
     expect(error.cause).to.equal(cause);
   });

@@ -37,13 +37,13 @@ describe('an SQLite file that cannot be used', () => {
     const folder = join(files().folder, 'data');
     await fails(
       openSqlite(`sqlite:${folder}/haricot.db`, { prefix: '' }),
-      `${folder}/haricot.db cannot be opened: there is no folder ${folder}. Create it first`,
+      `cannot open ${folder}/haricot.db: there is no folder ${folder}; create it first`,
     );
   });
 
   it('is a folder', async () => {
     mkdirSync(files().path());
-    await fails(files().open(), `${files().path()} cannot be opened: it is a folder. Name a file in it`);
+    await fails(files().open(), `cannot open ${files().path()}: it is a folder; name a file in it`);
   });
 
   it('is no database', async () => {
@@ -51,7 +51,7 @@ describe('an SQLite file that cannot be used', () => {
     writeFileSync(files().path(), text);
     await fails(
       files().open(),
-      `${files().path()} is not an SQLite database: name another file, or move this one away`,
+      `cannot open ${files().path()}: it is not an SQLite database; name another file, or move this one away`,
     );
     expect(readFileSync(files().path(), 'utf8')).to.equal(text);
   });
@@ -66,7 +66,8 @@ describe('an SQLite file that cannot be used', () => {
     writeFileSync(files().path('damaged.db'), content.fill(0xa5, 20 * 2048));
     const damaged = await openSqlite(`sqlite:${files().path('damaged.db')}`, { prefix: '' });
     const consumer = await damaged.consume(['mail'], 1);
-    const message = `${files().path('damaged.db')} is damaged (database disk image is malformed): restore a backup, or save what can be read with: sqlite3 ${files().path('damaged.db')} .recover`;
+    const path = files().path('damaged.db');
+    const message = `cannot read ${path}: it is damaged (database disk image is malformed); restore a backup, or save what can be read with: sqlite3 ${path} .recover`;
     await fails(damaged.peek('mail', 'ready', 500), message);
     await fails(damaged.flush('mail'), message);
     await fails(Promise.all(Array.from({ length: 500 }, () => consumer.reserve())), message);
@@ -99,7 +100,7 @@ describe('an SQLite file that cannot be used', () => {
     chmodSync(files().folder, 0o777);
     await fails(
       asSomebody(() => files().open()),
-      `${files().path()} cannot be written: give this user the right to write the file, its -wal and -shm files and their folder`,
+      `cannot write ${files().path()}: it is read-only for this user; give the right to write the file, its -wal and -shm files and their folder`,
     );
   });
 
@@ -107,7 +108,7 @@ describe('an SQLite file that cannot be used', () => {
     chmodSync(files().folder, 0o555);
     await fails(
       asSomebody(() => files().open()),
-      `${files().path()} cannot be opened: give this user the right to read and write the file, its -wal and -shm files and its folder`,
+      `cannot open ${files().path()}: this user has no right to; give the right to read and write the file, its -wal and -shm files and its folder`,
     );
     chmodSync(files().folder, 0o755);
   });
@@ -142,7 +143,7 @@ describe('an SQLite file on a full disk', () => {
     for (const error of await Promise.all(puts.map((put) => rejection(put, EngineError)))) {
       expect(error).to.include({ retryable: true, outcome: 'nothing' });
       expect(error.message).to.equal(
-        `there is no room left for ${files().path()} (database or disk is full): nothing was changed. Free some of the disk and try again`,
+        `cannot write ${files().path()}: there is no room left (database or disk is full), and nothing was changed; free some of the disk and try again`,
       );
     }
     expect((await driver.peek('mail', 'ready', 9)).map(({ id }) => id)).to.deep.equal([first]);
@@ -176,7 +177,9 @@ describe('an SQLite file on a full disk', () => {
     expect(error.storedIds).to.have.length(300);
     expect(error.storedIds?.filter((id) => id !== undefined)).to.deep.equal(stored.map(({ id }) => id));
     expect(error.message).to.match(
-      new RegExp(`^only ${stored.length} of 300 messages are known to be stored: there is no room`),
+      new RegExp(
+        `^cannot store all 300 messages: only ${stored.length} are known to be stored; cannot write .*: there is no room`,
+      ),
     );
   });
 
@@ -228,7 +231,7 @@ describe('an SQLite file whose disk fails', () => {
   }
 
   const MESSAGE = (path: string): string =>
-    `${path} cannot be read or written, the disk or file system fails (disk I/O error): check it and try again`;
+    `cannot read or write ${path}: the disk or the file system fails (disk I/O error); check it and try again`;
 
   it('says that nobody can tell what a commit has done', async () => {
     const driver = await openFailing();
@@ -237,7 +240,7 @@ describe('an SQLite file whose disk fails', () => {
     const puts = [driver.put('mail', bytes('a'), ONE_MINUTE), driver.put('mail', bytes('b'), ONE_MINUTE)];
     for (const error of await Promise.all(puts.map((put) => rejection(put, EngineError)))) {
       expect(error).to.include({ retryable: false, outcome: 'unknown' });
-      expect(error.message).to.equal(`${MESSAGE(files().path())}. Nobody can tell whether it was done`);
+      expect(error.message).to.equal(`${MESSAGE(files().path())}; it may have been done or not`);
       expect((error.cause as Error).message).to.equal('disk I/O error');
     }
     const many = Array.from({ length: 500 }, () => ({ body: bytes('c'), options: ONE_MINUTE }));
@@ -267,7 +270,7 @@ describe('an SQLite file that another process has locked', () => {
   const files = useDatabaseFiles();
   const message = (ms: string): RegExp =>
     new RegExp(
-      `haricot\\.db is locked: another process has not let go of it for ${ms} ms\\. End what holds it, or raise the option busyTimeout$`,
+      `^cannot write .*haricot\\.db: another process has held its lock for ${ms} ms; end that process, or raise the option busyTimeout$`,
     );
 
   it('is waited for, and the event loop goes on meanwhile', async () => {

@@ -42,7 +42,7 @@ describe('the schema of an SQLite file', () => {
   it('stays at the version before a step that fails, of which nothing is left', async () => {
     const migrations = [...MIGRATIONS, TAGGED, `${TAGS}; INSERT INTO nowhere VALUES (1)`];
     const error = await rejection(files().open('', { migrations }), EngineError);
-    expect(error.message).to.equal(`${files().path()}: SQLite reports: no such table: nowhere`);
+    expect(error.message).to.equal(`cannot use ${files().path()}: SQLite reports: no such table: nowhere`);
     const connection = await files().connect();
     expect(versionOf(connection)).to.equal(MIGRATIONS.length + 1);
     expect(connection.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'tags'").all([])).to.deep.equal([]);

@@ -22,7 +22,7 @@ describe('the URL of an SQLite file', () => {
   it('has percent signs before what cannot be written as it is', () => {
     expect(parseUrl('sqlite:./what%3F%20100%25.db?synchronous=full').path).to.equal(resolve('what? 100%.db'));
     expect(thrown(() => parseUrl('sqlite:./100%.db'), InvalidOptionError).message).to.equal(
-      'a percent sign in a path is written %25, got "sqlite:./100%.db"',
+      'a percent sign in a path must be written %25, got "sqlite:./100%.db"',
     );
   });
 
@@ -39,26 +39,28 @@ describe('the URL of an SQLite file', () => {
   });
 
   it('is refused when it names no file', () => {
-    const forms = 'write sqlite:./haricot.db, sqlite:/var/lib/haricot.db or sqlite:///var/lib/haricot.db';
+    const forms = 'sqlite:./haricot.db, sqlite:/var/lib/haricot.db or sqlite:///var/lib/haricot.db';
     for (const [url, what] of [
-      ['sqlite:', '"sqlite:" does not name a file'],
-      ['sqlite:?synchronous=full', '"sqlite:?synchronous=full" does not name a file'],
-      ['sqlite://', '"sqlite://" does not name a file'],
-      ['sqlite:./data/', '"sqlite:./data/" does not name a file'],
-      ['sqlite:a%00b', '"sqlite:a%00b" does not name a file'],
-      ['sqlite://haricot.db', 'SQLite has no host, but "sqlite://haricot.db" names one'],
-      ['sqlite://localhost/haricot.db', 'SQLite has no host, but "sqlite://localhost/haricot.db" names one'],
-      ['sqlite::memory:', 'the engine sqlite: works on a file, not on ":memory:"'],
+      ['sqlite:', '"sqlite:", which does not name a file'],
+      ['sqlite:?synchronous=full', '"sqlite:?synchronous=full", which does not name a file'],
+      ['sqlite://', '"sqlite://", which does not name a file'],
+      ['sqlite:./data/', '"sqlite:./data/", which does not name a file'],
+      ['sqlite:a%00b', '"sqlite:a%00b", which does not name a file'],
+      ['sqlite://haricot.db', '"sqlite://haricot.db", which names a host'],
+      ['sqlite://localhost/haricot.db', '"sqlite://localhost/haricot.db", which names a host'],
+      ['sqlite::memory:', '":memory:", which is no file'],
     ] as const) {
-      expect(thrown(() => parseUrl(url), InvalidOptionError).message, url).to.equal(`${what}: ${forms}`);
+      expect(thrown(() => parseUrl(url), InvalidOptionError).message, url).to.equal(
+        `a URL of SQLite must be ${forms}, got ${what}`,
+      );
     }
   });
 
   it('is refused with an option or value that there is not', () => {
     for (const [query, message] of [
-      ['wal=1', 'the options of sqlite: are synchronous, busyTimeout and prefix, got "wal"'],
-      ['synchronous=off', 'synchronous is "normal" or "full", got "off"'],
-      ['synchronous=', 'synchronous is "normal" or "full", got ""'],
+      ['wal=1', 'an option of a sqlite: URL must be synchronous, busyTimeout or prefix, got "wal"'],
+      ['synchronous=off', 'synchronous must be "normal" or "full", got "off"'],
+      ['synchronous=', 'synchronous must be "normal" or "full", got ""'],
     ] as const) {
       expect(thrown(() => parseUrl(`sqlite:x.db?${query}`), InvalidOptionError).message).to.equal(message);
     }
