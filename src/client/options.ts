@@ -49,7 +49,10 @@ export interface ClientOptions extends AddressOptions {
   readonly maxWaitingBytes?: number | undefined;
   /** How long they may wait, in milliseconds. Default 30,000. */
   readonly maxWaitingMs?: number | undefined;
-  /** How long `quit()` may take, in milliseconds; then the connection is destroyed. Default 5000. */
+  /**
+   * How long `quit()` may take, in milliseconds, the wait for jobs that are held included; then the connection is destroyed.
+   * Default 5000.
+   */
   readonly quitTimeoutMs?: number | undefined;
   /** Where sockets come from; for tests. */
   readonly openSocket?: ((address: Address) => Socket) | undefined;

@@ -92,7 +92,8 @@ export class Queue {
    * @returns the engine's id of it, by which it can be deleted; slots see it as `context.jobId`
    * @throws SchemaError for data that does not fit once the codec has written it, EncodeError, InvalidOptionError: nothing
    * was stored
-   * @throws EngineError whose `outcome` says whether the message is stored: `'nothing'`, or `'unknown'` where nobody can tell
+   * @throws EngineError whose `outcome` says whether the message is stored: `'nothing'`; `'unknown'` where nobody can tell; or
+   * `'partial'` where it is stored, with the id in `storedIds`, but the engine had to bury it
    */
   async publish<Input>(
     type: MessageType<unknown, Input>,
@@ -114,7 +115,8 @@ export class Queue {
   }
 
   /**
-   * Stores many messages of one type; all are checked before the first is stored.
+   * Stores many messages of one type; all are checked before the first is stored. SQLite stores all or none, up to 10,000
+   * messages and 4 MiB of bodies; the memory engine always; beanstalkd stores each by itself.
    * @returns their ids, in order
    * @throws SchemaError, EncodeError, InvalidOptionError: nothing was stored
    * @throws EngineError whose `outcome` says what is stored: `'nothing'`; `'partial'`, and `storedIds` has the ids, undefined
@@ -164,7 +166,11 @@ export class Queue {
     return this.driver.peek(this.name, checkOneOf('state', state, PEEK_STATES), count);
   }
 
-  /** Makes up to `limit` buried messages ready, or delayed ones where none is buried. @returns how many */
+  /**
+   * Makes up to `limit` buried messages ready, those buried first, with as many attempts as new ones; or delayed ones where none is
+   * buried.
+   * @returns how many
+   */
   async kick(limit = 1): Promise<number> {
     return this.driver.kick(this.name, checkInteger('limit', limit, 0));
   }

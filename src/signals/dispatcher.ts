@@ -38,7 +38,7 @@ export class SignalDispatcher {
    * Connects a slot to the messages of a type, or of every type with `'messageReceived'`. Slots are awaited one after
    * another in the order in which they were connected, and the first that rejects fails the message. A slot that is
    * connected several times is called once.
-   * @throws TypeError for a slot that is no function
+   * @throws TypeError for a slot that is no function, or what is neither a message type nor a signal
    */
   connect<T>(type: MessageType<T, unknown>, slot: MessageSlot<T>, options?: ConnectOptions): Disconnect;
   connect(signal: 'messageReceived', slot: MessageSlot<unknown>, options?: ConnectOptions): Disconnect;

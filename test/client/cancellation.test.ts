@@ -6,6 +6,7 @@ import type { Job } from '../../src/client/job.js';
 import { rejection } from '../support/failures.js';
 import { eventsOf, FakeNetwork, sentNext } from '../support/fake-network.js';
 import type { FakeSocket } from '../support/fake-socket.js';
+import { countListeners } from '../support/listeners.js';
 import { ok } from '../support/replies.js';
 
 const REASON = new Error('no longer wanted');
@@ -311,25 +312,15 @@ describe('A reserve that is cancelled', () => {
 
   it('leaves no listener on a signal that lives long', async () => {
     const { signal } = cancelling;
-    let listeners = 0;
-    const add = signal.addEventListener.bind(signal);
-    const remove = signal.removeEventListener.bind(signal);
-    signal.addEventListener = (...args: Parameters<typeof add>) => {
-      listeners++;
-      add(...args);
-    };
-    signal.removeEventListener = (...args: Parameters<typeof remove>) => {
-      listeners--;
-      remove(...args);
-    };
+    const listeners = countListeners(signal);
     for (let i = 0; i < 20; i++) {
       const reserved = reserve();
-      expect(listeners).to.equal(1);
+      expect(listeners.count).to.equal(1);
       socket.reply(i % 2 ? 'TIMED_OUT\r\n' : 'OUT_OF_MEMORY\r\n');
       await reserved.catch(() => {});
     }
     await nextTurn();
-    expect(listeners).to.equal(0);
+    expect(listeners.count).to.equal(0);
   });
 
   it('opens a connection again also where none would be made after a loss', async () => {

@@ -8,6 +8,7 @@ import { ConnectTimeoutError } from '../../src/client/errors.js';
 import { Pool } from '../../src/client/pool.js';
 import { ProtocolError } from '../../src/protocol/errors.js';
 import { rejection } from '../support/failures.js';
+import { countListeners } from '../support/listeners.js';
 
 describe('Connecting to what is no beanstalkd', () => {
   let server: Server;
@@ -68,17 +69,7 @@ describe('Connecting to what is no beanstalkd', () => {
       const onWarning = (warning: Error): void => void warnings.push(warning);
       process.on('warning', onWarning);
       const { signal } = new AbortController();
-      let listeners = 0;
-      const add = signal.addEventListener.bind(signal);
-      const remove = signal.removeEventListener.bind(signal);
-      signal.addEventListener = (...args: Parameters<typeof add>) => {
-        listeners++;
-        add(...args);
-      };
-      signal.removeEventListener = (...args: Parameters<typeof remove>) => {
-        listeners--;
-        remove(...args);
-      };
+      const listeners = countListeners(signal);
       const { port } = server.address() as AddressInfo;
       const pool = new Pool({ port, max: 30 });
       const clients = await Promise.all([
@@ -91,7 +82,7 @@ describe('Connecting to what is no beanstalkd', () => {
       await nextTurn();
       process.off('warning', onWarning);
       expect(warnings).to.deep.equal([]);
-      expect(listeners).to.equal(0);
+      expect(listeners.count).to.equal(0);
     });
 
     it('keeps nobody’s AsyncLocalStorage: listeners run outside of it', async () => {
