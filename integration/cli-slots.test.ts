@@ -133,7 +133,7 @@ describe('haricot work --slots', () => {
         'a package that does not export it',
         'my-app/slots',
         { 'node_modules/my-app/package.json': '{ "exports": { ".": "./a.js" } }' },
-        /^cannot load the slots module my-app\/slots: Package subpath '\.\/slots': it is not defined by "exports" in \/.*\/my-app\/package\.json$/,
+        /^cannot load the slots module my-app\/slots: Package subpath '\.\/slots' is not defined by "exports" in \/.*\/my-app\/package\.json$/,
       ],
       [
         'a syntax error in an ES module, with its place',
@@ -220,19 +220,19 @@ describe('haricot work --slots', () => {
         'a default export that is missing',
         './slots.mjs',
         { 'slots.mjs': `export const connect = 1, other = 2;` },
-        /^the default export of \.\/slots\.mjs must be a function \(signals\) => void, it is missing; it exports connect, other$/,
+        /^the default export of \.\/slots\.mjs must be a function \(signals\) => void, got nothing; it exports connect, other$/,
       ],
       [
         'a default export that is no function',
         './slots.mjs',
         { 'slots.mjs': `export default { connect: ${CONNECT} };` },
-        /^the default export of \.\/slots\.mjs must be a function \(signals\) => void, it is object$/,
+        /^the default export of \.\/slots\.mjs must be a function \(signals\) => void, got object$/,
       ],
       [
         'a CommonJS module that exports no function',
         './slots.cjs',
         { 'slots.cjs': `exports.connect = ${CONNECT};` },
-        /^the default export of \.\/slots\.cjs must be a function \(signals\) => void, it is object; it exports connect$/,
+        /^the default export of \.\/slots\.cjs must be a function \(signals\) => void, got object; it exports connect$/,
       ],
       [
         'a function that connects no slot',
@@ -255,7 +255,7 @@ describe('haricot work --slots', () => {
         'lib/index.js': `\n\nconst = 5;`,
       });
       expect([code, stdout]).to.deep.equal([2, 'RAN\n']);
-      expect(stderr).to.match(/cannot be loaded: Unexpected token '=', at \/.*\/lib\/index\.js:3\n$/);
+      expect(stderr).to.match(/cannot load the slots module .*: Unexpected token '=', at \/.*\/lib\/index\.js:3\n$/);
     });
 
     for (const [what, body] of [

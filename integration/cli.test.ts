@@ -79,7 +79,7 @@ describe('haricot publish', () => {
     [
       'an engine that is gone with the process',
       ['publish', 'mail', 't', '5', '--url', 'memory:'],
-      /^haricot: memory: keeps messages within one process, .*: name another engine\n$/,
+      /^haricot: cannot use "memory:": it keeps messages within one process, .*; name another engine\n$/,
     ],
     [
       'an unknown engine',
@@ -223,7 +223,9 @@ describe('haricot work', () => {
       `${queue.name} ${id} unknown attempt 1 failed: cannot handle the message: no slot is connected for messages of type "unknown"; next try at once`,
     );
     expect(countsOf(await queue.stats())).to.include({ ready: 1, buried: 0 });
-    expect((await work('--max-messages', '1')).stdout).to.contain('BURIED (unhandled): no slot is connected');
+    expect((await work('--max-messages', '1')).stdout).to.contain(
+      'BURIED (unhandled): cannot handle the message: no slot is connected',
+    );
     await queue.kick();
     expect((await work('--max-messages', '1', '--unhandled', 'ignore')).stdout).to.contain(
       'stopped: 1 finished, 0 buried',
@@ -300,7 +302,7 @@ describe('haricot work', () => {
     [
       'a slots module without a default export',
       ['work', 'mail', '--slots', 'integration/fixtures/no-default.ts', '--url', NOWHERE],
-      /^haricot: the default export of integration\/fixtures\/no-default\.ts must be a function \(signals\) => void, it is missing; it exports connectSlots\n$/,
+      /^haricot: the default export of integration\/fixtures\/no-default\.ts must be a function \(signals\) => void, got nothing; it exports connectSlots\n$/,
     ],
     [
       'a slots module that connects nothing',
@@ -312,7 +314,7 @@ describe('haricot work', () => {
       ['work', 'mail', '--slots', 'integration/fixtures/throws.ts', '--url', NOWHERE],
       /^haricot: cannot load the slots module integration\/fixtures\/throws\.ts: no database/,
     ],
-    ['an empty URL', ['work', 'mail', '--slots', SLOTS, '--url', ''], /^haricot: --url is empty: /],
+    ['an empty URL', ['work', 'mail', '--slots', SLOTS, '--url', ''], /^haricot: --url must name an engine, /],
     [
       'a concurrency of 0',
       ['work', 'mail', '--slots', SLOTS, '--url', NOWHERE, '--concurrency', '0'],

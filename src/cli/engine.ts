@@ -84,7 +84,7 @@ export async function onDriver<T>(url: string, use: (driver: Driver) => Promise<
   try {
     if (driver.capabilities.shared) return await use(driver);
     throw new InvalidOptionError(
-      `cannot use ${maskUrl(url)}: it keeps messages within one process, and this one ends with the command; name another engine`,
+      `cannot use "${maskUrl(url)}": it keeps messages within one process, and this one ends with the command; name another engine`,
     );
   } finally {
     await driver.close();

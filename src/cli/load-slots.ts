@@ -104,7 +104,7 @@ function defaultOf({ default: found }: Record<string, unknown>): unknown {
 }
 
 function kindOf(value: unknown): string {
-  if (value === undefined) return 'missing';
+  if (value === undefined) return 'nothing';
   return value === null ? 'null' : typeof value;
 }
 

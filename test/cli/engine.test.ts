@@ -65,7 +65,7 @@ describe('The engine of a command', () => {
       InvalidOptionError,
     );
     expect(message).to.equal(
-      'cannot use fake-engine:: it keeps messages within one process, and this one ends with the command; name another engine',
+      'cannot use "fake-engine:": it keeps messages within one process, and this one ends with the command; name another engine',
     );
     expect(driver.calls).to.deep.equal([['close']]);
   });

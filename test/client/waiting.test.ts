@@ -103,7 +103,7 @@ describe('WaitingCommands', () => {
     await clock.tickAsync(59);
     expect(ends).to.have.length(1);
     await clock.tickAsync(1);
-    expect(ends[1]).to.equal('second: use: no connection within 100 ms: ECONNREFUSED');
+    expect(ends[1]).to.equal('second: cannot use: no connection within 100 ms: ECONNREFUSED');
     expect(clock.pending).to.equal(0);
   });
 
