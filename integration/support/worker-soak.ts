@@ -262,7 +262,8 @@ class WorkerProcesses {
     await Promise.all(running.map((process) => this.#end(process)));
     this.#running = [];
     const codes = running.map(({ child }) => child.exitCode ?? child.signalCode);
-    if (codes.some((code) => code !== 0)) throw new Error(`worker processes ended with ${codes.join(', ')}`);
+    // One that has only just been started ends by the signal.
+    if (codes.some((code) => code !== 0 && code !== 'SIGTERM')) throw new Error(`worker processes ended with ${codes.join(', ')}`);
   }
 
   async kill(): Promise<void> {
