@@ -263,7 +263,8 @@ class WorkerProcesses {
     this.#running = [];
     const codes = running.map(({ child }) => child.exitCode ?? child.signalCode);
     // One that has only just been started ends by the signal.
-    if (codes.some((code) => code !== 0 && code !== 'SIGTERM')) throw new Error(`worker processes ended with ${codes.join(', ')}`);
+    if (codes.some((code) => code !== 0 && code !== 'SIGTERM'))
+      throw new Error(`worker processes ended with ${codes.join(', ')}`);
   }
 
   async kill(): Promise<void> {
