@@ -34,10 +34,10 @@ module.exports = {
       to: { path: '^src/', pathNot: '^src/shared/' },
     },
     {
-      name: 'protocol-shares-strings-only',
+      name: 'protocol-shares-strings-and-error-names-only',
       severity: 'error',
       from: { path: '^src/protocol/' },
-      to: { path: '^src/shared/', pathNot: '^src/shared/text[.]ts$' },
+      to: { path: '^src/shared/', pathNot: '^src/shared/(text|error-names)[.]ts$' },
     },
     {
       name: 'protocol-writes-no-lines',

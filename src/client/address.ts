@@ -2,7 +2,7 @@ import { isIP, isIPv6 } from 'node:net';
 import type { ConnectionOptions as NodeTlsOptions } from 'node:tls';
 import { InvalidArgumentError } from '../protocol/errors.js';
 import type { OptionNames } from '../shared/options.js';
-import { preview } from '../shared/text.js';
+import { maskUrl, preview } from '../shared/text.js';
 import { checkInteger, checkOptions } from './arguments.js';
 
 /** How a TLS terminator in front of beanstalkd is verified and what it is shown; as Node's `tls.connect` takes it. */
@@ -98,7 +98,7 @@ export function addressOf({ url, host, port, tls }: AddressOptions): Address {
   }
   if (host !== undefined && !isHost(host)) {
     throw new InvalidArgumentError(
-      `host must be a name or an address of 1 to ${MAX_HOST} characters, got ${preview(host)}`,
+      `host must be a name or an address of 1 to ${MAX_HOST} characters, got ${preview(typeof host === 'string' ? masked(host) : host)}`,
     );
   }
   return {
@@ -143,15 +143,18 @@ function isHost(host: unknown): host is string {
 }
 
 function malformed(text: string, why: string): InvalidArgumentError {
-  // Errors end up in logs, and somebody may have written a password.
-  const shown = preview(withoutUser(text), 120);
+  const shown = preview(masked(text), 120);
   return new InvalidArgumentError(`an address must be ${ALLOWED}, got ${shown}: ${why}`);
 }
 
-/** Whatever stands before the last `@`: somebody may have written a password there, with or without a scheme. */
-function withoutUser(text: string): string {
-  const at = text.lastIndexOf('@');
-  if (at < 0) return text;
-  const scheme = /^[a-z0-9+.-]{1,30}:\/\//i.exec(text)?.[0] ?? '';
-  return `${scheme}…${text.slice(at)}`;
+/**
+ * An address has no path, so whatever stands before the last `@` may belong to a password that somebody has written there,
+ * with or without a scheme.
+ */
+function masked(text: string): string {
+  const scheme = /^[a-z][a-z0-9+.-]{0,29}:\/\//i.exec(text)?.[0] ?? '//';
+  const rest = scheme === '//' ? text : text.slice(scheme.length);
+  const at = Math.max(0, rest.lastIndexOf('@'));
+  const url = maskUrl(`${scheme}${rest.slice(0, at).replace(/[/?#]/g, '_')}${rest.slice(at)}`);
+  return scheme === '//' ? url.slice(2) : url;
 }

@@ -1,17 +1,17 @@
+import { LONGEST_TIMER_MS } from '../shared/deadline.js';
 import type { OptionNames } from '../shared/options.js';
 import { checkNumber, checkOptions } from './arguments.js';
-import { LONGEST_TIMER_MS } from './timers.js';
 
 /** How a client comes back after its connection was lost: capped exponential backoff with full jitter. */
 export interface ReconnectOptions {
   /** Upper bound of the delay before the first try, in milliseconds. Default 100. */
-  readonly initialDelayMs?: number;
+  readonly initialDelayMs?: number | undefined;
   /** No delay is longer, in milliseconds. Default 10,000. */
-  readonly maxDelayMs?: number;
+  readonly maxDelayMs?: number | undefined;
   /** From one try to the next. Default 2. */
-  readonly factor?: number;
+  readonly factor?: number | undefined;
   /** After so many tries in a row that failed the client closes. Default: never. */
-  readonly maxAttempts?: number;
+  readonly maxAttempts?: number | undefined;
 }
 
 const RECONNECT_OPTIONS: OptionNames<ReconnectOptions> = {

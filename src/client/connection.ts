@@ -9,12 +9,12 @@ import {
   isReserve,
   losesFraming,
 } from '../protocol/commands.js';
-import { type BeanstalkdError, type ErrorContext, ProtocolError, serverError } from '../protocol/errors.js';
+import { type ErrorContext, ProtocolError, serverError } from '../protocol/errors.js';
 import { ReplyParser } from '../protocol/parser.js';
 import { isCutShort, type Reply, type ReplyForm } from '../protocol/replies.js';
 import { acceptsBody, checkReplyForm, skippedBody } from '../protocol/reply-policy.js';
 import { Deadline } from '../shared/deadline.js';
-import { ClosedError, ConnectionLostError, ReplyTimeoutError } from './errors.js';
+import { type AnyBeanstalkdError, ClosedError, ConnectionLostError, ReplyTimeoutError } from './errors.js';
 import { HeldJobs, type Holder } from './held-jobs.js';
 import { allowanceOf, ReplyTimer } from './reply-timer.js';
 import type { Delivery, JobConnection, Request } from './request.js';
@@ -61,13 +61,13 @@ export class Connection implements JobConnection, Holder {
   readonly #closed: Promise<void>;
   #state: State = 'open';
   /** Why the connection closed. */
-  #end: BeanstalkdError | undefined;
+  #end: AnyBeanstalkdError | undefined;
   /** Whether it was given up with a reserve: a job it gets as it quits goes back, and a reserve it ends was not over. */
   #givenUp = false;
   #givenUpDeadline: Deadline | undefined;
   readonly #givenUpTimeoutMs: number;
   /** Called once, when the connection takes and answers nothing any more. */
-  onClose: (reason: BeanstalkdError) => void = () => {};
+  onClose: (reason: AnyBeanstalkdError) => void = () => {};
   /** The tube in use once all that was sent is executed; undefined where that is not known. */
   usedTube: string | undefined = 'default';
 
@@ -384,14 +384,14 @@ export class Connection implements JobConnection, Holder {
   }
 
   /** The one place where a connection ends: everything pending is rejected, the socket destroyed. */
-  #close(reason: (context: ErrorContext) => BeanstalkdError): void {
+  #close(reason: (context: ErrorContext) => AnyBeanstalkdError): void {
     if (this.#state === 'closed') return;
     const orderly = this.#state === 'quitting' && this.#pending.size === 0;
     this.#state = 'closed';
     this.#givenUpDeadline?.cancel();
     this.#replyTimer.stop();
     this.#held.clear();
-    const rejected: [Pending, BeanstalkdError][] = [];
+    const rejected: [Pending, AnyBeanstalkdError][] = [];
     for (let pending = this.#pending.shift(); pending; pending = this.#pending.shift()) {
       const { command, jobId } = pending.request;
       rejected.push([pending, reason({ command, jobId })]);
@@ -403,7 +403,7 @@ export class Connection implements JobConnection, Holder {
     this.onClose(this.#end);
   }
 
-  #refusal(context: ErrorContext): BeanstalkdError {
+  #refusal(context: ErrorContext): AnyBeanstalkdError {
     const end = this.#end;
     if (end instanceof ConnectionLostError) {
       return new ConnectionLostError(end.message, false, { ...context, cause: end.cause });

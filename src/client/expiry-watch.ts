@@ -1,5 +1,5 @@
 import type { JobStats } from '../protocol/stats.js';
-import { LONGEST_TIMER_MS } from './timers.js';
+import { LONGEST_TIMER_MS } from '../shared/deadline.js';
 
 /** What the watch needs of a connection. */
 export interface HoldingConnection {

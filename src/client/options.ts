@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { InvalidArgumentError, type JobTooBigError } from '../protocol/errors.js';
 import { DEFAULT_MAX_BODY_BYTES, MAX_U32 } from '../protocol/limits.js';
+import { LONGEST_TIMER_MS } from '../shared/deadline.js';
 import type { OptionNames } from '../shared/options.js';
 import { preview } from '../shared/text.js';
 import { ADDRESS_OPTIONS, type Address, type AddressOptions, addressOf } from './address.js';
@@ -9,7 +10,6 @@ import { Backoff, type ReconnectOptions } from './backoff.js';
 import type { PendingLimitError } from './errors.js';
 import { livenessOf } from './liveness.js';
 import { Session, type SessionOptions } from './session.js';
-import { LONGEST_TIMER_MS } from './timers.js';
 
 /** How a {@link Client} connects, and what it does when the connection is lost. */
 export interface ClientOptions extends AddressOptions {

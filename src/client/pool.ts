@@ -2,9 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { createPool, Pool as GenericPool, Options } from 'generic-pool';
 import { InvalidArgumentError } from '../protocol/errors.js';
 import { onAbort } from '../shared/abort.js';
-import { runOutside } from '../shared/async-context.js';
-import { Deadline } from '../shared/deadline.js';
+import { Deadline, LONGEST_TIMER_MS } from '../shared/deadline.js';
 import type { OptionNames } from '../shared/options.js';
+import { inRootContext } from '../shared/root-context.js';
 import { type Address, addressOf } from './address.js';
 import { checkFunction, checkInteger, checkOptions, checkSignal, targetOptions } from './arguments.js';
 import { Backoff } from './backoff.js';
@@ -14,20 +14,19 @@ import { loadedGenericPool, loadGenericPool } from './generic-pool.js';
 import { nothing } from './operations.js';
 import { CLIENT_OPTIONS, type ClientOptions, settingsOf } from './options.js';
 import { Session, type SessionOptions } from './session.js';
-import { LONGEST_TIMER_MS } from './timers.js';
 
 /** How a {@link Pool} connects and how many clients it has. */
 export interface PoolOptions extends Omit<ClientOptions, 'reconnect' | 'signal'> {
   /** So many connections are kept once the pool is in use. Default 0. */
-  readonly min?: number;
+  readonly min?: number | undefined;
   /** There are never more. Default 10. */
-  readonly max?: number;
+  readonly max?: number | undefined;
   /** How long `acquire` may take, in milliseconds. Default 5000. */
-  readonly acquireTimeoutMs?: number;
+  readonly acquireTimeoutMs?: number | undefined;
   /** A connection above `min` that nobody borrowed for so long is closed, in milliseconds. Default 30,000. */
-  readonly idleTimeoutMs?: number;
+  readonly idleTimeoutMs?: number | undefined;
   /** How long `drain` waits for borrowed clients, in milliseconds; then they are destroyed. Default 5000. */
-  readonly drainTimeoutMs?: number;
+  readonly drainTimeoutMs?: number | undefined;
 }
 
 export interface AcquireOptions {
@@ -127,7 +126,7 @@ export class Pool implements AsyncDisposable {
   #make(create: typeof createPool, settings: Options): GenericPool<Pooled> {
     const pool = create(
       {
-        create: () => runOutside(() => this.#create()),
+        create: () => inRootContext(() => this.#create()),
         destroy: async (session) => session.destroy(),
         validate: async (session) => session.isOpen,
       },
@@ -304,7 +303,7 @@ export class Pool implements AsyncDisposable {
   async #acquire(isAwaited: () => boolean): Promise<Session> {
     const pool = this.#pool ?? (await this.#loading);
     // Its timers belong to nobody's request.
-    runOutside(() => pool.start());
+    inRootContext(() => pool.start());
     for (;;) {
       const pooled = await pool.acquire();
       if (pooled instanceof Session) return pooled;

@@ -1,14 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createDebug } from '../debug.js';
 import { tubeLine } from '../protocol/commands.js';
-import type { BeanstalkdError } from '../protocol/errors.js';
 import { onAbort } from '../shared/abort.js';
-import { runOutside } from '../shared/async-context.js';
 import { Deadline } from '../shared/deadline.js';
+import { inRootContext } from '../shared/root-context.js';
 import { type Address, formatAddress } from './address.js';
 import type { Backoff } from './backoff.js';
 import type { Connection, ConnectionOptions } from './connection.js';
-import { ClosedError, ConnectionLostError } from './errors.js';
+import { type AnyBeanstalkdError, ClosedError, ConnectionLostError } from './errors.js';
 import type { Liveness } from './liveness.js';
 import { follow, NEW_TUBES, openConnection } from './open-connection.js';
 import { nothing } from './operations.js';
@@ -22,11 +21,11 @@ export interface ClientEvents {
   /** The connection is back, tubes in use and watched as before. */
   connect: [];
   /** The connection is lost. */
-  disconnect: [error: BeanstalkdError];
+  disconnect: [error: AnyBeanstalkdError];
   /** It is tried again after the delay. */
   reconnecting: [event: { readonly attempt: number; readonly delayMs: number }];
   /** The client is done: a ClosedError after `quit()` and `destroy()`, otherwise why it gave up. */
-  close: [reason: BeanstalkdError];
+  close: [reason: AnyBeanstalkdError];
 }
 
 export interface SessionOptions extends ConnectionOptions, WaitingLimits {
@@ -60,7 +59,7 @@ export class Session implements Sender {
   #resolveClosed: () => void = nothing;
   #connection: Connection | undefined;
   #state: State = 'up';
-  #end: BeanstalkdError | undefined;
+  #end: AnyBeanstalkdError | undefined;
   #isQuitting = false;
   /** The connection was lost or could not be opened, and is not back. */
   #isOutage = false;
@@ -138,7 +137,7 @@ export class Session implements Sender {
     if (this.#end !== undefined) return Promise.reject(this.#refusal(request));
     if (this.#connection !== undefined) return this.#transmit(this.#connection, request);
     const waiting = this.#waiting.add(request, this.#isOutage);
-    if (this.#state === 'parked') void runOutside(() => this.#reconnect());
+    if (this.#state === 'parked') void inRootContext(() => this.#reconnect());
     return waiting;
   }
 
@@ -284,7 +283,7 @@ export class Session implements Sender {
     connection.onClose = (reason) => this.#closed(connection, reason);
   }
 
-  #closed(connection: Connection, reason: BeanstalkdError): void {
+  #closed(connection: Connection, reason: AnyBeanstalkdError): void {
     this.#retired.delete(connection);
     if (connection === this.#connection) {
       this.#connection = undefined;
@@ -293,7 +292,7 @@ export class Session implements Sender {
     if (this.#end !== undefined) this.#finishWhenGone();
   }
 
-  #lost(reason: BeanstalkdError): void {
+  #lost(reason: AnyBeanstalkdError): void {
     this.#state = 'down';
     this.#isOutage = true;
     this.emit('disconnect', reason);
@@ -304,7 +303,7 @@ export class Session implements Sender {
   }
 
   /** Tries until there is a connection. @param cause why there is none; without one the first try is made at once */
-  async #reconnect(cause?: BeanstalkdError): Promise<void> {
+  async #reconnect(cause?: AnyBeanstalkdError): Promise<void> {
     this.#state = 'down';
     let failure = cause;
     if (cause === undefined) await this.#handover;
@@ -329,14 +328,14 @@ export class Session implements Sender {
         return;
       } catch (error) {
         if (this.#end !== undefined) return;
-        if (failure === undefined) this.emit('disconnect', error as BeanstalkdError);
-        failure = error as BeanstalkdError;
+        if (failure === undefined) this.emit('disconnect', error as AnyBeanstalkdError);
+        failure = error as AnyBeanstalkdError;
       }
     }
   }
 
   /** Waits before the next try, where there is to be one. */
-  async #mayTryAgain(failure: BeanstalkdError): Promise<boolean> {
+  async #mayTryAgain(failure: AnyBeanstalkdError): Promise<boolean> {
     // A listener may have closed the client.
     if (this.#end !== undefined) return false;
     const { backoff } = this.#options;
@@ -362,12 +361,12 @@ export class Session implements Sender {
     }
   }
 
-  #giveUp(reason: BeanstalkdError): void {
+  #giveUp(reason: AnyBeanstalkdError): void {
     this.#close(reason, (connection) => connection.destroy());
   }
 
   /** Takes nothing from now on. */
-  #close(end: BeanstalkdError, closeConnection: (connection: Connection) => void): void {
+  #close(end: AnyBeanstalkdError, closeConnection: (connection: Connection) => void): void {
     if (this.#end !== undefined) return;
     this.#end = end;
     this.#closing.abort(end);
@@ -383,7 +382,7 @@ export class Session implements Sender {
     this.emit('close', this.#end);
   }
 
-  #refusal({ command, jobId }: Request<unknown>): BeanstalkdError {
+  #refusal({ command, jobId }: Request<unknown>): AnyBeanstalkdError {
     const end = this.#end;
     if (end instanceof ClosedError) return new ClosedError(end.message, { command, jobId });
     const cause = end instanceof ConnectionLostError ? end.cause : end;

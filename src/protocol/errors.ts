@@ -1,3 +1,5 @@
+import { nameErrors } from '../shared/error-names.js';
+
 /** Every code a {@link BeanstalkdError} can carry. */
 export type ErrorCode =
   | ServerErrorCode
@@ -31,7 +33,6 @@ export abstract class BeanstalkdError extends Error {
       subject ? `${lead}${subject}: ${message}` : message,
       'cause' in context ? { cause: context.cause } : undefined,
     );
-    this.name = new.target.name;
     this.command = context.command;
     this.jobId = context.jobId;
   }
@@ -117,6 +118,23 @@ export class BuriedError extends BeanstalkdError {
   readonly code = 'BURIED';
 }
 
+nameErrors({
+  BeanstalkdError,
+  InvalidArgumentError,
+  ProtocolError,
+  NotFoundError,
+  DeadlineSoonError,
+  DrainingError,
+  JobTooBigError,
+  OutOfMemoryError,
+  InternalError,
+  BadFormatError,
+  UnknownCommandError,
+  ExpectedCrlfError,
+  NotIgnoredError,
+  BuriedError,
+});
+
 /** A word of the server that says no. */
 export type ServerErrorCode =
   | 'NOT_FOUND'
@@ -131,7 +149,21 @@ export type ServerErrorCode =
   | 'NOT_IGNORED'
   | 'BURIED';
 
-type ServerErrorClass = new (message: string, context: ErrorContext) => BeanstalkdError;
+/** The error of a word of the server that says no. */
+export type ServerError =
+  | NotFoundError
+  | DeadlineSoonError
+  | DrainingError
+  | JobTooBigError
+  | OutOfMemoryError
+  | InternalError
+  | BadFormatError
+  | UnknownCommandError
+  | ExpectedCrlfError
+  | NotIgnoredError
+  | BuriedError;
+
+type ServerErrorClass = new (message: string, context: ErrorContext) => ServerError;
 
 const SERVER_ERRORS: Readonly<Record<ServerErrorCode, readonly [ServerErrorClass, explanation: string]>> = {
   NOT_FOUND: [NotFoundError, 'not found'],
@@ -148,7 +180,7 @@ const SERVER_ERRORS: Readonly<Record<ServerErrorCode, readonly [ServerErrorClass
 };
 
 /** The typed error for a server's refusal. */
-export function serverError(code: ServerErrorCode, context: ErrorContext): BeanstalkdError {
+export function serverError(code: ServerErrorCode, context: ErrorContext): ServerError {
   const [ErrorClass, explanation] = SERVER_ERRORS[code];
   return new ErrorClass(`${code} (${explanation})`, context);
 }

@@ -1,5 +1,5 @@
 import { ANY_COMMAND_FAILS, COMMANDS, type CommandName, type CommandReplies } from './commands.js';
-import { type BeanstalkdError, JobTooBigError, ProtocolError } from './errors.js';
+import { JobTooBigError, ProtocolError } from './errors.js';
 import { MAX_LIST_BYTES, MAX_STATS_BYTES } from './limits.js';
 import type { Reply, ReplyForm } from './replies.js';
 
@@ -23,7 +23,11 @@ export function acceptsBody(form: ReplyForm, size: number, command: CommandName,
 }
 
 /** Why a job comes without its body, which was skipped; undefined where it was not. */
-export function skippedBody(reply: Reply, command: CommandName, maxBodyBytes: number): BeanstalkdError | undefined {
+export function skippedBody(
+  reply: Reply,
+  command: CommandName,
+  maxBodyBytes: number,
+): JobTooBigError | ProtocolError | undefined {
   const { value, skippedBytes } = reply;
   if (skippedBytes === undefined) return undefined;
   const why =

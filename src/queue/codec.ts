@@ -19,7 +19,7 @@ export interface Codec {
   /**
    * The body tells nothing but the data. Such a queue must have a `type`, and headers cannot be published. Default false.
    */
-  readonly dataOnly?: boolean;
+  readonly dataOnly?: boolean | undefined;
   /** @throws EncodeError */
   encode(message: Message): Uint8Array;
   /** @throws DecodeError */

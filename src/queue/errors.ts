@@ -1,3 +1,4 @@
+import { type ErrorBase, nameErrors } from '../shared/error-names.js';
 import { escapeText, preview, truncate } from '../shared/text.js';
 
 /** Every code a {@link HaricotError} can carry. */
@@ -12,18 +13,12 @@ export type HaricotErrorCode =
   | 'ENGINE'
   | 'CLOSED';
 
-/** The base of every error of the framework; those of an engine come through as they are. */
-export abstract class HaricotError extends Error {
+abstract class BaseError extends Error {
   abstract readonly code: HaricotErrorCode;
-
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = new.target.name;
-  }
 }
 
 /** An option, name or address that cannot be meant. Nothing was done. */
-export class InvalidOptionError extends HaricotError {
+export class InvalidOptionError extends BaseError {
   readonly code = 'INVALID_OPTION';
 }
 
@@ -35,7 +30,7 @@ export interface SchemaIssue {
 }
 
 /** The data of a message does not fit its schema. */
-export class SchemaError extends HaricotError {
+export class SchemaError extends BaseError {
   readonly code = 'SCHEMA';
   readonly type: string;
   readonly issues: readonly SchemaIssue[];
@@ -62,7 +57,7 @@ function summaryOf(issues: readonly SchemaIssue[]): string {
 }
 
 /** A message that the codec cannot write: data that JSON would lose, for example. Nothing was published. */
-export class EncodeError extends HaricotError {
+export class EncodeError extends BaseError {
   readonly code = 'ENCODE';
 }
 
@@ -75,7 +70,7 @@ export interface Undecodable {
 }
 
 /** A body that the codec cannot read as a message. A codec need only say why: the queue adds whose body it is. */
-export class DecodeError extends HaricotError implements Partial<Undecodable> {
+export class DecodeError extends BaseError implements Partial<Undecodable> {
   readonly code = 'DECODE';
   declare readonly queue?: string;
   declare readonly jobId?: string;
@@ -90,17 +85,17 @@ export class DecodeError extends HaricotError implements Partial<Undecodable> {
 }
 
 /** The reservation is over: its lease ended, its holder was cut off, or it was settled before. Nothing was changed. */
-export class LeaseLostError extends HaricotError {
+export class LeaseLostError extends BaseError {
   readonly code = 'LEASE_LOST';
 }
 
 /** The engine cannot do this; its `capabilities` say so. */
-export class UnsupportedError extends HaricotError {
+export class UnsupportedError extends BaseError {
   readonly code = 'UNSUPPORTED';
 }
 
 /** A slot ran longer than `slotTimeout`. */
-export class SlotTimeoutError extends HaricotError {
+export class SlotTimeoutError extends BaseError {
   readonly code = 'SLOT_TIMEOUT';
 }
 
@@ -120,7 +115,7 @@ export interface EngineErrorOptions extends ErrorOptions {
  * The engine cannot do it at the moment, or not with what it found: a connection that is lost, a disk that is full, a file
  * that is no database, a body too large for it. `cause` is the engine's own error.
  */
-export class EngineError extends HaricotError {
+export class EngineError extends BaseError {
   readonly code = 'ENGINE';
   /** Whether the same call may succeed later without anybody changing it or the engine's configuration. */
   readonly retryable: boolean;
@@ -145,6 +140,37 @@ export class EngineError extends HaricotError {
 }
 
 /** The driver or consumer was closed. */
-export class DriverClosedError extends HaricotError {
+export class DriverClosedError extends BaseError {
   readonly code = 'CLOSED';
 }
+
+nameErrors({
+  HaricotError: BaseError,
+  InvalidOptionError,
+  SchemaError,
+  EncodeError,
+  DecodeError,
+  LeaseLostError,
+  UnsupportedError,
+  SlotTimeoutError,
+  EngineError,
+  DriverClosedError,
+});
+
+/** Any error of the framework. Each has its own `code`, by which the compiler tells the class. */
+export type AnyHaricotError =
+  | InvalidOptionError
+  | SchemaError
+  | EncodeError
+  | DecodeError
+  | LeaseLostError
+  | UnsupportedError
+  | SlotTimeoutError
+  | EngineError
+  | DriverClosedError;
+
+/** Any error of the framework: there is one class for each `code`. */
+export type HaricotError = AnyHaricotError;
+
+/** The base of every error of the framework. What is an `instanceof` of it is told apart by `code`, or by class. */
+export const HaricotError: ErrorBase<AnyHaricotError> = BaseError as ErrorBase<AnyHaricotError>;

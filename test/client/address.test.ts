@@ -88,11 +88,16 @@ describe('parseAddress', () => {
   }
 
   for (const [text, shown] of [
-    ['beanstalkd://user@queue', '"beanstalkd://…@queue"'],
-    ['beanstalkds://user:secret@queue:1', '"beanstalkds://…@queue:1"'],
-    ['beanstalkd://user:sec@ret@queue', '"beanstalkd://…@queue"'],
-    ['beanstalkd://user:sec/ret@queue', '"beanstalkd://…@queue"'],
-    ['user:secret@queue', '"…@queue"'],
+    ['beanstalkd://user@queue', '"beanstalkd://***@queue"'],
+    ['beanstalkds://user:secret@queue:1', '"beanstalkds://user:***@queue:1"'],
+    ['beanstalkd://user:sec@ret@queue', '"beanstalkd://user:***@queue"'],
+    ['beanstalkd://user:sec/ret@queue', '"beanstalkd://user:***@queue"'],
+    ['beanstalkd://sec/ret@queue', '"beanstalkd://***@queue"'],
+    ['beanstalkd://:sec?r#t@queue', '"beanstalkd://:***@queue"'],
+    ['beanstalkd://user:secret@queue?password=secret&x=1', '"beanstalkd://user:***@queue?password=***&x=1"'],
+    ['user:secret@queue', '"user:***@queue"'],
+    ['user:sec//ret@queue', '"user:***@queue"'],
+    ['secret@queue', '"***@queue"'],
   ] as const) {
     it(`refuses ${text} and does not repeat what may be a password`, () => {
       expect(thrown(() => parseAddress(text), InvalidArgumentError).message).to.equal(
@@ -100,6 +105,13 @@ describe('parseAddress', () => {
       );
     });
   }
+
+  it('masks what may be a password in a socket path and in a host, too', () => {
+    const path = thrown(() => parseAddress('beanstalkd+unix://user:secret@/run/b.sock'), InvalidArgumentError);
+    const host = thrown(() => addressOf({ host: 'user:secret@queue' }), InvalidArgumentError);
+    expect(path.message).to.contain('got "beanstalkd+unix://user:***@/run/b.sock"');
+    expect(host.message).to.contain('got "user:***@queue"');
+  });
 
   it('refuses options for TLS where the scheme has none', () => {
     for (const [text, why] of [
