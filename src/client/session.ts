@@ -70,7 +70,8 @@ export class Session implements Sender {
 
   /** The tube for commands that name none, once what was called is executed. */
   #chosen = 'default';
-  #lastUse: Promise<string> | undefined;
+  /** How often `use` was called. A promise in its place would keep the AsyncLocalStorage of its caller. */
+  #uses = 0;
   /** What the server has confirmed, and what a new connection is made to use and watch. */
   #used = 'default';
   readonly #watched = new Set(['default']);
@@ -170,18 +171,18 @@ export class Session implements Sender {
   use(tube: string): Promise<string> {
     const line = tubeLine('use', tube);
     this.#chosen = tube;
+    const call = ++this.#uses;
     const answer: Promise<string> = this.send({
       command: 'use',
       line,
       decode: (reply, connection) => {
         // On a connection that was given up: a later one may have been confirmed before it.
-        if (this.#lastUse === answer || connection === this.#connection) this.#used = tube;
+        if (this.#uses === call || connection === this.#connection) this.#used = tube;
         return reply.value;
       },
     });
-    this.#lastUse = answer;
     answer.catch(() => {
-      if (this.#lastUse === answer) this.#chosen = this.#used;
+      if (this.#uses === call) this.#chosen = this.#used;
     });
     return answer;
   }

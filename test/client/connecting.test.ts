@@ -8,6 +8,7 @@ import { ConnectTimeoutError } from '../../src/client/errors.js';
 import { Pool } from '../../src/client/pool.js';
 import { ProtocolError } from '../../src/protocol/errors.js';
 import { rejection } from '../support/failures.js';
+import { collectGarbage } from '../support/garbage.js';
 import { countListeners } from '../support/listeners.js';
 
 describe('Connecting to what is no beanstalkd', () => {
@@ -83,6 +84,32 @@ describe('Connecting to what is no beanstalkd', () => {
       process.off('warning', onWarning);
       expect(warnings).to.deep.equal([]);
       expect(listeners.count).to.equal(0);
+    });
+
+    it('keeps no store of whoever makes it open again after an abort', async () => {
+      answer = (peer) =>
+        peer.on('data', (bytes) => {
+          for (const [, tube] of String(bytes).matchAll(/^use (.*)\r\n/gm)) peer.write(`USING ${tube}\r\n`);
+        });
+      const storage = new AsyncLocalStorage<object>();
+      const { port } = server.address() as AddressInfo;
+      const client = await Client.connect({ port });
+      const stores = await (async () => {
+        const abort = new AbortController();
+        const first = { request: 1 };
+        const second = { request: 2 };
+        await storage.run(first, async () => {
+          const reserve = client.reserve({ signal: abort.signal });
+          abort.abort(new Error('given up'));
+          await rejection(reserve, Error);
+        });
+        await storage.run(second, () => client.use('mails'));
+        return [new WeakRef(first), new WeakRef(second)];
+      })();
+      await collectGarbage();
+      expect(stores.map((store) => store.deref())).to.deep.equal([undefined, undefined]);
+      expect(client.isOpen).to.equal(true);
+      client.destroy();
     });
 
     it('keeps nobody’s AsyncLocalStorage: listeners run outside of it', async () => {

@@ -104,8 +104,15 @@ function withoutSqliteWarning<T>(load: () => T): T {
   }
 }
 
+/** With its own `catch`, so that bundlers do not demand a package that need not be there. */
+function importLibsql(): Promise<unknown> {
+  return import('libsql').catch((error: unknown) => {
+    throw error;
+  });
+}
+
 /** @param load for tests */
-export async function libsqlBinding(load: () => Promise<unknown> = () => import('libsql')): Promise<Binding> {
+export async function libsqlBinding(load: () => Promise<unknown> = importLibsql): Promise<Binding> {
   const { default: Database } = (await load().catch(refuse)) as { readonly default: new (path: string) => Connection };
   return {
     name: 'libsql',
