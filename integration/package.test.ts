@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -92,17 +92,6 @@ describe('the packed package, installed in an empty project', function () {
     expect(stderr).to.match(/haricot:connection .*cannot connect to beanstalkd:\/\/127\.0\.0\.1:1/);
   });
 
-  it('works without its debug output where that package cannot be loaded, as in a bundle', async () => {
-    const folder = join(project, 'bundle');
-    await mkdir(join(folder, 'node_modules/debug'), { recursive: true });
-    await writeFile(join(folder, 'node_modules/debug/package.json'), '{ "exports": {} }');
-    await cp(join(project, 'node_modules/haricot/dist'), join(folder, 'dist'), { recursive: true });
-    await writeFile(join(folder, 'package.json'), '{ "type": "module" }');
-    const code = `import('./dist/debug.js').then(({ createDebug }) => createDebug('haricot:one')('unseen'))`;
-    const env = { ...process.env, DEBUG: '*' };
-    expect(await run(process.execPath, ['-e', code], { cwd: folder, env })).to.include({ stdout: '', stderr: '' });
-  });
-
   for (const [tool, ...options] of [
     ['publint', '--strict'],
     // It is ESM only, and Node 10 knew no exports.
@@ -114,9 +103,19 @@ describe('the packed package, installed in an empty project', function () {
     });
   }
 
-  it('is small: at most 150 KiB packed and 600 KiB unpacked', () => {
-    expect(packed.size).to.be.within(50 * 1024, 150 * 1024);
-    expect(packed.unpackedSize).to.be.at.most(600 * 1024);
+  // Of the 173 KiB, 128 are code, 22 declarations of what is public, with their comments; the rest is the README and the changelog.
+  it('is small: at most 180 KiB packed and 670 KiB unpacked', () => {
+    expect(packed.size).to.be.within(50 * 1024, 180 * 1024);
+    expect(packed.unpackedSize).to.be.at.most(670 * 1024);
+  });
+
+  it('has no declarations but those that its exports lead to', async () => {
+    const files = await readdir(join(project, 'node_modules/haricot/dist'), { recursive: true });
+    const declarations = files.filter((file) => file.endsWith('.d.ts'));
+    expect(declarations).to.include.members(['index.d.ts', 'client/client.d.ts', 'testing/index.d.ts']);
+    expect(declarations.join()).to.not.match(
+      /client\/(session|connection|writer)|protocol\/parser|drivers\/\w+\/|cli\//,
+    );
   });
 
   it('has its comments in the declarations, where editors show them, and not in the code as well', async () => {

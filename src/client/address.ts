@@ -36,6 +36,7 @@ const DEFAULT_HOST = '127.0.0.1';
 const DEFAULT_PORT = 11300;
 const MAX_PORT = 65_535;
 
+/** @internal */
 export const ADDRESS_OPTIONS: OptionNames<AddressOptions> = { url: true, host: true, port: true, tls: true };
 
 const TLS_OPTIONS: OptionNames<TlsOptions> = {
@@ -64,7 +65,7 @@ const PARTS = /^(?:([a-z][a-z0-9+.-]*):\/\/)?(\[[^\]]*\]|[^:/?#@[\]\s]+)(?::([^/
 const ALLOWED =
   'beanstalkd://host[:port], beanstalkds://host[:port], beanstalkd+unix:///path or host[:port], an IPv6 address in brackets';
 
-/**
+/** @internal
  * Reads the text of an address; the port defaults to 11300.
  * @throws InvalidArgumentError naming the part that is wrong
  */
@@ -89,7 +90,7 @@ export function parseAddress(text: string, tls?: TlsOptions): Address {
   };
 }
 
-/** The address that options name. @throws InvalidArgumentError */
+/** @internal The address that options name. @throws InvalidArgumentError */
 export function addressOf({ url, host, port, tls }: AddressOptions): Address {
   checkOptions('tls', tls, TLS_OPTIONS);
   if (url !== undefined) {
@@ -108,14 +109,14 @@ export function addressOf({ url, host, port, tls }: AddressOptions): Address {
   };
 }
 
-/** The address as a URL, for messages. */
+/** @internal The address as a URL, for messages. */
 export function formatAddress(address: Address): string {
   if ('path' in address) return `beanstalkd+unix://${address.path}`;
   const { host, port, tls } = address;
   return `${tls ? 'beanstalkds' : 'beanstalkd'}://${isIPv6(host) ? `[${host}]` : host}:${port}`;
 }
 
-/** The name that the certificate must bear: an address is none that TLS could ask for. */
+/** @internal The name that the certificate must bear: an address is none that TLS could ask for. */
 export function serverNameOf({ host, tls }: { readonly host: string; readonly tls: TlsOptions }): string | undefined {
   return tls.servername ?? (isIP(host) ? undefined : host);
 }

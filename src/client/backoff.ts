@@ -21,7 +21,7 @@ const RECONNECT_OPTIONS: OptionNames<ReconnectOptions> = {
   maxAttempts: true,
 };
 
-/** When to try again, and whether. */
+/** @internal When to try again, and whether. */
 export class Backoff {
   readonly #initialDelayMs: number;
   readonly #maxDelayMs: number;

@@ -7,6 +7,8 @@ import type { OptionNames } from '../shared/options.js';
 import { inRootContext } from '../shared/root-context.js';
 import { throwUncaught } from '../shared/uncaught.js';
 import { checkBoolean, checkOptions, checkSignal, commandOptions, targetOptions } from './arguments.js';
+import { withCallerStack } from './caller-stack.js';
+import type { ClientEvents } from './client-events.js';
 import { DeliverySender } from './delivery-sender.js';
 import { ClosedError } from './errors.js';
 import { Job, type StoredJob } from './job.js';
@@ -23,9 +25,9 @@ import {
   value,
 } from './operations.js';
 import { CLIENT_OPTIONS, type ClientOptions, DEFAULT_QUIT_TIMEOUT_MS, openSession } from './options.js';
-import type { JobConnection, Request } from './request.js';
+import type { JobConnection, Request, Sender } from './request.js';
 import { Reserver } from './reserver.js';
-import type { ClientEvents, Session } from './session.js';
+import type { Session } from './session.js';
 import { kick, pauseTube, peek, put, stored, Tube, type TubeOwner } from './tube.js';
 
 export interface ReserveOptions {
@@ -72,7 +74,7 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
     return new Client(await openSession(all), all.quitTimeoutMs);
   }
 
-  /** For {@link Client.connect} and the pool. */
+  /** @internal For {@link Client.connect} and the pool. */
   constructor(session: Session, quitTimeoutMs: number = DEFAULT_QUIT_TIMEOUT_MS) {
     super();
     this.#session = session;
@@ -135,7 +137,8 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
   /** Its commands go down the connection that has reserved it, as long as this client may use that. */
   #job(reply: Reply, connection: JobConnection): Job {
     const sender = new DeliverySender(connection, connection.delivery(reply.value), this.#refusal);
-    return new Job(reply.value, data(reply), sender);
+    const traced: Sender = { send: (request) => this.#traced(sender.send(request)) };
+    return new Job(reply.value, data(reply), this.#session.callerStacks ? traced : sender);
   }
 
   /**
@@ -283,26 +286,30 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
     return this.quit();
   }
 
-  /** For the pool: no job is handed out any more, and a reserve that waits is answered `null`. */
+  /** @internal For the pool: no job is handed out any more, and a reserve that waits is answered `null`. */
   stopReserving(): void {
     this.#reserver.stop();
   }
 
-  /** For the pool: the connection is somebody else's from now on. */
+  /** @internal For the pool: the connection is somebody else's from now on. */
   detach(): void {
     this.#returned = true;
     this.#session.emit = nothing;
   }
 
   #send<T>(request: Request<T>): Promise<T> {
-    return this.#returned ? Promise.reject(returned(request)) : this.#session.send(request);
+    return this.#returned ? Promise.reject(returned(request)) : this.#traced(this.#session.send(request));
+  }
+
+  #traced<T>(answer: Promise<T>): Promise<T> {
+    return this.#session.callerStacks ? withCallerStack(answer) : answer;
   }
 
   /** What an argument is refused with becomes a rejection. */
   #checked<T>(call: () => Promise<T>): Promise<T> {
     if (this.#returned) return Promise.reject(returned());
     try {
-      return call();
+      return this.#traced(call());
     } catch (error) {
       return Promise.reject(error);
     }

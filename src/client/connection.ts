@@ -316,7 +316,7 @@ export class Connection implements JobConnection, Holder {
     else reject(this.#refusal({ command, jobId }));
   }
 
-  #refusalOf(request: Request<unknown>): BeanstalkdError | undefined {
+  #refusalOf(request: Request<unknown>): AnyBeanstalkdError | undefined {
     const { command, jobId } = request;
     if (this.#state !== 'open' && !this.#takesWhileEnding(jobId)) return this.#refusal({ command, jobId });
     return this.#pending.refusalOf(request, this.#maxPendingBytes);

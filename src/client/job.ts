@@ -35,6 +35,7 @@ export class StoredJob {
 export class Job extends StoredJob {
   readonly #connection: Sender;
 
+  /** @internal */
   constructor(id: string, body: Buffer, connection: Sender) {
     super(id, body);
     this.#connection = connection;

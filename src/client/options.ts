@@ -5,8 +5,9 @@ import { LONGEST_TIMER_MS } from '../shared/deadline.js';
 import type { OptionNames } from '../shared/options.js';
 import { preview } from '../shared/text.js';
 import { ADDRESS_OPTIONS, type Address, type AddressOptions, addressOf } from './address.js';
-import { checkFunction, checkInteger, checkSignal } from './arguments.js';
+import { checkBoolean, checkFunction, checkInteger, checkSignal } from './arguments.js';
 import { Backoff, type ReconnectOptions } from './backoff.js';
+import { withCallerStack } from './caller-stack.js';
 import type { PendingLimitError } from './errors.js';
 import { livenessOf } from './liveness.js';
 import { Session, type SessionOptions } from './session.js';
@@ -54,10 +55,17 @@ export interface ClientOptions extends AddressOptions {
    * Default 5000.
    */
   readonly quitTimeoutMs?: number | undefined;
+  /**
+   * Whether errors, such as NOT_FOUND and CONNECTION_LOST, have the stack of the call that they reject; otherwise it is the one
+   * of what has read the reply, or of a timer. Costs about 3 µs of the processor for each command, a third of the throughput of
+   * those that are pipelined. Default false.
+   */
+  readonly callerStacks?: boolean | undefined;
   /** Where sockets come from; for tests. */
   readonly openSocket?: ((address: Address) => Socket) | undefined;
 }
 
+/** @internal */
 export const CLIENT_OPTIONS: OptionNames<ClientOptions> = {
   ...ADDRESS_OPTIONS,
   signal: true,
@@ -71,19 +79,23 @@ export const CLIENT_OPTIONS: OptionNames<ClientOptions> = {
   maxWaitingBytes: true,
   maxWaitingMs: true,
   quitTimeoutMs: true,
+  callerStacks: true,
   openSocket: true,
 };
 
+/** @internal */
 export const DEFAULT_QUIT_TIMEOUT_MS = 5000;
 
-/** @throws InvalidArgumentError, ConnectTimeoutError, ConnectionLostError, or the signal's reason */
+/** @internal @throws InvalidArgumentError, ConnectTimeoutError, ConnectionLostError, or the signal's reason */
 export async function openSession(options: ClientOptions): Promise<Session> {
-  return Session.open(addressOf(options), settingsOf(options));
+  const settings = settingsOf(options);
+  const opening = Session.open(addressOf(options), settings);
+  return settings.callerStacks ? withCallerStack(opening) : opening;
 }
 
-/** The options, checked and filled in. @throws InvalidArgumentError */
+/** @internal The options, checked and filled in. @throws InvalidArgumentError */
 export function settingsOf(options: ClientOptions): SessionOptions {
-  const { reconnect = true, signal, openSocket } = options;
+  const { reconnect = true, callerStacks = false, signal, openSocket } = options;
   integer('quitTimeoutMs', options.quitTimeoutMs, DEFAULT_QUIT_TIMEOUT_MS, LONGEST_TIMER_MS);
   const replyTimeoutMs = integer('replyTimeoutMs', options.replyTimeoutMs, 30_000, LONGEST_TIMER_MS);
   const livenessMs = integer('livenessMs', options.livenessMs, 60_000, LONGEST_TIMER_MS);
@@ -97,6 +109,7 @@ export function settingsOf(options: ClientOptions): SessionOptions {
     maxWaitingBytes: integer('maxWaitingBytes', options.maxWaitingBytes, 16 * 1024 * 1024, Number.MAX_SAFE_INTEGER),
     maxWaitingMs: integer('maxWaitingMs', options.maxWaitingMs, 30_000, LONGEST_TIMER_MS),
     backoff: backoffOf(reconnect),
+    callerStacks: checkBoolean('callerStacks', callerStacks),
     signal: checkSignal(signal),
     openSocket: checkFunction('openSocket', openSocket),
   };

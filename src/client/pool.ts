@@ -8,6 +8,7 @@ import { inRootContext } from '../shared/root-context.js';
 import { type Address, addressOf } from './address.js';
 import { checkFunction, checkInteger, checkOptions, checkSignal, targetOptions } from './arguments.js';
 import { Backoff } from './backoff.js';
+import { withCallerStack } from './caller-stack.js';
 import { Client } from './client.js';
 import { ClosedError, ConnectTimeoutError } from './errors.js';
 import { loadedGenericPool, loadGenericPool } from './generic-pool.js';
@@ -168,7 +169,8 @@ export class Pool implements AsyncDisposable {
     const signal = checkSignal(checkOptions('acquire', options, ACQUIRE_OPTIONS).signal);
     signal?.throwIfAborted();
     if (this.#draining.signal.aborted) throw new ClosedError('cannot lend a client: the pool is drained');
-    const session = await this.#acquireSession(signal);
+    const acquiring = this.#acquireSession(signal);
+    const session = await (this.#settings.callerStacks ? withCallerStack(acquiring) : acquiring);
     this.#lent.add(session);
     if (this.#draining.signal.aborted) {
       // Drained in the moment in which a connection was found.

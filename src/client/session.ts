@@ -6,6 +6,7 @@ import { Deadline } from '../shared/deadline.js';
 import { inRootContext } from '../shared/root-context.js';
 import { type Address, formatAddress } from './address.js';
 import type { Backoff } from './backoff.js';
+import type { ClientEvents } from './client-events.js';
 import type { Connection, ConnectionOptions } from './connection.js';
 import { type AnyBeanstalkdError, ClosedError, ConnectionLostError } from './errors.js';
 import type { Liveness } from './liveness.js';
@@ -16,23 +17,13 @@ import { WaitingCommands, type WaitingLimits } from './waiting.js';
 
 const debug = createDebug('haricot:connection');
 
-/** What a {@link Client} emits. */
-export interface ClientEvents {
-  /** The connection is back, tubes in use and watched as before. */
-  connect: [];
-  /** The connection is lost. */
-  disconnect: [error: AnyBeanstalkdError];
-  /** It is tried again after the delay. */
-  reconnecting: [event: { readonly attempt: number; readonly delayMs: number }];
-  /** The client is done: a ClosedError after `quit()` and `destroy()`, otherwise why it gave up. */
-  close: [reason: AnyBeanstalkdError];
-}
-
 export interface SessionOptions extends ConnectionOptions, WaitingLimits {
   /** How long a reserve may go unanswered. */
   readonly liveness: Liveness;
   /** How to come back after a loss; undefined: not at all. */
   readonly backoff: Backoff | undefined;
+  /** Whether errors show who has called. */
+  readonly callerStacks?: boolean | undefined;
 }
 
 type Emit = <K extends keyof ClientEvents>(event: K, ...args: ClientEvents[K]) => void;
@@ -116,6 +107,10 @@ export class Session implements Sender {
 
   get liveness(): Liveness {
     return this.#options.liveness;
+  }
+
+  get callerStacks(): boolean {
+    return this.#options.callerStacks === true;
   }
 
   get holdsJobs(): boolean {

@@ -11,7 +11,7 @@ import type { Sender } from './request.js';
 
 const PUT_OPTIONS: OptionNames<PutOptions> = { priority: true, delay: true, ttr: true };
 
-/** What a tube needs of its client. */
+/** @internal What a tube needs of its client. */
 export interface TubeOwner extends Sender {
   /** The server's max-job-size, once `stats` has told it. */
   readonly maxJobSize: number | undefined;
@@ -25,7 +25,7 @@ export class Tube {
   readonly #owner: TubeOwner;
   readonly name: string;
 
-  /** @param name was checked: it goes into command lines as it is */
+  /** @internal @param name was checked: it goes into command lines as it is */
   constructor(owner: TubeOwner, name: string) {
     this.#owner = owner;
     this.name = name;
@@ -72,6 +72,7 @@ export class Tube {
   }
 }
 
+/** @internal */
 export function put(owner: TubeOwner, tube: string, body: BodyInput, options?: PutOptions): Promise<string> {
   return send(owner, () => {
     // Before the size, which must still be right when the body is copied: an option may be a getter.
@@ -81,6 +82,7 @@ export function put(owner: TubeOwner, tube: string, body: BodyInput, options?: P
   });
 }
 
+/** @internal */
 export function peek(
   sender: Sender,
   tube: string,
@@ -89,14 +91,17 @@ export function peek(
   return send(sender, () => ({ command, line: bareLine(command), tube, decode: stored }));
 }
 
+/** @internal */
 export function kick(sender: Sender, tube: string, bound: number): Promise<number> {
   return send(sender, () => ({ command: 'kick', line: kickLine(bound), tube, decode: count }));
 }
 
+/** @internal */
 export function pauseTube(sender: Sender, tube: string, seconds: number): Promise<void> {
   return send(sender, () => ({ command: 'pause-tube', line: pauseTubeLine(tube, seconds), decode: nothing }));
 }
 
+/** @internal */
 export function stored(reply: Reply): StoredJob | null {
   if (reply.form === 'NOT_FOUND') return null;
   if (reply.body) return new StoredJob(reply.value, reply.body);

@@ -10,23 +10,25 @@ export type BodyInput = Uint8Array | string;
 
 const TUBE_NAME = /^[A-Za-z0-9+/;.$_()][A-Za-z0-9\-+/;.$_()]*$/;
 
-/** Decimal text of a u64, without leading zeros: it is longer than the largest one, or compares above it. */
+/** @internal Decimal text of a u64, without leading zeros: it is longer than the largest one, or compares above it. */
 export function exceedsU64(digits: string): boolean {
   const excess = digits.length - MAX_U64_TEXT.length;
   return excess > 0 || (excess === 0 && digits > MAX_U64_TEXT);
 }
 
-/** Whether the server takes `name` for a tube: 1 to 200 bytes of `A-Z a-z 0-9 - + / ; . $ _ ( )`, not beginning with `-`. */
+/** @internal Whether the server takes `name` for a tube: 1 to 200 bytes of `A-Z a-z 0-9 - + / ; . $ _ ( )`, not beginning with `-`. */
 export function isTubeName(name: string): boolean {
   return name.length <= MAX_TUBE_NAME && TUBE_NAME.test(name);
 }
 
+/** @internal */
 export function checkTube(name: unknown, command: string): string {
   if (typeof name === 'string' && isTubeName(name)) return name;
   const rule = `1 to ${MAX_TUBE_NAME} of A-Z a-z 0-9 - + / ; . $ _ ( ) and not begin with "-"`;
   throw new InvalidArgumentError(`a tube name must be ${rule}, got ${preview(name)}`, { command });
 }
 
+/** @internal */
 export function checkJobId(id: unknown, command: string): string {
   const text = typeof id === 'string' ? id : Number.isSafeInteger(id) || typeof id === 'bigint' ? String(id) : '';
   // Its length first: a longer one need not be looked at.
@@ -36,15 +38,17 @@ export function checkJobId(id: unknown, command: string): string {
   });
 }
 
+/** @internal */
 export function checkU32(what: string, value: unknown, command: string): number {
   return checkInteger(what, value, MAX_U32, command);
 }
 
+/** @internal */
 export function checkReserveTimeout(seconds: unknown): number {
   return checkInteger('timeout', seconds, MAX_RESERVE_TIMEOUT, 'reserve-with-timeout');
 }
 
-/**
+/** @internal
  * The size of a body, in bytes.
  * @param limit the server's max-job-size, where it is known
  * @throws JobTooBigError as the server would answer; InvalidArgumentError

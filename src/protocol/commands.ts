@@ -2,7 +2,7 @@ import { checkJobId, checkReserveTimeout, checkTube, checkU32, type JobId } from
 import type { ServerErrorCode } from './errors.js';
 import type { ReplyForm } from './replies.js';
 
-/** The 25 commands. */
+/** @internal The 25 commands. */
 export type CommandName =
   | JobCommand
   | TubeCommand
@@ -15,7 +15,7 @@ export type CommandName =
   | 'kick'
   | 'pause-tube';
 
-/** What a command may be answered with. */
+/** @internal What a command may be answered with. */
 export interface CommandReplies {
   /** The forms that carry its result. */
   readonly success: readonly ReplyForm[];
@@ -23,7 +23,7 @@ export interface CommandReplies {
   readonly failure: readonly ReplyForm[];
 }
 
-/** How any command may fail. */
+/** @internal How any command may fail. */
 export const ANY_COMMAND_FAILS: readonly ReplyForm[] = [
   'BAD_FORMAT',
   'UNKNOWN_COMMAND',
@@ -31,7 +31,7 @@ export const ANY_COMMAND_FAILS: readonly ReplyForm[] = [
   'INTERNAL_ERROR',
 ];
 
-/** What each command is answered with (`doc/protocol.txt` of beanstalkd, each row checked against a server in integration/). */
+/** @internal What each command is answered with (`doc/protocol.txt` of beanstalkd, each row checked against a server in integration/). */
 export const COMMANDS: Readonly<Record<CommandName, CommandReplies>> = {
   put: { success: ['INSERTED <id>'], failure: ['BURIED <id>', 'EXPECTED_CRLF', 'JOB_TOO_BIG', 'DRAINING'] },
   use: { success: ['USING <tube>'], failure: [] },
@@ -60,30 +60,30 @@ export const COMMANDS: Readonly<Record<CommandName, CommandReplies>> = {
   quit: { success: [], failure: [] },
 };
 
-/** Whether the command waits, and holds up what is sent behind it. */
+/** @internal Whether the command waits, and holds up what is sent behind it. */
 export function isReserve(command: CommandName): boolean {
   return command === 'reserve' || command === 'reserve-with-timeout';
 }
 
-/** Whether it may be answered with a job. */
+/** @internal Whether it may be answered with a job. */
 export function mayBringJob(command: CommandName): boolean {
   return isReserve(command) || command === 'reserve-job';
 }
 
-/** What a reserve, or a reserve-job, is answered with. When the connection closes behind it the server takes the job back. */
+/** @internal What a reserve, or a reserve-job, is answered with. When the connection closes behind it the server takes the job back. */
 export const ENDS_RESERVE: readonly ReplyForm[] = ['RESERVED <id> <bytes>', 'TIMED_OUT'];
 
-/** Whether the job is no longer held once the command is executed. */
+/** @internal Whether the job is no longer held once the command is executed. */
 export function givesUpJob(command: CommandName): boolean {
   return command === 'delete' || command === 'release' || command === 'bury';
 }
 
-/** Whether a put that is answered so leaves the stream out of step: the server may have read only a part of the body. */
+/** @internal Whether a put that is answered so leaves the stream out of step: the server may have read only a part of the body. */
 export function losesFraming(form: ReplyForm): boolean {
   return form === 'EXPECTED_CRLF' || form === 'BAD_FORMAT' || form === 'UNKNOWN_COMMAND';
 }
 
-/** The error code of a reply that says no: its word. */
+/** @internal The error code of a reply that says no: its word. */
 export function errorCodeOf(form: ReplyForm): ServerErrorCode {
   return (form === 'BURIED <id>' ? 'BURIED' : form) as ServerErrorCode;
 }
@@ -111,10 +111,12 @@ export interface BuryOptions {
   readonly priority?: number | undefined;
 }
 
+/** @internal */
 export const DEFAULT_PRIORITY = 1024;
+/** @internal */
 export const DEFAULT_TTR = 60;
 
-/** The command line of a `put`; the body of `size` bytes and CR LF must follow it. */
+/** @internal The command line of a `put`; the body of `size` bytes and CR LF must follow it. */
 export function putLine(size: number, options: PutOptions = {}): string {
   // Not by `??`: null is refused.
   const { priority = DEFAULT_PRIORITY, delay = 0, ttr = DEFAULT_TTR } = options;
@@ -124,27 +126,29 @@ export function putLine(size: number, options: PutOptions = {}): string {
   return `put ${priority} ${delay} ${ttr} ${size}\r\n`;
 }
 
-/** Without a timeout the server waits for ever. A timeout is in seconds, 0 to 2147483647. */
+/** @internal Without a timeout the server waits for ever. A timeout is in seconds, 0 to 2147483647. */
 export function reserveLine(timeout?: number): string {
   return timeout === undefined ? 'reserve\r\n' : `reserve-with-timeout ${checkReserveTimeout(timeout)}\r\n`;
 }
 
+/** @internal */
 export function releaseLine(id: JobId, { priority = DEFAULT_PRIORITY, delay = 0 }: ReleaseOptions = {}): string {
   const job = checkJobId(id, 'release');
   checkU32('priority', priority, 'release');
   return `release ${job} ${priority} ${checkU32('delay', delay, 'release')}\r\n`;
 }
 
+/** @internal */
 export function buryLine(id: JobId, { priority = DEFAULT_PRIORITY }: BuryOptions = {}): string {
   return `bury ${checkJobId(id, 'bury')} ${checkU32('priority', priority, 'bury')}\r\n`;
 }
 
-/** At most `bound` jobs, 0 to 4294967295: the server would silently wrap a larger number. */
+/** @internal At most `bound` jobs, 0 to 4294967295: the server would silently wrap a larger number. */
 export function kickLine(bound: number): string {
   return `kick ${checkU32('bound', bound, 'kick')}\r\n`;
 }
 
-/** `seconds` 0 ends a pause. */
+/** @internal `seconds` 0 ends a pause. */
 export function pauseTubeLine(tube: string, seconds: number): string {
   return `pause-tube ${checkTube(tube, 'pause-tube')} ${checkU32('seconds', seconds, 'pause-tube')}\r\n`;
 }
@@ -161,17 +165,17 @@ type BareCommand =
   | 'list-tubes-watched'
   | 'quit';
 
-/** A command whose only argument is a job id. */
+/** @internal A command whose only argument is a job id. */
 export function jobLine(command: JobCommand, id: JobId): string {
   return `${command} ${checkJobId(id, command)}\r\n`;
 }
 
-/** A command whose only argument is a tube name. */
+/** @internal A command whose only argument is a tube name. */
 export function tubeLine(command: TubeCommand, tube: string): string {
   return `${command} ${checkTube(tube, command)}\r\n`;
 }
 
-/** A command without arguments. */
+/** @internal A command without arguments. */
 export function bareLine(command: BareCommand): string {
   return `${command}\r\n`;
 }

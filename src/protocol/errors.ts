@@ -179,13 +179,13 @@ const SERVER_ERRORS: Readonly<Record<ServerErrorCode, readonly [ServerErrorClass
   BURIED: [BuriedError, 'the server could not queue the job and buried it'],
 };
 
-/** The typed error for a server's refusal. */
+/** @internal The typed error for a server's refusal. */
 export function serverError(code: ServerErrorCode, context: ErrorContext): ServerError {
   const [ErrorClass, explanation] = SERVER_ERRORS[code];
   return new ErrorClass(`${code} (${explanation})`, context);
 }
 
-/** Bytes as an operator can read them: printable ASCII, the rest escaped, cut after 64. */
+/** @internal Bytes as an operator can read them: printable ASCII, the rest escaped, cut after 64. */
 export function printable(bytes: Uint8Array): string {
   let text = '';
   for (const byte of bytes.subarray(0, 64)) {

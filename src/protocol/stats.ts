@@ -126,7 +126,7 @@ const keys = new Map<string, Key>();
 /** The server sends 79 different keys; a peer that sends ever new ones must not fill the memory. */
 const MAX_KNOWN_KEYS = 256;
 
-/**
+/** @internal
  * The data of `stats`, `stats-tube` or `stats-job`, by camelCase keys. Read line by line and not as YAML, which would
  * misread what servers send unquoted: `os: #1 SMP …` is a comment there, the tube `null` is nothing, `1e3` a number.
  * A key this client does not know is kept; it is a number only where that number prints as the same text, and a boolean
@@ -152,7 +152,7 @@ export function decodeStats<T extends OtherStats>(data: Buffer): T {
   return stats as T;
 }
 
-/** The data of `list-tubes` or `list-tubes-watched`: names as they are, in the server's order, which means nothing. */
+/** @internal The data of `list-tubes` or `list-tubes-watched`: names as they are, in the server's order, which means nothing. */
 export function decodeList(data: Buffer): string[] {
   const names: string[] = [];
   for (const line of data.toString('utf8').split('\n')) {

@@ -282,6 +282,7 @@ const WRONG_OPTIONS: Readonly<Record<keyof ClientOptions, readonly [wrong: reado
   maxWaitingBytes: [NO_NUMBER, /maxWaitingBytes must be an integer from 0 to \d+, got /],
   maxWaitingMs: [[...NO_NUMBER, 2 ** 31], /maxWaitingMs must be an integer from 0 to 2147483647, got /],
   quitTimeoutMs: [[...NO_NUMBER, 2 ** 31], /quitTimeoutMs must be an integer from 0 to 2147483647, got /],
+  callerStacks: [['true', 1, null], /^callerStacks must be true or false, got /],
   openSocket: [[null, 5, 'x', {}], /openSocket must be a function, got /],
 };
 
