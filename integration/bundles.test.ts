@@ -107,7 +107,7 @@ for (const format of ['esm', 'cjs'] as const satisfies readonly Format[]) {
         expect(lines).to.deep.equal([
           process.getBuiltinModule('node:sqlite')
             ? 'hello you'
-            : `EngineError: Node ${process.version} has no SQLite of its own and the package libsql cannot be loaded: npm install libsql, or use Node 22.13 or later`,
+            : `EngineError: cannot open an SQLite file: Node ${process.version} has no SQLite of its own and the package libsql cannot be loaded; npm install libsql, or use Node 22.13 or later`,
         ]);
       });
 
