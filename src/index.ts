@@ -1,5 +1,14 @@
 export { type DriverFactory, type DriverOptions, openDriver, registerDriver } from './drivers/open.js';
-export { checkDecimalId, checkMs, checkPut, checkSettlement } from './queue/checks.js';
+export {
+  checkConsume,
+  checkDecimalId,
+  checkLimit,
+  checkMs,
+  checkPut,
+  checkPutMany,
+  checkReserve,
+  checkSettlement,
+} from './queue/checks.js';
 export { cloudEvents } from './queue/cloudevents.js';
 export type { Codec, CodecContext, SelfDescribingCodec } from './queue/codec.js';
 export type {

@@ -2,10 +2,14 @@
 import { EventEmitter } from 'node:events';
 import type { ConsumeOptions, Consumer, Driver, DriverOptions, Failure, MessageCounts, Reservation } from 'haricot';
 import {
+  checkConsume,
   checkDecimalId,
+  checkLimit,
   checkMs,
   checkPut,
+  checkPutMany,
   checkQueueName,
+  checkReserve,
   checkSettlement,
   DriverClosedError,
   LeaseLostError,
@@ -182,24 +186,25 @@ export async function openArray(url: string, { prefix }: DriverOptions): Promise
     },
 
     async putMany(queue, items) {
-      for (const { body, options } of items) checkPut(body, options);
+      checkPutMany(items);
       return Promise.all(items.map(({ body, options }) => driver.put(queue, body, options)));
     },
 
     async consume(queues, _slots, options) {
+      checkConsume(queues, options);
       const consumer = consume(open(), new Map(queues.map((queue) => [find(queue), queue])), options);
       consumers.push(consumer);
       return consumer;
     },
 
     async peek(queue, state, limit) {
-      const rows = find(queue).list(state).slice(0, limit);
+      const rows = find(queue).list(state).slice(0, checkLimit(limit));
       return rows.map(({ id, body, failure }) => ({ id, state, body: Buffer.alloc(body.length, body), failure }));
     },
 
     async kick(queue, limit) {
       const rows = find(queue);
-      const kicked = rows.list(rows.list('buried').length > 0 ? 'buried' : 'delayed').slice(0, limit);
+      const kicked = rows.list(rows.list('buried').length > 0 ? 'buried' : 'delayed').slice(0, checkLimit(limit));
       // Whoever kicks a message wants it to be tried as often as a new one.
       for (const row of kicked) rows.move(row, { state: 'ready', attempt: 0, failure: undefined });
       engine.emit('change');
@@ -272,7 +277,9 @@ function consume(engine: Engine, names: ReadonlyMap<ArrayQueue, string>, { order
   };
 
   return {
-    async reserve({ timeoutMs = Number.POSITIVE_INFINITY, signal } = {}) {
+    async reserve(options = {}) {
+      checkReserve(options);
+      const { timeoutMs = Number.POSITIVE_INFINITY, signal } = options;
       if (closed) throw new DriverClosedError('cannot reserve: the consumer is closed');
       const deadline = performance.now() + timeoutMs;
       const wake = (): void => void engine.emit('change');

@@ -1,3 +1,4 @@
+import { isDetached } from '../shared/bytes.js';
 import { preview } from '../shared/text.js';
 import { InvalidArgumentError, JobTooBigError } from './errors.js';
 import { MAX_RESERVE_TIMEOUT, MAX_TUBE_NAME, MAX_U32, MAX_U64_TEXT } from './limits.js';
@@ -87,14 +88,4 @@ function isUint8Array(value: unknown): value is Uint8Array {
 
 function getterOf<T>(prototype: object, key: PropertyKey): (value: unknown) => T {
   return Function.prototype.call.bind(Object.getOwnPropertyDescriptor(prototype, key)?.get as () => T);
-}
-
-/** Whether somebody else has its memory now: it looks like an empty body. */
-function isDetached(bytes: Uint8Array): boolean {
-  try {
-    new Uint8Array(bytes.buffer);
-    return false;
-  } catch {
-    return true;
-  }
 }

@@ -127,8 +127,12 @@ export interface Driver {
   readonly capabilities: Capabilities;
   /** Prepares and checks the engine for `queue`; doing it again is harmless. */
   setUp(queue: string): Promise<void>;
-  /** @returns the engine's id of the message */
+  /**
+   * The bytes are the caller's again as soon as it has returned a promise.
+   * @returns the engine's id of the message
+   */
   put(queue: string, body: Uint8Array, options: PutOptions): Promise<string>;
+  /** As `put`, for each of them; their ids are in order. */
   putMany(queue: string, items: readonly PutItem[]): Promise<string[]>;
   /** @param slots how many reservations will be held at once */
   consume(queues: readonly string[], slots: number, options?: ConsumeOptions): Promise<Consumer>;

@@ -1,3 +1,4 @@
+import { copyBytes } from '../shared/bytes.js';
 import { preview } from '../shared/text.js';
 import type { SignalDispatcher } from '../signals/dispatcher.js';
 import { cloudEvents } from './cloudevents.js';
@@ -7,7 +8,6 @@ import { type Duration, toMs, toTtrMs } from './duration.js';
 import { EncodeError, EngineError, InvalidOptionError } from './errors.js';
 import { toFailure } from './failure.js';
 import { checkHeaders } from './headers.js';
-import { asBuffer } from './json.js';
 import { checkType, isPromise, type Message, type MessageType, validate } from './message.js';
 import { checkQueueName } from './name.js';
 import { checkInteger, checkOneOf, checkOptions, checkSignal, type OptionNames } from './options.js';
@@ -299,7 +299,8 @@ export class Queue {
   #checkWritten(type: MessageType<unknown, unknown>, body: Uint8Array): unknown {
     let data: unknown;
     try {
-      data = read(this.codec, asBuffer(body), { queue: this.name, jobId: '', type: this.#type }).data;
+      // A copy: what the codec reads may be the body itself, and a schema may change or transfer it.
+      data = read(this.codec, copyBytes(body), { queue: this.name, jobId: '', type: this.#type }).data;
     } catch (cause) {
       throw new EncodeError(
         `cannot encode a ${preview(type.type)} message: the codec cannot read what it has written`,

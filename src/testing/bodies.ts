@@ -39,9 +39,12 @@ export function bodies(declaration: Declaration): void {
 
     declaration.it('keeps what was put when the buffer it came in is used for something else', async (trial) => {
       const [one, many] = [Buffer.from('one'), Buffer.from('many')];
-      await trial.driver.put(trial.queue, one, trial.options());
-      await trial.driver.putMany(trial.queue, [{ body: many, options: trial.options() }]);
-      for (const buffer of [one, many]) buffer.fill(0);
+      const putting = trial.driver.put(trial.queue, one, trial.options());
+      one.fill(0);
+      await putting;
+      const puttingMany = trial.driver.putMany(trial.queue, [{ body: many, options: trial.options() }]);
+      many.fill(0);
+      await puttingMany;
       assert.deepEqual(await trial.drain(await trial.consume(), 2), ['one', 'many']);
     });
 

@@ -7,6 +7,9 @@ import type { Trial } from './trial.js';
 
 /** More than an engine can hold, or no duration at all. */
 const WRONG_MS = [MAX_DURATION_MS + 1, 2 ** 53, 1e300, -1, Number.NaN, Number.POSITIVE_INFINITY];
+/** A lease that ends as it begins: whoever consumes would be given the message again and again. */
+const WRONG_TTRS = [...WRONG_MS, 0];
+const WRONG_LIMITS = [-1, 1.5, Number.NaN];
 const WRONG_PRIORITIES = [-1, 1.5, 2 ** 32, Number.NaN];
 const WRONG_NAMES = ['', '-a', 'a b', 'a\r\n', 'ä', 'x'.repeat(201)];
 
@@ -21,7 +24,8 @@ export function refusing(declaration: Declaration): void {
       async (trial) => {
         const wrong: Partial<PutOptions>[] = [
           ...WRONG_PRIORITIES.map((priority) => ({ priority })),
-          ...WRONG_MS.flatMap((ms) => [{ delayMs: ms }, { ttrMs: ms }]),
+          ...WRONG_MS.map((delayMs) => ({ delayMs })),
+          ...WRONG_TTRS.map((ttrMs) => ({ ttrMs })),
         ];
         for (const options of wrong) {
           const what = describe(options);
@@ -59,6 +63,36 @@ export function refusing(declaration: Declaration): void {
         await refuses('INVALID_OPTION', `pause() for ${ms} ms`, trial.driver.pause(trial.queue, ms));
       }
       assert.deepEqual(await trial.drain(await trial.consume(), 1), ['a']);
+    });
+
+    declaration.it('refuses to look at or kick a number of messages that there is not', async (trial) => {
+      await trial.put('a', { delayMs: 60_000 });
+      for (const limit of WRONG_LIMITS) {
+        await refuses('INVALID_OPTION', `peek() of ${limit}`, trial.driver.peek(trial.queue, 'delayed', limit));
+        await refuses('INVALID_OPTION', `kick() of ${limit}`, trial.driver.kick(trial.queue, limit));
+      }
+      await trial.counts({ delayed: 1 }, 'after kicks that were refused');
+    });
+
+    declaration.it('refuses to consume no queue, or in an order that there is not', async (trial) => {
+      await refuses('INVALID_OPTION', 'consume() of no queue', trial.driver.consume([], 1));
+      const options = { order: 'random' as 'fair' };
+      await refuses(
+        'INVALID_OPTION',
+        'consume() in the order "random"',
+        trial.driver.consume([trial.queue], 1, options),
+      );
+    });
+
+    declaration.it('refuses to wait for a time that there is not, or with what is no signal', async (trial) => {
+      await trial.put('a');
+      const consumer = await trial.consume();
+      for (const timeoutMs of WRONG_MS) {
+        await refuses('INVALID_OPTION', `reserve() for ${timeoutMs} ms`, consumer.reserve({ timeoutMs }));
+      }
+      const signal = { aborted: false } as AbortSignal;
+      await refuses('INVALID_OPTION', 'reserve() with what is no signal', consumer.reserve({ timeoutMs: 0, signal }));
+      assert.deepEqual(await trial.drain(consumer, 1), ['a']);
     });
 
     declaration.it('refuses to delete what can be no id, and deletes nothing', async (trial) => {

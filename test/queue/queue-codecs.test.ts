@@ -50,6 +50,22 @@ describe('A queue whose codec writes nothing but the data', () => {
     expect(driver.puts.map(({ body }) => body.toString())).to.deep.equal(['{"id":7}', '1', '"two"', 'png']);
   });
 
+  it('stores what was published, whatever the schema does to the bytes that it checks', async () => {
+    const schema = {
+      '~standard': {
+        version: 1 as const,
+        vendor: 'test',
+        validate(value: unknown) {
+          structuredClone(value, { transfer: [(value as Buffer).buffer as ArrayBuffer] });
+          return { value: value as Buffer };
+        },
+      },
+    };
+    const images = new Queue(driver, 'images', { codec: raw, type: 'image' });
+    await images.publish(defineMessage('image', schema), Buffer.from('png'));
+    expect(driver.puts[0]?.body.toString()).to.equal('png');
+  });
+
   it('reads what another program has stored there, at rest too', async () => {
     const reservation = driver.deliver({ id: '9', queue: 'orders', body: Buffer.from('{"id":7}') });
     expect(queue.decode(reservation)).to.deep.include({ id: '9', type: 'order.placed', data: { id: 7 } });

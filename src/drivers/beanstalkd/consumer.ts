@@ -1,3 +1,4 @@
+import { checkReserve } from '../../queue/checks.js';
 import type { Consumer, Reservation, ReserveOptions } from '../../queue/driver.js';
 import { DriverClosedError } from '../../queue/errors.js';
 import type { Subscription } from './subscription.js';
@@ -12,7 +13,7 @@ export class BeanstalkdConsumer implements Consumer {
   }
 
   async reserve(options: ReserveOptions = {}): Promise<Reservation | null> {
-    options.signal?.throwIfAborted();
+    checkReserve(options);
     if (this.#isClosed) throw new DriverClosedError('cannot reserve: the consumer is closed');
     return this.#subscription.reserve(this, options);
   }

@@ -1,6 +1,6 @@
 import { parseAddress } from '../../client/address.js';
 import { Client } from '../../client/client.js';
-import { checkDecimalId, checkMs, checkPut } from '../../queue/checks.js';
+import { checkConsume, checkDecimalId, checkLimit, checkMs, checkPut, checkPutMany } from '../../queue/checks.js';
 import type {
   Capabilities,
   ConsumeOptions,
@@ -12,8 +12,9 @@ import type {
   QueueStats,
   StoredMessage,
 } from '../../queue/driver.js';
-import { DriverClosedError, InvalidOptionError, UnsupportedError } from '../../queue/errors.js';
+import { DriverClosedError, UnsupportedError } from '../../queue/errors.js';
 import type { Failure } from '../../queue/failure.js';
+import { keepBytes } from '../../shared/bytes.js';
 import { BeanstalkdConsumer } from './consumer.js';
 import { toHaricotError, translated } from './errors.js';
 import { Flush, peek, removeJob } from './flush.js';
@@ -27,6 +28,9 @@ import { MAX_BODY_BYTES, Tubes, toSeconds } from './tubes.js';
 export function openBeanstalkd(url: string, { prefix }: { readonly prefix: string }): Driver {
   return new BeanstalkdDriver(url, new Tubes(prefix));
 }
+
+/** The most that one `kick` may name. */
+const MAX_KICK = 4_294_967_295;
 
 /** How long a call waits while the connection comes back, in milliseconds: publishers have somebody waiting for them. */
 const MAX_WAITING_MS = 5000;
@@ -74,30 +78,29 @@ class BeanstalkdDriver implements Driver {
   async put(queue: string, body: Uint8Array, options: PutOptions): Promise<string> {
     checkPut(body, options);
     const tube = this.#tubes.tubeOf(queue);
-    return (await this.#connected()).publisher.put(tube, body, options);
+    const kept = keepBytes(body);
+    return (await this.#connected()).publisher.put(tube, kept, options);
   }
 
   async putMany(queue: string, items: readonly PutItem[]): Promise<string[]> {
-    for (const { body, options } of items) checkPut(body, options);
+    checkPutMany(items);
     const tube = this.#tubes.tubeOf(queue);
-    return (await this.#connected()).publisher.putMany(tube, items);
+    const kept = items.map(({ body, options }) => ({ body: keepBytes(body), options }));
+    return (await this.#connected()).publisher.putMany(tube, kept);
   }
 
   /** However many reserve, the connections are few: see `Subscription`. */
-  async consume(
-    queues: readonly string[],
-    _slots: number,
-    { order = 'fair', trackAttempts = true }: ConsumeOptions = {},
-  ): Promise<Consumer> {
+  async consume(queues: readonly string[], _slots: number, options: ConsumeOptions = {}): Promise<Consumer> {
     if (this.#closed) throw closed();
-    if (queues.length === 0) throw new InvalidOptionError('the queues to consume must be at least one, got none');
+    checkConsume(queues, options);
+    const { order = 'fair', trackAttempts = true } = options;
     const [tubes, journals] = [this.#tubes, this.#journals];
     const watchList = [...new Set(queues.map((queue) => tubes.tubeOf(queue)))];
     return new BeanstalkdConsumer(this.#subscriptions.to({ tubes, journals, watchList, order, trackAttempts }));
   }
 
   async peek(queue: string, state: PeekState, limit: number): Promise<StoredMessage[]> {
-    if (limit > 1) {
+    if (checkLimit(limit) > 1) {
       throw new UnsupportedError(`beanstalkd shows only the first message of a state, not ${limit}: ask for one`);
     }
     const tube = this.#tubes.tubeOf(queue);
@@ -112,8 +115,9 @@ class BeanstalkdDriver implements Driver {
 
   async kick(queue: string, limit: number): Promise<number> {
     const tube = this.#tubes.tubeOf(queue);
+    const count = Math.min(checkLimit(limit), MAX_KICK);
     const { client } = await this.#connected();
-    return translated(client.tube(tube).kick(limit));
+    return translated(client.tube(tube).kick(count));
   }
 
   async delete(queue: string, id: string): Promise<boolean> {

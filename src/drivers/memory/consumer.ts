@@ -1,3 +1,4 @@
+import { checkReserve } from '../../queue/checks.js';
 import type { Consumer, QueueOrder, Reservation, ReserveOptions } from '../../queue/driver.js';
 import { DriverClosedError } from '../../queue/errors.js';
 import { onAbort } from '../../shared/abort.js';
@@ -30,7 +31,9 @@ export class MemoryConsumer implements Consumer {
     for (const queue of this.#inOrder) queue.users++;
   }
 
-  async reserve({ timeoutMs, signal }: ReserveOptions = {}): Promise<Reservation | null> {
+  async reserve(options: ReserveOptions = {}): Promise<Reservation | null> {
+    checkReserve(options);
+    const { timeoutMs, signal } = options;
     if (this.#isClosed) throw new DriverClosedError('cannot reserve: the consumer is closed');
     const turn = this.#eventLoop.turnIfBlocked(performance.now());
     if (turn !== undefined) {

@@ -1,4 +1,4 @@
-import { checkDecimalId, checkMs, checkPut } from '../../queue/checks.js';
+import { checkConsume, checkDecimalId, checkLimit, checkMs, checkPut, checkPutMany } from '../../queue/checks.js';
 import type {
   Capabilities,
   ConsumeOptions,
@@ -7,13 +7,11 @@ import type {
   PeekState,
   PutItem,
   PutOptions,
-  QueueOrder,
   QueueStats,
   StoredMessage,
 } from '../../queue/driver.js';
 import { DriverClosedError, InvalidOptionError } from '../../queue/errors.js';
 import { checkPrefix, checkPrefixedName, queuesBehind } from '../../queue/name.js';
-import { checkOneOf } from '../../queue/options.js';
 import { maskUrl, preview } from '../../shared/text.js';
 import { MemoryConsumer } from './consumer.js';
 import { MemoryEngine } from './engine.js';
@@ -49,8 +47,6 @@ export function openMemory(url: string, options: { readonly prefix: string }): D
   });
 }
 
-const ORDERS: readonly QueueOrder[] = ['fair', 'strict'];
-
 class MemoryDriver implements Driver {
   readonly capabilities: Capabilities = { peekMany: true, failures: 'buried', shared: false };
   readonly #engine: MemoryEngine;
@@ -76,27 +72,28 @@ class MemoryDriver implements Driver {
   }
 
   async putMany(queue: string, items: readonly PutItem[]): Promise<string[]> {
-    for (const { body, options } of items) checkPut(body, options);
+    checkPutMany(items);
     return this.#answer(this.#make(queue).put(items, this.#engine.count(items.length)));
   }
 
-  async consume(queues: readonly string[], _slots: number, { order = 'fair' }: ConsumeOptions = {}): Promise<Consumer> {
-    if (queues.length === 0) throw new InvalidOptionError('queues must be one queue at least, got none');
+  async consume(queues: readonly string[], _slots: number, options: ConsumeOptions = {}): Promise<Consumer> {
+    checkConsume(queues, options);
+    const { order = 'fair' } = options;
     const named = new Map(queues.map((queue) => [this.#make(queue), queue]));
     const { eventLoop } = this.#engine;
-    const consumer = new MemoryConsumer(named, checkOneOf('order', order, ORDERS), eventLoop, () =>
-      this.#consumers.delete(consumer),
-    );
+    const consumer = new MemoryConsumer(named, order, eventLoop, () => this.#consumers.delete(consumer));
     this.#consumers.add(consumer);
     return consumer;
   }
 
   async peek(queue: string, state: PeekState, limit: number): Promise<StoredMessage[]> {
-    return this.#answer(this.#find(queue)?.peek(state, limit) ?? []);
+    const count = checkLimit(limit);
+    return this.#answer(this.#find(queue)?.peek(state, count) ?? []);
   }
 
   async kick(queue: string, limit: number): Promise<number> {
-    return this.#answer(this.#find(queue)?.kick(limit) ?? 0);
+    const count = checkLimit(limit);
+    return this.#answer(this.#find(queue)?.kick(count) ?? 0);
   }
 
   async delete(queue: string, id: string): Promise<boolean> {

@@ -1,3 +1,4 @@
+import { checkReserve } from '../../queue/checks.js';
 import type { Consumer, QueueOrder, Reservation, ReserveOptions } from '../../queue/driver.js';
 import { DriverClosedError } from '../../queue/errors.js';
 import type { Work } from './group-commit.js';
@@ -46,7 +47,7 @@ export class SqliteConsumer implements Consumer, Holder {
 
   reserve(options: ReserveOptions = {}): Promise<Reservation | null> {
     return new Promise((resolve, reject) => {
-      options.signal?.throwIfAborted();
+      checkReserve(options);
       if (this.#isClosed) throw new DriverClosedError('cannot reserve: the consumer is closed');
       this.#waiters.add(new Waiter(resolve, reject, options, this));
       this.#host.requestClaim(this);

@@ -1,4 +1,4 @@
-import { checkMs, checkPut } from '../../queue/checks.js';
+import { checkConsume, checkDecimalId, checkLimit, checkMs, checkPut, checkPutMany } from '../../queue/checks.js';
 import type {
   Capabilities,
   ConsumeOptions,
@@ -12,7 +12,7 @@ import type {
 } from '../../queue/driver.js';
 import { DriverClosedError, EngineError, InvalidOptionError } from '../../queue/errors.js';
 import { checkPrefix, checkPrefixedName, queuesBehind } from '../../queue/name.js';
-import { preview } from '../../shared/text.js';
+import { keepBytes } from '../../shared/bytes.js';
 import { ClaimScheduler } from './claim-scheduler.js';
 import { SqliteConsumer } from './consumer.js';
 import { type OpenOptions, SqliteFile } from './file.js';
@@ -80,19 +80,23 @@ class SqliteDriver implements Driver {
   }
 
   async put(queue: string, body: Uint8Array, options: PutOptions): Promise<string> {
-    check(body, options);
+    checkPut(body, options);
+    checkSize(body);
+    const kept = keepBytes(body);
     const id = await this.#queueId(queue);
     return this.#commits.add((messages, now) => {
       this.#claims.ready(id);
-      return String(messages.put(id, body, options, now));
+      return String(messages.put(id, kept, options, now));
     }, true);
   }
 
   /** A list is stored in one transaction; one that is very long in several, so that nobody is held up for long. */
   async putMany(queue: string, items: readonly PutItem[]): Promise<string[]> {
-    for (const { body, options } of items) check(body, options);
+    checkPutMany(items);
+    for (const { body } of items) checkSize(body);
+    const kept = items.map(({ body, options }) => ({ body: keepBytes(body), options }));
     const id = await this.#queueId(queue);
-    const parts = split(items, MAX_LIST_MESSAGES, MAX_LIST_BYTES);
+    const parts = split(kept, MAX_LIST_MESSAGES, MAX_LIST_BYTES);
     const stored = await Promise.allSettled(parts.map((part) => this.#putList(id, part)));
     return storedIds(parts, stored);
   }
@@ -118,7 +122,9 @@ class SqliteDriver implements Driver {
     });
   }
 
-  async consume(queues: readonly string[], _slots: number, { order = 'fair' }: ConsumeOptions = {}): Promise<Consumer> {
+  async consume(queues: readonly string[], _slots: number, options: ConsumeOptions = {}): Promise<Consumer> {
+    checkConsume(queues, options);
+    const { order = 'fair' } = options;
     this.#checkOpen();
     const consumed: ConsumedQueue[] = [];
     for (const name of queues) consumed.push({ id: await this.#queueId(name), name });
@@ -139,7 +145,7 @@ class SqliteDriver implements Driver {
 
   async peek(queue: string, state: PeekState, limit: number): Promise<StoredMessage[]> {
     const name = this.#nameOf(queue);
-    const count = toCount(limit);
+    const count = checkLimit(limit);
     return this.#file.read((messages) => {
       const id = messages.queueId(name);
       return id === undefined ? [] : messages.peek(id, state, count, Date.now());
@@ -147,6 +153,7 @@ class SqliteDriver implements Driver {
   }
 
   async kick(queue: string, limit: number): Promise<number> {
+    checkLimit(limit);
     const id = await this.#known(queue);
     if (id === undefined) return 0;
     const buried = await this.#kickState(id, 'buried', limit);
@@ -156,15 +163,16 @@ class SqliteDriver implements Driver {
   /** No more than there are now: those that are buried or delayed again meanwhile stay. */
   async #kickState(queue: number, state: 'buried' | 'delayed', limit: number): Promise<number> {
     const there = await this.#file.read((messages) => messages.count(queue, state, Date.now()));
-    return this.#inSteps(queue, Math.min(toCount(limit), there), (messages, left, now) =>
+    return this.#inSteps(queue, Math.min(limit, there), (messages, left, now) =>
       messages.kick(queue, state, left, now),
     );
   }
 
   async delete(queue: string, id: string): Promise<boolean> {
-    const rowId = toRowId(id);
+    const rowId = Number(checkDecimalId(id));
     const queueId = await this.#known(queue);
-    if (queueId === undefined) return false;
+    // A number that is not exact is larger than any that this engine has given.
+    if (queueId === undefined || !Number.isSafeInteger(rowId)) return false;
     return this.#commits.add((messages, now) => messages.delete(queueId, rowId, now));
   }
 
@@ -314,20 +322,7 @@ function storedIds(parts: readonly PutItem[][], stored: readonly PromiseSettledR
 }
 
 /** @throws InvalidOptionError, before something that SQLite refuses spoils the transaction that it shares with others */
-function check(body: Uint8Array, options: PutOptions): void {
-  checkPut(body, options);
+function checkSize(body: Uint8Array): void {
   if (body.length <= MAX_BODY_BYTES) return;
   throw new InvalidOptionError(`a body must be at most ${MAX_BODY_BYTES} bytes in SQLite, got ${body.length}`);
-}
-
-/** @throws InvalidOptionError for an id that this engine cannot have given */
-function toRowId(id: string): number {
-  if (typeof id === 'string' && /^[1-9][0-9]{0,15}$/.test(id) && Number(id) <= Number.MAX_SAFE_INTEGER)
-    return Number(id);
-  throw new InvalidOptionError(`an id of SQLite must be a whole number from 1 on, without a sign, got ${preview(id)}`);
-}
-
-/** A limit as SQLite understands it: a negative one would be none. */
-function toCount(limit: number): number {
-  return limit > 0 ? Math.min(Math.floor(limit), Number.MAX_SAFE_INTEGER) : 0;
 }

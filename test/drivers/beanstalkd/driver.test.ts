@@ -101,7 +101,7 @@ describe('The beanstalkd driver', () => {
 
   it('consumes at least one queue', async () => {
     expect((await rejection(driver.consume([], 1), InvalidOptionError)).message).to.equal(
-      'the queues to consume must be at least one, got none',
+      'the queues to consume must be an array of at least one name, got an empty array',
     );
   });
 

@@ -114,7 +114,7 @@ describe('the sqlite driver leaves the event loop its turns', () => {
 
   it('while leases of a millisecond end all the time', async () => {
     const driver = await files().open();
-    await driver.put('mail', bytes('a'), { ...ONE_MINUTE, ttrMs: 0 });
+    await driver.put('mail', bytes('a'), { ...ONE_MINUTE, ttrMs: 1 });
     const consumer = await driver.consume(['mail'], 1);
     const turns = await turnsDuring(async () => {
       for (let n = 0; n < 100; n++) await consumer.reserve();

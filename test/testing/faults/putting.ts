@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { alterBodies, alterDriver, alterReservations } from '../altered.js';
 import type { Fault } from './fault.js';
 
@@ -46,6 +47,18 @@ export const putting: readonly Fault[] = [
         put: async (...args) => {
           setTimeout(() => void put(...args).catch(() => {}), 20);
           return '0';
+        },
+      })),
+  },
+  {
+    what: 'reads the body only when it has turned to its engine',
+    fails: ['keeps what was put when the buffer it came in is used for something else'],
+    because: /deep-equal/,
+    breaks: (driver) =>
+      alterDriver(driver, ({ put }) => ({
+        put: async (...args) => {
+          await setImmediate();
+          return put(...args);
         },
       })),
   },

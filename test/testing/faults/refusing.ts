@@ -1,10 +1,13 @@
 import { InvalidOptionError } from '../../../src/queue/errors.js';
-import { alterDriver, alterOptions, alterReservations } from '../altered.js';
+import { alterConsumers, alterDriver, alterOptions, alterReservations } from '../altered.js';
 import type { Fault } from './fault.js';
 
 const PUT = 'refuses to put with a priority or duration that there is not, and stores nothing';
 const SETTLE = 'refuses to settle with a priority or delay that there is not, and it is still held';
 const PAUSE = 'refuses to pause for a duration that there is not, and delivers as before';
+const LIMIT = 'refuses to look at or kick a number of messages that there is not';
+const CONSUME = 'refuses to consume no queue, or in an order that there is not';
+const WAIT = 'refuses to wait for a time that there is not, or with what is no signal';
 const DELETE = 'refuses to delete what can be no id, and deletes nothing';
 const NAME = 'refuses a name that can be no queue, whatever is to be done';
 const LONGEST = 'may be the longest that there are';
@@ -75,6 +78,46 @@ export const refusals: readonly Fault[] = [
     fails: [PAUSE],
     because: /pause\(\) for .* INVALID_OPTION, and it succeeded/,
     breaks: (driver) => alterDriver(driver, ({ pause }) => ({ pause: (queue, ms) => pause(queue, limited(ms)) })),
+  },
+  {
+    what: 'takes no TTR for the least there is',
+    fails: [PUT],
+    because: /put\(\) with ttrMs 0 must reject with an error whose code is INVALID_OPTION, and it succeeded/,
+    breaks: (driver) => alterOptions(driver, ({ ttrMs }) => ({ ttrMs: ttrMs === 0 ? 1 : ttrMs })),
+  },
+  {
+    what: 'shows nothing where less than nothing is asked for',
+    fails: [LIMIT],
+    because: /peek\(\) of -1 must reject with an error whose code is INVALID_OPTION, and it succeeded/,
+    breaks: (driver) =>
+      alterDriver(driver, ({ peek }) => ({
+        peek: async (queue, state, limit) => (limit < 0 ? [] : peek(queue, state, limit)),
+      })),
+  },
+  {
+    what: 'kicks as many messages as it can make of a number',
+    fails: [LIMIT],
+    because: /kick\(\) of 1.5 must reject with an error whose code is INVALID_OPTION, and it succeeded/,
+    breaks: (driver) => alterDriver(driver, ({ kick }) => ({ kick: (queue, limit) => kick(queue, Math.ceil(limit)) })),
+  },
+  {
+    what: 'takes turns where it does not know the order',
+    fails: [CONSUME],
+    because: /in the order "random" must reject with an error whose code is INVALID_OPTION, and it succeeded/,
+    breaks: (driver) =>
+      alterDriver(driver, ({ consume }) => ({
+        consume: (queues, slots, options) =>
+          consume(queues, slots, options?.order === 'strict' ? options : { ...options, order: 'fair' }),
+      })),
+  },
+  {
+    what: 'does not wait where it does not know how long',
+    fails: [WAIT],
+    because: /reserve\(\) for .* ms must reject with an error whose code is INVALID_OPTION, and it succeeded/,
+    breaks: (driver) =>
+      alterConsumers(driver, ({ reserve }) => ({
+        reserve: async (options) => (Number.isNaN(options?.timeoutMs) ? null : reserve(options)),
+      })),
   },
   {
     what: 'finds no message under what can be no id',
