@@ -1,4 +1,5 @@
 import { isUint8Array } from 'node:util/types';
+import { isA } from '../shared/is-a.js';
 import { escapeText, preview, truncate } from '../shared/text.js';
 import { DecodeError, EncodeError, HaricotError, InvalidOptionError } from './errors.js';
 import { messageOfError } from './failure.js';
@@ -69,15 +70,6 @@ function codecFailed(cause: unknown): DecodeError {
 
 function reasonOf(cause: unknown): string {
   return truncate(escapeText(messageOfError(cause)), 200);
-}
-
-/** As `instanceof`, for whatever was thrown: of some objects one cannot even ask. */
-function isA<E extends Error>(type: abstract new (...args: never[]) => E, value: unknown): value is E {
-  try {
-    return value instanceof type;
-  } catch {
-    return false;
-  }
 }
 
 /** What a body means that tells nothing but the data: the rest is known from where it was found. @throws DecodeError */

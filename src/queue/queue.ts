@@ -1,4 +1,5 @@
 import { copyBytes } from '../shared/bytes.js';
+import { isA } from '../shared/is-a.js';
 import { preview } from '../shared/text.js';
 import type { SignalDispatcher } from '../signals/dispatcher.js';
 import { cloudEvents } from './cloudevents.js';
@@ -143,7 +144,7 @@ export class Queue {
       this.#submittedAll(messages, jobIds);
       return jobIds;
     } catch (error) {
-      if (error instanceof EngineError && error.storedIds) this.#submittedAll(messages, error.storedIds);
+      if (isA(EngineError, error) && error.storedIds) this.#submittedAll(messages, error.storedIds);
       throw error;
     }
   }

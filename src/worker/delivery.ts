@@ -4,6 +4,7 @@ import { LeaseLostError, SchemaError, SlotTimeoutError } from '../queue/errors.j
 import { toFailure } from '../queue/failure.js';
 import { type Message, validate } from '../queue/message.js';
 import type { Queue } from '../queue/queue.js';
+import { isA } from '../shared/is-a.js';
 import { preview } from '../shared/text.js';
 import type { SignalDispatcher } from '../signals/dispatcher.js';
 import type { SlotCall } from '../signals/message-slots.js';
@@ -112,7 +113,7 @@ export class Delivery {
       call = await signals.prepare(message, validate);
     } catch (error) {
       // What the schema itself throws says nothing about the data: a look-up may have failed.
-      if (error instanceof SchemaError) this.#fail(message, 'invalid', error);
+      if (isA(SchemaError, error)) this.#fail(message, 'invalid', error);
       else this.#retry(message, 'attempts', error);
       return;
     }
@@ -204,7 +205,7 @@ export class Delivery {
       if (this.#attempt === undefined) await this.#reservation.track?.();
       this.#attempt = this.#reservation.attempt;
     } catch (error) {
-      if (error instanceof LeaseLostError) return { outcome: 'lost', message: this.#message };
+      if (isA(LeaseLostError, error)) return { outcome: 'lost', message: this.#message };
       this.#environment.signals.emit('workerError', { error });
     }
     return disposition();
@@ -246,7 +247,7 @@ export class Delivery {
         signals.emit('messageFailed', { queue, jobId, attempt, message, body, reason, error });
       }
     } catch (error) {
-      if (!(error instanceof LeaseLostError)) throw error;
+      if (!isA(LeaseLostError, error)) throw error;
       this.#tellLost(message);
       return 'lost';
     }

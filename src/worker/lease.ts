@@ -1,6 +1,7 @@
 import type { Reservation } from '../queue/driver.js';
 import { LONGEST_TIMER_MS } from '../queue/duration.js';
 import { LeaseLostError } from '../queue/errors.js';
+import { isA } from '../shared/is-a.js';
 import type { DeadlineTimer, HasDeadline } from './deadline-timer.js';
 
 /** The lease is renewed when this part of it is over: a touch that is late, hangs or fails can be repeated in time. */
@@ -94,7 +95,7 @@ export class LeaseKeeper implements HasDeadline {
       await this.#reservation.touch();
       if (this.#reservation.attempt === undefined) await this.#learnTtr(now);
     } catch (error) {
-      if (this.#isStopped || error instanceof LeaseLostError) return;
+      if (this.#isStopped || isA(LeaseLostError, error)) return;
       this.#events.onError(error);
     }
   }

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Consumer, Reservation } from '../queue/driver.js';
 import { DriverClosedError, EngineError, InvalidOptionError, UnsupportedError } from '../queue/errors.js';
 import { Deadline } from '../shared/deadline.js';
+import { isA } from '../shared/is-a.js';
 import type { EngineBackoff } from './engine-backoff.js';
 
 /** How long the engine may take to answer once the slots were ended by force; then the consumer is closed. */
@@ -20,7 +21,11 @@ const ABANDON_MS = 100;
 const MOST_EMPTY_ANSWERS = 3;
 
 /** What an engine says to what it will never do: waiting would not help. */
-const REFUSALS = [InvalidOptionError, UnsupportedError, DriverClosedError];
+const REFUSALS: readonly (abstract new (...args: never[]) => Error)[] = [
+  InvalidOptionError,
+  UnsupportedError,
+  DriverClosedError,
+];
 
 export interface WorkerConsumerOptions {
   readonly consume: () => Promise<Consumer>;
@@ -58,7 +63,7 @@ export class WorkerConsumer {
       try {
         this.#consumer = await consume();
       } catch (error) {
-        if (REFUSALS.some((Refusal) => error instanceof Refusal)) throw error;
+        if (REFUSALS.some((Refusal) => isA(Refusal, error))) throw error;
         await backoff.wait(error);
       }
     }
@@ -83,7 +88,7 @@ export class WorkerConsumer {
       }
       if (!wasDown && !stopping.aborted) await this.#onEmptyAnswer(askedAt);
     } catch (error) {
-      if (error instanceof DriverClosedError) onClosed();
+      if (isA(DriverClosedError, error)) onClosed();
       else if (!stopping.aborted) await backoff.wait(error);
     }
     return null;

@@ -173,6 +173,25 @@ describe('A worker whose engine does what it must not', () => {
       expect(errors()).to.deep.equal([error]);
     });
 
+    for (const method of ['consume', 'reserve'] as const) {
+      it(`tells workerError of what cannot even be looked at, and tries again: ${method}`, async () => {
+        const { proxy, revoke } = Proxy.revocable({}, {});
+        revoke();
+        let calls = 0;
+        const failFirst = <T>(call: () => Promise<T>): Promise<T> => (++calls === 1 ? Promise.reject(proxy) : call());
+        const { driver } = harness();
+        const consume = driver.consume.bind(driver);
+        if (method === 'reserve')
+          alter((consumer) => ({ reserve: (options) => failFirst(() => consumer.reserve(options)) }));
+        else driver.consume = (...args) => failFirst(() => consume(...args));
+        harness().signals.connect(SendMail, () => {});
+        harness().deliver();
+        await ends(harness().worker({ maxMessages: 1 }).run());
+        expect(errors().map((each) => each === proxy)).to.deep.equal([true]);
+        expect(harness().events('messageFinished')).to.have.length(1);
+      });
+    }
+
     it('ends when a consumer was to be had only after it was waited for no longer, and closes that', async () => {
       const { driver } = harness();
       const given = deferred();
