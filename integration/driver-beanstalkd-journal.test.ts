@@ -87,7 +87,18 @@ describe('The journal of failed messages on beanstalkd', () => {
     await client.kickJob(id);
     const job = await client.reserve();
     await Promise.all([journal.put(client, { jobId: id, kicks: 1, reserves: 2, buries: 2 }), job?.bury()]);
-    for (const text of ['', 'text', '{"jobId":5}', '{"jobId":"x y"}', 'null']) await client.tube(records).put(text);
+    const counters = { kicks: 0, reserves: 0, buries: 9 };
+    const foreign = [
+      { jobId: 5, ...counters },
+      { jobId: 'x y', ...counters },
+      { jobId: '99999999999999999999', ...counters },
+      { jobId: '0', ...counters },
+      { jobId: id, ...counters, reserves: 'many' },
+      { jobId: id, ...counters, kicks: null },
+    ];
+    for (const text of ['', 'text', 'null', ...foreign.map((record) => JSON.stringify(record))]) {
+      await client.tube(records).put(text);
+    }
     const entries = await journal.list();
     expect(entries.map(({ jobId, kicks, isBurial }) => ({ jobId, kicks, isBurial }))).to.deep.equal([
       { jobId: id, kicks: 1, isBurial: true },

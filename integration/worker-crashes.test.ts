@@ -72,8 +72,6 @@ for (const [name, onEngine] of Object.entries(ENGINES)) {
         const worker = await work('--attempts', '1');
         expect(await worker.exit(), String(worker)).to.equal(EXIT_CODE);
         expect(told(worker)).to.deep.equal(['exiting in attempt 1']);
-        // The driver of beanstalkd remembers budgets after a kick for its process only.
-        if (round === 1 && name === 'beanstalkd') break;
         const next = await work('--attempts', '1');
         await next.line(/ BURIED \(attempts\)/);
         await stop(next);

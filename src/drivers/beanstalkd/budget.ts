@@ -14,6 +14,9 @@ const SHORTEST_PAUSE_MS = 20;
 /** but need not be rarer. */
 const LONGEST_PAUSE_MS = 1000;
 
+/** So many budgets are remembered that could not be recorded. The oldest are forgotten first, and begin anew. */
+const MAX_UNRECORDED = 10_000;
+
 /** Of a delivery, what `stats-job` tells about earlier ones. */
 export type DeliveryCounters = Pick<JobStats, 'id' | 'reserves' | 'kicks' | 'buries'>;
 
@@ -36,6 +39,8 @@ export class Budgets {
   readonly #journal: Pick<Journal, 'list' | 'put'>;
   /** By job: the record with the highest `kicks`. */
   #baselines = new Map<string, Baseline>();
+  /** Budgets whose beginning could not be recorded: this process alone knows them. */
+  readonly #unrecorded = new Map<string, Baseline>();
   #listing: Promise<void> | undefined;
   /** When the last listing began; it knows what was recorded until then. */
   #listedAt = Number.NEGATIVE_INFINITY;
@@ -61,7 +66,12 @@ export class Budgets {
     // Of the burial right before this kick: nothing newer can have been recorded.
     const current = this.#baselineOf(delivery, delivery.kicks - 1);
     if (current !== undefined) return since(current, delivery);
-    if (!(await this.#readSince(reservedAt))) return { attempt: 1, recordId: undefined };
+    const unrecorded = this.#unrecorded.get(delivery.id);
+    if (unrecorded?.kicks === delivery.kicks - 1) return since(unrecorded, delivery);
+    if (!(await this.#readSince(reservedAt))) {
+      this.#remember(beginningOf(delivery));
+      return { attempt: 1, recordId: undefined };
+    }
     const earlier = this.#baselineOf(delivery, 0);
     // More kicks than one: of a delayed message, which grant nothing, or after a burial by another program.
     const goesOn = earlier !== undefined && (earlier.kicks === delivery.kicks - 1 || earlier.buries >= delivery.buries);
@@ -69,15 +79,24 @@ export class Budgets {
   }
 
   /** Buried by others, or while no record could be put: this is the first delivery of a new budget, and is recorded. */
-  async #begin(client: Client, { id, kicks, reserves, buries }: DeliveryCounters): Promise<Attempt> {
-    const record = { jobId: id, kicks: kicks - 1, reserves: reserves - 1, buries };
+  async #begin(client: Client, delivery: DeliveryCounters): Promise<Attempt> {
+    const record = beginningOf(delivery);
     // Two deliveries cannot be at it at once: the message is with its holder.
     const recordId = await this.#journal.put(client, record).catch((error: unknown) => {
-      debug('the first delivery of job %s after a kick is not recorded: %o', id, error);
+      debug('the first delivery of job %s after a kick is not recorded: %o', record.jobId, error);
       return undefined;
     });
-    if (recordId !== undefined) this.#baselines.set(id, { ...record, recordId });
+    if (recordId === undefined) this.#remember(record);
+    else this.#baselines.set(record.jobId, { ...record, recordId });
     return { attempt: 1, recordId };
+  }
+
+  /** A server that drains, or a journal that others hold, must not make every delivery the first of its budget. */
+  #remember(record: JournalRecord): void {
+    this.#unrecorded.delete(record.jobId);
+    this.#unrecorded.set(record.jobId, { ...record, recordId: undefined });
+    const [oldest] = this.#unrecorded.keys();
+    if (this.#unrecorded.size > MAX_UNRECORDED && oldest !== undefined) this.#unrecorded.delete(oldest);
   }
 
   /** @returns whether what was recorded until `time` is known */
@@ -114,6 +133,10 @@ export class Budgets {
     const baseline = this.#baselines.get(id);
     return baseline !== undefined && baseline.kicks < kicks && baseline.kicks >= leastKicks ? baseline : undefined;
   }
+}
+
+function beginningOf({ id, kicks, reserves, buries }: DeliveryCounters): JournalRecord {
+  return { jobId: id, kicks: kicks - 1, reserves: reserves - 1, buries };
 }
 
 function since({ reserves, recordId }: Baseline, delivery: DeliveryCounters): Attempt {

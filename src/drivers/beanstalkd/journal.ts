@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '../../client/client.js';
 import { NotFoundError } from '../../client/errors.js';
+import { checkDecimalId } from '../../queue/checks.js';
 import { EngineError } from '../../queue/errors.js';
 import { type Failure, parseFailure, serializeFailure } from '../../queue/failure.js';
 import type { Tubes } from './tubes.js';
@@ -183,8 +184,13 @@ function isNewer(id: string, than: string): boolean {
   return id.length === than.length ? id > than : id.length > than.length;
 }
 
+/** Whether the server may be asked for it: it refuses, and we do, what is no u64. */
 function isId(id: string): boolean {
-  return /^[0-9]{1,20}$/.test(id);
+  try {
+    return checkDecimalId(id) === id;
+  } catch {
+    return false;
+  }
 }
 
 function ifGone(error: unknown): void {
@@ -216,8 +222,9 @@ function parse(body: Buffer): JournalRecord {
     // As said.
   }
   const { jobId, kicks, reserves, buries, failure } = (value ?? {}) as Partial<Record<keyof JournalRecord, unknown>>;
+  const isOurs = typeof jobId === 'string' && [kicks, reserves, buries].every(Number.isSafeInteger);
   return {
-    jobId: typeof jobId === 'string' ? jobId : '',
+    jobId: isOurs ? jobId : '',
     kicks: Number(kicks),
     reserves: Number(reserves),
     buries: Number(buries),

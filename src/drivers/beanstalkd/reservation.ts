@@ -17,6 +17,9 @@ export type DeliveryStats = Pick<JobStats, 'pri' | 'ttr' | 'reserves' | 'buries'
 /** While the TTR is unknown it is taken for the shortest that there is. */
 const SHORTEST_TTR_MS = 1000;
 
+/** A lease is renewed when this part of it is over. */
+const RENEW_AFTER = 0.4;
+
 /** What all reservations of a driver share. */
 export interface DeliveryContext {
   readonly tubes: Tubes;
@@ -202,7 +205,8 @@ export class BeanstalkdReservation implements Reservation {
 
   /** Asks for what RESERVED does not tell, once. */
   #ask(): Promise<void> {
-    if (this.#stats !== undefined) return Promise.resolve();
+    // Some of it may be known before the rest is: an attempt that is counted from a kick on, for one.
+    if (this.#asking === undefined && this.#stats !== undefined) return Promise.resolve();
     this.#asking ??= this.#askServer().finally(() => {
       this.#asking = undefined;
     });
@@ -225,9 +229,29 @@ export class BeanstalkdReservation implements Reservation {
     if (Budgets.isPlain(stats)) return;
     // Kicked: the server counts deliveries on, and the journal knows where the new budget began.
     const { budgets } = this.#journal;
-    const known = await budgets.attemptOf(this.#holder.client, stats, this.#leasedAt);
+    const known = await this.#renewedDuring(budgets.attemptOf(this.#holder.client, stats, this.#leasedAt));
     this.#attempt = known.attempt;
     this.#recordId = known.recordId;
+  }
+
+  /** Reading the journal may take longer than a lease: it is renewed, or nobody would ever get the message in time. */
+  async #renewedDuring<T>(work: Promise<T>): Promise<T> {
+    const timer = setInterval(() => {
+      const sentAt = performance.now();
+      this.#job.touch().then(
+        () => {
+          this.#leasedAt = sentAt;
+        },
+        (error: unknown) => {
+          if (error instanceof NotFoundError) this.markLost('its lease had ended');
+        },
+      );
+    }, this.ttrMs * RENEW_AFTER);
+    try {
+      return await work;
+    } finally {
+      clearInterval(timer);
+    }
   }
 
   /** The record goes ahead, in the same write; what becomes of it does not hinder the burial. */

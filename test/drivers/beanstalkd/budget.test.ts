@@ -112,4 +112,15 @@ describe('The attempt of a beanstalkd job', () => {
     await clock.tickAsync(5000);
     expect((await answer).attempt).to.equal(1);
   });
+
+  it('goes on in this process where the journal cannot be read or written: a budget ends, whatever happens', async () => {
+    journal.failure = new Error('the server drains');
+    expect([await attempt({ reserves: 9, kicks: 1 }), await attempt({ reserves: 10, kicks: 1 })]).to.deep.equal([1, 2]);
+    journal.list = () => Promise.resolve([]);
+    expect([await attempt({ id: '8', kicks: 1 }), await attempt({ id: '8', reserves: 2, kicks: 1 })]).to.deep.equal([
+      1, 2,
+    ]);
+    // Another kick, another budget.
+    expect(await attempt({ reserves: 12, kicks: 2, buries: 2 })).to.equal(1);
+  });
 });

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect } from 'chai';
 import { Client } from '../../../src/client/client.js';
 import type { Job } from '../../../src/client/job.js';
@@ -255,6 +256,30 @@ describe('BeanstalkdReservation', () => {
         expect(settled).to.equal(1);
       });
     }
+
+    it('is held while the journal is read after a kick, and has no attempt until then', async () => {
+      let fail: (error: Error) => void = () => {};
+      const unreadable = new Journals(
+        tubes,
+        () =>
+          new Promise((_resolve, reject) => {
+            fail = reject;
+          }),
+      );
+      reservation = new BeanstalkdReservation(job, { tubes, journals: unreadable }, 'p-mail', holder, 0);
+      const asked = reservation.track();
+      await peer.takes('stats-job 7\r\n');
+      peer.sends(jobStats({ ttr: 1, reserves: 9, kicks: 1 }));
+      await peer.takes('touch 7\r\n');
+      peer.sends('TOUCHED\r\n');
+      while (reservation.leaseEndsAt <= 1000) await nextTurn();
+      // Whoever asks now is told when the rest is known.
+      const tracked = reservation.track();
+      fail(new Error('gone'));
+      await tracked;
+      expect(reservation.attempt).to.equal(1);
+      await asked;
+    });
 
     it('cannot be tracked once it was settled', async () => {
       const acked = reservation.ack();
