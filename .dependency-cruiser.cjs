@@ -34,10 +34,10 @@ module.exports = {
       to: { path: '^src/', pathNot: '^src/shared/' },
     },
     {
-      name: 'protocol-shares-strings-and-error-names-only',
+      name: 'protocol-shares-pure-functions-only',
       severity: 'error',
       from: { path: '^src/protocol/' },
-      to: { path: '^src/shared/', pathNot: '^src/shared/(text|error-names)[.]ts$' },
+      to: { path: '^src/shared/', pathNot: '^src/shared/(text|bytes|error-names)[.]ts$' },
     },
     {
       name: 'protocol-writes-no-lines',
