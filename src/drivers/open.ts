@@ -2,7 +2,7 @@ import type { Driver } from '../queue/driver.js';
 import { InvalidOptionError } from '../queue/errors.js';
 import { checkPrefix } from '../queue/name.js';
 import { checkOneOf } from '../queue/options.js';
-import { inRootContext } from '../shared/root-context.js';
+import { runOutside } from '../shared/async-context.js';
 import { maskUrl, preview } from '../shared/text.js';
 
 /** Opens an engine from its URL. `?prefix=` is already taken off it. */
@@ -75,7 +75,7 @@ export async function openDriver(url: string): Promise<Driver> {
   }
   const options = { prefix: checkPrefix(prefix) };
   // Ours is loaded here: what it keeps must not keep the request in which that happens.
-  return engine.options ? inRootContext(() => engine.open(rest, options)) : engine.open(rest, options);
+  return engine.options ? runOutside(() => engine.open(rest, options)) : engine.open(rest, options);
 }
 
 interface Parts {

@@ -1,3 +1,4 @@
+import { runOutside } from '../shared/async-context.js';
 import { copyBytes } from '../shared/bytes.js';
 import { isA } from '../shared/is-a.js';
 import { preview } from '../shared/text.js';
@@ -264,7 +265,8 @@ export class Queue {
   /** One consumer for all reservations without a worker; tried again where the engine could give none. */
   #consume(): Promise<Consumer> {
     if (this.#consumer !== undefined) return this.#consumer;
-    const consumer = this.driver.consume([this.name], 1);
+    // It outlasts the call of whoever happens to be the first.
+    const consumer = runOutside(() => this.driver.consume([this.name], 1));
     this.#consumer = consumer;
     consumer.catch(() => {
       if (this.#consumer === consumer) this.#consumer = undefined;

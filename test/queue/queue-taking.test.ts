@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { expect } from 'chai';
 import sinon from 'sinon';
 import { DecodeError, DriverClosedError, InvalidOptionError } from '../../src/queue/errors.js';
@@ -22,6 +23,18 @@ describe('Queue.reserve', () => {
     expect(reservation).to.equal(delivered);
     expect(delivered.settlement).to.equal(undefined);
     expect(queue.decode(delivered).data).to.equal(5);
+  });
+
+  it('consumes in the name of nobody, whoever happens to be the first', async () => {
+    const requests = new AsyncLocalStorage<string>();
+    const consume = driver.consume.bind(driver);
+    const seen: unknown[] = [];
+    driver.consume = (...args) => {
+      seen.push(requests.getStore());
+      return consume(...args);
+    };
+    await requests.run('a request', () => queue.reserve({ timeout: 0 }));
+    expect(seen).to.deep.equal([undefined]);
   });
 
   it('answers null when none came in time', async () => {

@@ -1,5 +1,6 @@
 import { Client } from '../../client/client.js';
 import { DriverClosedError } from '../../queue/errors.js';
+import { runOutside } from '../../shared/async-context.js';
 import { ConsumerConnection } from './connection.js';
 import { MAX_BODY_BYTES } from './tubes.js';
 
@@ -63,7 +64,7 @@ export class ConnectionPool {
     connection.idleSince = performance.now();
     this.#idle.push(connection);
     if (this.#idle.length > MAX_IDLE) void this.#idle.shift()?.quit();
-    this.#timer ??= setTimeout(() => this.#closeIdle(), IDLE_MS).unref();
+    this.#timer ??= runOutside(() => setTimeout(() => this.#closeIdle(), IDLE_MS).unref());
   }
 
   /** Closes all at once: what is held goes back to its queue. */

@@ -14,6 +14,7 @@ import type {
 } from '../../queue/driver.js';
 import { DriverClosedError, UnsupportedError } from '../../queue/errors.js';
 import type { Failure } from '../../queue/failure.js';
+import { runOutside } from '../../shared/async-context.js';
 import { keepBytes } from '../../shared/bytes.js';
 import { BeanstalkdConsumer } from './consumer.js';
 import { toHaricotError, translated } from './errors.js';
@@ -177,10 +178,12 @@ class BeanstalkdDriver implements Driver {
   /** @throws EngineError */
   #connected(): Promise<Control> {
     if (this.#closed) return Promise.reject(closed());
-    this.#control ??= this.#connect().catch((error) => {
-      this.#control = undefined;
-      throw toHaricotError(error);
-    });
+    this.#control ??= runOutside(() =>
+      this.#connect().catch((error) => {
+        this.#control = undefined;
+        throw toHaricotError(error);
+      }),
+    );
     return this.#control;
   }
 

@@ -1,5 +1,6 @@
 import type { PeekState, PutItem, QueueStats, StoredMessage } from '../../queue/driver.js';
 import type { Failure } from '../../queue/failure.js';
+import { runOutside } from '../../shared/async-context.js';
 import { copyBytes } from '../../shared/bytes.js';
 import { LONGEST_TIMER_MS } from '../../shared/deadline.js';
 import { Heap, type HeapItem } from './heap.js';
@@ -330,7 +331,7 @@ export class MemoryQueue {
 
   #start(end: number, now: number): void {
     this.#timerAt = end;
-    this.#timer = setTimeout(() => this.#onTimer(), Math.min(Math.ceil(end - now), LONGEST_TIMER_MS));
+    this.#timer = runOutside(() => setTimeout(() => this.#onTimer(), Math.min(Math.ceil(end - now), LONGEST_TIMER_MS)));
   }
 
   #onTimer(): void {

@@ -1,4 +1,4 @@
-import { inRootContext } from '../../shared/root-context.js';
+import { runOutside } from '../../shared/async-context.js';
 import type { SqliteConsumer } from './consumer.js';
 import { isLocked, toEngineError } from './errors.js';
 import type { SqliteFile } from './file.js';
@@ -158,7 +158,7 @@ export class ClaimScheduler implements Claimants {
       clearTimeout(this.#timer);
     }
     this.#timerEnds = ends;
-    this.#timer = inRootContext(() => setTimeout(this.#poll, ends - now));
+    this.#timer = runOutside(() => setTimeout(this.#poll, ends - now));
   }
 
   readonly #poll = (): void => {

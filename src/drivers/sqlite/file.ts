@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createDebug } from '../../debug.js';
 import { EngineError } from '../../queue/errors.js';
+import { runOutside } from '../../shared/async-context.js';
 import { type Binding, type Connection, loadBinding, rollBack, type Statement } from './binding.js';
 import { isLocked, lockedError, toEngineError } from './errors.js';
 import { checkIsFile, createPrivately, FileGuard } from './file-guard.js';
@@ -83,7 +84,8 @@ export class SqliteFile {
    */
   read<T>(action: (messages: MessageReader) => Promise<T> | T): Promise<T> {
     const reading = this.#reading.then(() => this.#readSnapshot(action));
-    this.#reading = reading.catch(() => {});
+    // Kept until the next one: not in the name of who called.
+    this.#reading = runOutside(() => reading.then(nothing, nothing));
     return reading;
   }
 
@@ -210,3 +212,5 @@ async function untilUnlocked<T>({ path, busyTimeoutMs }: SqliteAddress, action: 
     await sleep(wait.delayMs());
   }
 }
+
+function nothing(): void {}

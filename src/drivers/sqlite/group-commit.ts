@@ -1,6 +1,6 @@
 import { createDebug } from '../../debug.js';
 import { DriverClosedError } from '../../queue/errors.js';
-import { inRootContext } from '../../shared/root-context.js';
+import { runOutside } from '../../shared/async-context.js';
 import { isLocked, lockedError, type Phase, toEngineError } from './errors.js';
 import type { SqliteFile } from './file.js';
 import { LockWait } from './lock-wait.js';
@@ -239,7 +239,7 @@ export class GroupCommit {
     this.#lockWait ??= new LockWait(busyTimeoutMs);
     const wait = this.#lockWait;
     if (!wait.isOver()) {
-      this.#retry = inRootContext(() => setTimeout(this.#runInNextTurn, wait.delayMs()));
+      this.#retry = runOutside(() => setTimeout(this.#runInNextTurn, wait.delayMs()));
       return;
     }
     this.#lockWait = undefined;

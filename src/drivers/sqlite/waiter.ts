@@ -1,7 +1,7 @@
 import type { Reservation, ReserveOptions } from '../../queue/driver.js';
 import { onAbort } from '../../shared/abort.js';
+import { runOutside } from '../../shared/async-context.js';
 import { LONGEST_TIMER_MS } from '../../shared/deadline.js';
-import { inRootContext } from '../../shared/root-context.js';
 
 /** What a reserve that waits needs of its consumer. */
 export interface WaiterHost {
@@ -30,7 +30,7 @@ export class Waiter {
     this.#looksOnce = timeoutMs !== undefined && timeoutMs <= 0;
     // A timer cannot be set for longer, which is as good as for ever.
     if (timeoutMs !== undefined && !this.#looksOnce && timeoutMs <= LONGEST_TIMER_MS) {
-      this.#timer = inRootContext(() => setTimeout(() => this.#onTimeout(host), timeoutMs));
+      this.#timer = runOutside(() => setTimeout(() => this.#onTimeout(host), timeoutMs));
     }
     if (signal === undefined) return;
     this.#removeListener = onAbort(signal, () => {
