@@ -21,6 +21,12 @@ export interface WorkOptions {
   readonly concurrency: number;
   /** Whether the true number of the attempt is known to each slot. */
   readonly trackAttempts: boolean;
+  /** How many queues the messages are in, as many in each. Default 1. */
+  readonly queues?: number;
+}
+
+export function queueNames(count = 1): string[] {
+  return count === 1 ? [QUEUE] : Array.from({ length: count }, (_, index) => `${QUEUE}-${index}`);
 }
 
 /** Works off messages that are in the queue already. */
@@ -54,21 +60,23 @@ export class Tally {
 }
 
 /**
- * The time from the end of the queue's pause until `done`. Before it all that will work must wait for a message: connecting
+ * The time from the end of the queues' pause until `done`. Before it all that will work must wait for a message: connecting
  * is not what is measured.
  * @param waiters how many reserves wait at the server then
  */
 export async function measureFromResume(
   control: Client,
-  { messages }: WorkOptions,
+  { messages, queues }: WorkOptions,
   waiters: number,
   done: Promise<unknown>,
 ): Promise<Measured> {
-  for (let waiting = 0; waiting < waiters; waiting = (await control.statsTube(QUEUE))?.currentWaiting ?? 0) {
+  const names = queueNames(queues);
+  const [first = QUEUE] = names;
+  for (let waiting = 0; waiting < waiters; waiting = (await control.statsTube(first))?.currentWaiting ?? 0) {
     await sleep(5);
   }
   return measure(messages, async () => {
-    await control.pauseTube(QUEUE, 0);
+    await Promise.all(names.map((name) => control.pauseTube(name, 0)));
     await done;
   });
 }

@@ -65,10 +65,11 @@ export class Samples {
 
   /** @param unitOf the unit of a work, and what one thing that was counted is worth in it */
   rows(unitOf: (work: string) => readonly [unit: string, scale: number]): Row[] {
+    const hasFloor = this.#entries.some(({ contender }) => contender === FLOOR);
     return this.#entries.map(({ work, contender, figures, note }) => {
       const [unit, scale] = unitOf(work);
       if (note !== undefined || figures.length === 0) return { work, contender, unit, note: note ?? NOT_MEASURED };
-      const ratio = contender === FLOOR ? undefined : this.compare(work, contender, FLOOR);
+      const ratio = contender === FLOOR || !hasFloor ? undefined : this.compare(work, contender, FLOOR);
       return {
         work,
         contender,

@@ -1,5 +1,5 @@
 // A worker with a slot that does nothing, on messages that are in the queue already.
-import { dataOf, type MessageWorker, QUEUE, TYPE, type WorkOptions } from '../contenders/message-worker.js';
+import { dataOf, type MessageWorker, queueNames, TYPE, type WorkOptions } from '../contenders/message-worker.js';
 import { Beanstalkd } from '../harness/beanstalkd.js';
 import { Contender } from '../harness/contender.js';
 import { type Measured, perSecond } from '../harness/measure.js';
@@ -29,16 +29,24 @@ interface Entrant {
   readonly publish: (messages: number) => Promise<void>;
 }
 
+/** Contenders of the row with many queues: ours each time. */
+const ONE_QUEUE = '1 queue';
+const MANY_QUEUES = '200 queues';
+const QUEUES: Readonly<Record<string, number>> = { [ONE_QUEUE]: 1, [MANY_QUEUES]: 200 };
+const QUEUES_WORK = 'concurrency 20, attempts tracked, of one queue or many';
+
 export async function run({ effort, hasPeers }: Setting): Promise<Result> {
   const server = await Beanstalkd.start();
   const redis = hasPeers ? await startRedis() : undefined;
   const names = [FLOOR, OURS, ...(redis ? [BULL] : [])];
   const samples = new Samples(WORKS, names);
+  const queueSamples = new Samples([QUEUES_WORK], [ONE_QUEUE, MANY_QUEUES]);
   const { publish, close } = await publisher(server);
   const options = { port: server.port };
+  const ours = new Contender<MessageWorker>(OURS, 'haricot-worker', { options });
   const entrants: Entrant[] = [
     { contender: new Contender<MessageWorker>(FLOOR, 'floor-worker', { options }), publish },
-    { contender: new Contender<MessageWorker>(OURS, 'haricot-worker', { options }), publish },
+    { contender: ours, publish },
   ];
   if (redis) {
     const contender = new Contender<MessageWorker>(BULL, 'bullmq-worker', { options: { port: redis.port } });
@@ -50,6 +58,7 @@ export async function run({ effort, hasPeers }: Setting): Promise<Result> {
       for (const trackAttempts of [false, true])
         await runRow(concurrency, trackAttempts, entrants, server, samples, effort);
     }
+    await runQueuesRow(ours, publish, server, queueSamples, effort);
   } finally {
     await Promise.all(entrants.map(({ contender }) => contender.stop()));
     await close();
@@ -60,11 +69,17 @@ export async function run({ effort, hasPeers }: Setting): Promise<Result> {
   const rows = samples.rows(() => ['messages/s', 1]);
   return {
     title: 'worker: messages published by a queue (CloudEvents), one slot that does nothing',
-    rows,
+    rows: [...rows, ...queueSamples.rows(() => ['messages/s', 1])],
     goals: [
       ...[10, 100].map((concurrency) => atLeastOfFloor(rows, workOf(concurrency, false), 0.75)),
       ...[10, 100].map((concurrency) => atLeastOfFloor(rows, workOf(concurrency, true), 0.8)),
       ...(redis ? [aheadOfBull(samples)] : []),
+      atLeast(
+        '200 queues',
+        queueSamples.compare(QUEUES_WORK, MANY_QUEUES, ONE_QUEUE)?.median ?? Number.NaN,
+        0.5,
+        '× one queue',
+      ),
     ],
     notes: redis === undefined ? 'BullMQ is left out: there is no redis-server, or it could not be installed.' : '',
   };
@@ -121,21 +136,52 @@ async function runRow(
   });
 }
 
-/** Publishes as an application does, into a queue that is closed until the worker opens it. */
+/** One worker of many queues, in turn with one of a single queue. */
+async function runQueuesRow(
+  ours: Contender<MessageWorker>,
+  publish: (messages: number, queues: number) => Promise<void>,
+  server: Beanstalkd,
+  samples: Samples,
+  { rounds, sliceMs }: Effort,
+): Promise<void> {
+  const attempt = async (name: string, messages: number): Promise<Measured> => {
+    const queues = QUEUES[name] ?? 1;
+    await publish(messages, queues);
+    const figure = await ours.call('work', [{ messages, concurrency: 20, trackAttempts: true, queues }]);
+    if (figure.intact === false) samples.disqualify(QUEUES_WORK, name, 'returned wrong messages');
+    await server.drain();
+    return figure;
+  };
+  const names = Object.keys(QUEUES);
+  const counts = new Map<string, number>();
+  for (const name of names) {
+    const rate = perSecond(await attempt(name, 2000));
+    counts.set(name, countFor(rate, sliceMs * 2, 1000, 30_000));
+  }
+  await interleave(names, rounds, async (name) => {
+    samples.add(QUEUES_WORK, name, await attempt(name, counts.get(name) ?? 2000));
+  });
+}
+
+/** Publishes as an application does, into queues that are closed until the worker opens them. */
 async function publisher(
   server: Beanstalkd,
-): Promise<{ publish(messages: number): Promise<void>; close(): Promise<void> }> {
+): Promise<{ publish(messages: number, queues?: number): Promise<void>; close(): Promise<void> }> {
   const { defineMessage, openDriver, Queue } = await loadHaricot();
   const driver = await openDriver(server.url);
-  const queue = new Queue(driver, QUEUE);
   const type = defineMessage<ReturnType<typeof dataOf>>(TYPE);
   return {
-    async publish(messages) {
-      await queue.pause(PAUSE);
-      await queue.publishMany(
-        type,
-        Array.from({ length: messages }, (_, number) => dataOf(number)),
-      );
+    async publish(messages, queues = 1) {
+      const each = messages / queues;
+      const publishTo = async (name: string, index: number): Promise<void> => {
+        const queue = new Queue(driver, name);
+        await queue.pause(PAUSE);
+        await queue.publishMany(
+          type,
+          Array.from({ length: each }, (_, number) => dataOf(index * each + number)),
+        );
+      };
+      await Promise.all(queueNames(queues).map(publishTo));
     },
     close: () => driver.close(),
   };

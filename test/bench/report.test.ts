@@ -54,6 +54,15 @@ describe('The report of a benchmark', () => {
     expect(aheadOfPeers(all, WORK, ['far', 'near'])).to.include({ met: false, measured: '0.95 × near' });
   });
 
+  it('compares with no floor where there is none', () => {
+    const all = samples({ one: [200, 200, 200], many: [100, 120, 150] });
+    expect(rowsOf(all).map(({ contender, ratio }) => [contender, ratio])).to.deep.equal([
+      ['one', undefined],
+      ['many', undefined],
+    ]);
+    expect(all.compare(WORK, 'many', 'one')?.median).to.equal(0.6);
+  });
+
   it('claims nothing that was not measured', () => {
     const all = samples({ [FLOOR]: [300], [OURS]: [] });
     expect(find(rowsOf(all), WORK, OURS)).to.include({ note: 'not measured' });
