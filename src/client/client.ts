@@ -3,8 +3,8 @@ import { type BodyInput, checkReserveTimeout, checkTube, type JobId } from '../p
 import { type BuryOptions, bareLine, jobLine, type PutOptions, type ReleaseOptions } from '../protocol/commands.js';
 import type { Reply } from '../protocol/replies.js';
 import { decodeList, decodeStats, type JobStats, type ServerStats, type TubeStats } from '../protocol/stats.js';
+import { runOutside } from '../shared/async-context.js';
 import type { OptionNames } from '../shared/options.js';
-import { inRootContext } from '../shared/root-context.js';
 import { throwUncaught } from '../shared/uncaught.js';
 import { checkBoolean, checkOptions, checkSignal, commandOptions, targetOptions } from './arguments.js';
 import { withCallerStack } from './caller-stack.js';
@@ -88,7 +88,7 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
       if (event === 'disconnect') this.#sender.maxJobSize = undefined;
       try {
         // Typed by the signature of Session.emit, which the emitter's own cannot follow.
-        inRootContext(() => (this as EventEmitter).emit(event, ...args));
+        runOutside(() => (this as EventEmitter).emit(event, ...args));
       } catch (error) {
         // Uncaught, as with any emitter, but not in the middle of reconnecting.
         throwUncaught(error);

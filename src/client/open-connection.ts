@@ -2,8 +2,8 @@ import { createDebug } from '../debug.js';
 import { tubeLine } from '../protocol/commands.js';
 import { ProtocolError } from '../protocol/errors.js';
 import { onAbort } from '../shared/abort.js';
+import { runOutside } from '../shared/async-context.js';
 import { Deadline } from '../shared/deadline.js';
-import { inRootContext } from '../shared/root-context.js';
 import { type Address, formatAddress } from './address.js';
 import { Connection, type ConnectionOptions } from './connection.js';
 import { ConnectionLostError, ConnectTimeoutError, ReplyTimeoutError } from './errors.js';
@@ -29,7 +29,7 @@ export const NEW_TUBES: Tubes = { used: 'default', watched: new Set(['default'])
  * @throws ConnectTimeoutError, ConnectionLostError with `sent: false`, ProtocolError, or the signal's reason
  */
 export function openConnection(address: Address, options: ConnectionOptions, tubes: Tubes): Promise<Connection> {
-  return inRootContext(() => new Opening(address, options).open(tubes));
+  return runOutside(() => new Opening(address, options).open(tubes));
 }
 
 /** Does on `connection` what another one has confirmed. */

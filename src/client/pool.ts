@@ -2,9 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { createPool, Pool as GenericPool, Options } from 'generic-pool';
 import { InvalidArgumentError } from '../protocol/errors.js';
 import { onAbort } from '../shared/abort.js';
+import { runOutside } from '../shared/async-context.js';
 import { Deadline, LONGEST_TIMER_MS } from '../shared/deadline.js';
 import type { OptionNames } from '../shared/options.js';
-import { inRootContext } from '../shared/root-context.js';
 import { type Address, addressOf } from './address.js';
 import { checkFunction, checkInteger, checkOptions, checkSignal, targetOptions } from './arguments.js';
 import { Backoff } from './backoff.js';
@@ -127,7 +127,7 @@ export class Pool implements AsyncDisposable {
   #make(create: typeof createPool, settings: Options): GenericPool<Pooled> {
     const pool = create(
       {
-        create: () => inRootContext(() => this.#create()),
+        create: () => runOutside(() => this.#create()),
         destroy: async (session) => session.destroy(),
         validate: async (session) => session.isOpen,
       },
@@ -305,7 +305,7 @@ export class Pool implements AsyncDisposable {
   async #acquire(isAwaited: () => boolean): Promise<Session> {
     const pool = this.#pool ?? (await this.#loading);
     // Its timers belong to nobody's request.
-    inRootContext(() => pool.start());
+    runOutside(() => pool.start());
     for (;;) {
       const pooled = await pool.acquire();
       if (pooled instanceof Session) return pooled;

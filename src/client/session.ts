@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createDebug } from '../debug.js';
 import { tubeLine } from '../protocol/commands.js';
 import { onAbort } from '../shared/abort.js';
+import { runOutside } from '../shared/async-context.js';
 import { Deadline } from '../shared/deadline.js';
-import { inRootContext } from '../shared/root-context.js';
 import { type Address, formatAddress } from './address.js';
 import type { Backoff } from './backoff.js';
 import type { ClientEvents } from './client-events.js';
@@ -133,7 +133,7 @@ export class Session implements Sender {
     if (this.#end !== undefined) return Promise.reject(this.#refusal(request));
     if (this.#connection !== undefined) return this.#transmit(this.#connection, request);
     const waiting = this.#waiting.add(request, this.#isOutage);
-    if (this.#state === 'parked') void inRootContext(() => this.#reconnect());
+    if (this.#state === 'parked') void runOutside(() => this.#reconnect());
     return waiting;
   }
 

@@ -1,4 +1,4 @@
-import { inRootContext } from './root-context.js';
+import { runOutside } from './async-context.js';
 
 /** What Node's timers can hold; longer ones would fire at once. */
 export const LONGEST_TIMER_MS = 2_147_483_647;
@@ -69,7 +69,7 @@ export class Deadline {
     this.#left = left - slice;
     this.#firesAt = performance.now() + slice;
     // It may have been set in a request, and that must not be kept.
-    this.#timer = inRootContext(() => setTimeout(() => this.#look(), slice));
+    this.#timer = runOutside(() => setTimeout(() => this.#look(), slice));
     if (this.#unref) this.#timer.unref();
   }
 
