@@ -60,6 +60,7 @@ export class Deadline {
   cancel(): void {
     clearTimeout(this.#timer);
     clearImmediate(this.#immediate);
+    this.#timer = undefined;
   }
 
   /** @param left milliseconds until the deadline */
@@ -69,8 +70,14 @@ export class Deadline {
     this.#left = left - slice;
     this.#firesAt = performance.now() + slice;
     // It may have been set in a request, and that must not be kept.
-    this.#timer = runOutside(() => setTimeout(() => this.#look(), slice));
-    if (this.#unref) this.#timer.unref();
+    const timer = runOutside(() =>
+      setTimeout(() => {
+        // One that could not be cleared, because the program has replaced the timers meanwhile, is over all the same.
+        if (timer === this.#timer) this.#look();
+      }, slice),
+    );
+    if (this.#unref) timer.unref();
+    this.#timer = timer;
   }
 
   #look(): void {

@@ -40,7 +40,7 @@ describe('haricot flush', () => {
     let clock: SinonFakeTimers;
 
     beforeEach(() => {
-      clock = useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] });
+      clock = useFakeTimers({ shouldClearNativeTimers: true, toFake: ['setInterval', 'clearInterval', 'performance'] });
     });
 
     afterEach(() => clock.restore());

@@ -8,7 +8,7 @@ describe('An error that comes again and again', () => {
   let errors: RepeatedErrors;
 
   beforeEach(() => {
-    clock = useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    clock = useFakeTimers({ shouldClearNativeTimers: true, toFake: ['setInterval', 'clearInterval'] });
     told = [];
     errors = new RepeatedErrors((text, repeats) => told.push(`${text} ${repeats}`));
   });

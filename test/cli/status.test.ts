@@ -22,7 +22,7 @@ describe('The status of a worker', () => {
   let clock: SinonFakeTimers;
 
   beforeEach(() => {
-    clock = useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'Date'] });
+    clock = useFakeTimers({ shouldClearNativeTimers: true, toFake: ['setInterval', 'clearInterval', 'Date'] });
   });
 
   afterEach(() => clock.restore());

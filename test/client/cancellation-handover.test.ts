@@ -104,7 +104,10 @@ describe('The connection that is given up with a cancelled reserve', () => {
   });
 
   it('is closed after connectTimeoutMs where the server does not answer', async () => {
-    const clock = sinon.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    const clock = sinon.useFakeTimers({
+      shouldClearNativeTimers: true,
+      toFake: ['setTimeout', 'clearTimeout', 'performance'],
+    });
     await cancel();
     clock.tick(4999);
     expect(socket.destroyed).to.equal(false);
@@ -114,7 +117,10 @@ describe('The connection that is given up with a cancelled reserve', () => {
   });
 
   it('does not outlive a job whose TTR has passed', async () => {
-    const clock = sinon.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    const clock = sinon.useFakeTimers({
+      shouldClearNativeTimers: true,
+      toFake: ['setTimeout', 'clearTimeout', 'performance'],
+    });
     await hold('1');
     await cancel();
     socket.reply('TIMED_OUT\r\n');

@@ -137,7 +137,7 @@ describe('Connecting', () => {
   });
 
   it('rejects with CONNECT_TIMEOUT after 5 s, and gives the socket up', async () => {
-    const clock = sinon.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const clock = sinon.useFakeTimers({ shouldClearNativeTimers: true, toFake: ['setTimeout', 'clearTimeout'] });
     const socket = new FakeSocket();
     const error = rejection(Client.connect({ openSocket: () => socket.asSocket }), ConnectTimeoutError);
     clock.tick(4999);
@@ -153,7 +153,7 @@ describe('Connecting', () => {
   });
 
   it('rejects with CONNECT_TIMEOUT after connectTimeoutMs', async () => {
-    const clock = sinon.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const clock = sinon.useFakeTimers({ shouldClearNativeTimers: true, toFake: ['setTimeout', 'clearTimeout'] });
     const socket = new FakeSocket();
     const connecting = Client.connect('[::1]:5', { connectTimeoutMs: 20, openSocket: () => socket.asSocket });
     const error = rejection(connecting, ConnectTimeoutError);
@@ -164,7 +164,7 @@ describe('Connecting', () => {
   });
 
   it('lets no error escape that a socket reports once it was given up', async () => {
-    const clock = sinon.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const clock = sinon.useFakeTimers({ shouldClearNativeTimers: true, toFake: ['setTimeout', 'clearTimeout'] });
     const socket = new FakeSocket();
     const error = rejection(Client.connect({ openSocket: () => socket.asSocket }), ConnectTimeoutError);
     clock.tick(5000);
@@ -175,7 +175,7 @@ describe('Connecting', () => {
   });
 
   it('leaves no timer behind, whether it succeeds or fails', async () => {
-    const clock = sinon.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const clock = sinon.useFakeTimers({ shouldClearNativeTimers: true, toFake: ['setTimeout', 'clearTimeout'] });
     await connectFake();
     expect(clock.countTimers()).to.equal(0);
     const socket = new FakeSocket();

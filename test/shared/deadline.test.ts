@@ -8,7 +8,10 @@ describe('Deadline', () => {
   const onDeadline = (): void => void passed++;
 
   beforeEach(() => {
-    clock = useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setImmediate', 'clearImmediate', 'performance'] });
+    clock = useFakeTimers({
+      shouldClearNativeTimers: true,
+      toFake: ['setTimeout', 'clearTimeout', 'setImmediate', 'clearImmediate', 'performance'],
+    });
     passed = 0;
   });
 
@@ -76,6 +79,19 @@ describe('Deadline', () => {
     deadline.cancel();
     clock.tick(1000);
     expect(passed).to.equal(1);
+  });
+
+  it('is over when it was cancelled, though its timer could not be cleared', () => {
+    const deadline = new Deadline(100, onDeadline);
+    const clear = globalThis.clearTimeout;
+    globalThis.clearTimeout = () => {};
+    deadline.cancel();
+    deadline.restart(1000);
+    deadline.cancel();
+    globalThis.clearTimeout = clear;
+    clock.tick(2000);
+    expect(passed).to.equal(0);
+    expect(clock.countTimers()).to.equal(0);
   });
 
   it('never passes with Infinity, and takes times that no timer can hold', () => {

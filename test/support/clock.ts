@@ -5,7 +5,10 @@ import { type SinonFakeTimers, useFakeTimers } from 'sinon';
 export function useFakeClock(): Pick<SinonFakeTimers, 'tick' | 'tickAsync'> & { readonly pending: number } {
   let clock: SinonFakeTimers;
   beforeEach(() => {
-    clock = useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance', 'Date'] });
+    clock = useFakeTimers({
+      shouldClearNativeTimers: true,
+      toFake: ['setTimeout', 'clearTimeout', 'performance', 'Date'],
+    });
     // For the imports of node:timers/promises.
     syncBuiltinESMExports();
   });

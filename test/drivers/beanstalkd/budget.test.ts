@@ -31,7 +31,11 @@ describe('The attempt of a beanstalkd job', () => {
   let clock: SinonFakeTimers;
 
   beforeEach(() => {
-    clock = useFakeTimers({ now: 10_000, toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    clock = useFakeTimers({
+      shouldClearNativeTimers: true,
+      now: 10_000,
+      toFake: ['setTimeout', 'clearTimeout', 'performance'],
+    });
     journal = new FakeJournal();
     budgets = new Budgets(journal);
   });

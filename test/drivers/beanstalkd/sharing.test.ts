@@ -109,7 +109,10 @@ describe('BeanstalkdConsumer whose reserves are called at once', () => {
   });
 
   it('do not wait longer for a server that hangs than they were told to', async () => {
-    const clock = useFakeTimers({ toFake: ['performance', 'setTimeout', 'clearTimeout'] });
+    const clock = useFakeTimers({
+      shouldClearNativeTimers: true,
+      toFake: ['performance', 'setTimeout', 'clearTimeout'],
+    });
     try {
       consumer = subscribe(['default']);
       const reserving = consumer.reserve({ timeoutMs: 1000 });
