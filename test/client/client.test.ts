@@ -225,7 +225,8 @@ describe('Client', () => {
         process.nextTick(() => socket.accept());
         return socket.asSocket;
       };
-      await Client.connect(target, { openSocket });
+      const client = await Client.connect(target, { openSocket });
+      client.destroy();
       return asked;
     }
 

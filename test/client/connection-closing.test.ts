@@ -81,6 +81,7 @@ describe('quit', () => {
     socket.reply('USING a\r\n');
     await Promise.all([used, finished]);
     expect(socket.sent).to.match(/use a\r\nquit\r\n$/);
+    client.destroy();
   });
 
   it('sends what backpressure holds back before it ends', async () => {

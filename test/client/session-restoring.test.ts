@@ -183,6 +183,7 @@ describe('A client whose connection is lost', () => {
   });
 
   it('refuses what would be too much to wait, and sends the rest as it was when it was called', async () => {
+    client.destroy();
     ({ client, socket } = await network.connect({ maxWaitingCommands: 2, maxWaitingBytes: 100 }));
     await socket.fail(LOST);
     const body = Buffer.from('before');
