@@ -3,8 +3,9 @@ import { InvalidOptionError } from './errors.js';
 
 // RFC 3986: a scheme, or a first segment without a colon; perhaps an IPv6 host in brackets; a fragment at most.
 const CHARACTER = "(?:[A-Za-z0-9\\-._~!$&'()*+,;=:@/?]|%[0-9A-Fa-f]{2})";
+const USER_CHARACTER = "(?:[A-Za-z0-9\\-._~!$&'()*+,;=:]|%[0-9A-Fa-f]{2})";
 const URI_REFERENCE = new RegExp(
-  `^(?:[A-Za-z][A-Za-z0-9+.-]*:|(?![^/?#]*:))(?://(?:[^/?#[\\]@]*@)?\\[([0-9A-Fa-f:.]+)\\](?=(?::[0-9]*)?(?:[/?#]|$)))?${CHARACTER}*(?:#${CHARACTER}*)?$`,
+  `^(?:[A-Za-z][A-Za-z0-9+.-]*:|(?![^/?#]*:))(?://(?:${USER_CHARACTER}*@)?\\[([0-9A-Fa-f:.]+)\\](?=(?::[0-9]*)?(?:[/?#]|$)))?${CHARACTER}*(?:#${CHARACTER}*)?$`,
 );
 
 /** @throws InvalidOptionError */

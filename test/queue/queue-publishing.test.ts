@@ -36,7 +36,22 @@ describe('A queue', () => {
       '%20',
     ];
     for (const source of sources) expect(new Queue(new FakeDriver(), 'mail', { source }).name).to.equal('mail');
-    for (const source of ['', 'a b', 'é', '1:a', 'a#b#c', '%2', 'a[b]', '//[a]', '//[::1]:a', '<a>', 5, null]) {
+    for (const source of [
+      '//"@[::1]',
+      '//a b@[::1]',
+      '',
+      'a b',
+      'é',
+      '1:a',
+      'a#b#c',
+      '%2',
+      'a[b]',
+      '//[a]',
+      '//[::1]:a',
+      '<a>',
+      5,
+      null,
+    ]) {
       expect(
         thrown(() => new Queue(new FakeDriver(), 'mail', { source: source as string }), InvalidOptionError).message,
       ).to.equal(
