@@ -113,8 +113,21 @@ function dataOf({ stored: { body }, message }: Peeked): string {
 
 const TOO_DEEP = '(nested too deeply to be shown)';
 
-/** The data as JSON, where it can be written. Data of much nesting can be read but not written: that overflows the stack. */
+/** More levels are not shown: writing them overflows the stack, of this program or of the one that reads the output. */
+const MAX_LEVELS = 1000;
+
+function isTooDeep(data: unknown): boolean {
+  let level: unknown[] = [data];
+  for (let levels = 0; level.length > 0; levels++) {
+    if (levels > MAX_LEVELS) return true;
+    level = level.flatMap((value) => (typeof value === 'object' && value !== null ? Object.values(value) : []));
+  }
+  return false;
+}
+
+/** The data as JSON, where it can be written. */
 function jsonOf(data: unknown): string | undefined {
+  if (isTooDeep(data)) return undefined;
   try {
     return JSON.stringify(data) ?? '';
   } catch {

@@ -65,7 +65,9 @@ export class Deadline {
 
   /** @param left milliseconds until the deadline */
   #wait(left: number): void {
-    const slice = Math.min(left, Math.max(SHORTEST_SLICE_MS, Math.min(LONGEST_SLICE_MS, this.#ms * SLICE)));
+    // Whole milliseconds: timers cut off fractions, and the deadline would pass too early.
+    const part = Math.max(SHORTEST_SLICE_MS, Math.min(LONGEST_SLICE_MS, this.#ms * SLICE));
+    const slice = Math.ceil(Math.min(left, part));
     this.#slice = slice;
     this.#left = left - slice;
     this.#firesAt = performance.now() + slice;

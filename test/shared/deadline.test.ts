@@ -30,6 +30,14 @@ describe('Deadline', () => {
     expect(passed).to.equal(1);
   });
 
+  it('passes no earlier, though timers cut off fractions of a millisecond', () => {
+    new Deadline(150, onDeadline);
+    clock.tick(149);
+    expect(passed).to.equal(0);
+    clock.tick(10);
+    expect(passed).to.equal(1);
+  });
+
   it('does not pass while the event loop is blocked: what is late then counts again', () => {
     new Deadline(500, onDeadline);
     block(1200);
