@@ -54,6 +54,13 @@ describe('The journal of failed messages on beanstalkd', () => {
     expect(await journal.failureOf(client, entries[0]?.recordId ?? '')).to.deep.equal(FAILURE);
   });
 
+  it('keeps no more than 16 KiB of a failure', async () => {
+    const failure = toFailure(new Error('日\0'.repeat(100_000), { cause: 'x'.repeat(100_000) }), FAILURE);
+    const recordId = await journal.put(client, { jobId: '1', kicks: 0, reserves: 1, buries: 1, failure });
+    expect((await client.peek(recordId))?.body.length).to.be.within(8 * 1024, 16 * 1024);
+    expect((await journal.failureOf(client, recordId))?.message).to.match(/^日/);
+  });
+
   it('lists nothing where nothing was buried, and leaves one lock', async () => {
     expect(await journal.list()).to.deep.equal([]);
     expect(await journal.list()).to.deep.equal([]);

@@ -51,9 +51,9 @@ export function messageOfError(error: unknown): string {
   return causeOf(error, MAX_MESSAGE).message;
 }
 
-/** As engines store it. */
-export function serializeFailure(failure: Failure): string {
-  return JSON.stringify(bounded(failure));
+/** As engines store it. @param maxBytes at least 1024 */
+export function serializeFailure(failure: Failure, maxBytes: number = MAX_FAILURE_BYTES): string {
+  return JSON.stringify(bounded(failure, maxBytes));
 }
 
 /** Reads what `serializeFailure` wrote; a string that it did not write becomes the message. Never throws. */
@@ -106,9 +106,9 @@ function beneath(error: unknown): unknown[] {
 }
 
 /** The stack goes first, then the causes, then the end of the message. */
-function bounded(failure: Failure): Failure {
+function bounded(failure: Failure, maxBytes: number = MAX_FAILURE_BYTES): Failure {
   let fitting = failure;
-  for (let round = 1; Buffer.byteLength(JSON.stringify(fitting)) > MAX_FAILURE_BYTES; round++) {
+  for (let round = 1; Buffer.byteLength(JSON.stringify(fitting)) > maxBytes; round++) {
     const { stack, causes, message, name, reason } = fitting;
     if (stack.length > 200) fitting = { ...fitting, stack: truncate(stack, stack.length >> 1) };
     else if (causes.length > 0) fitting = { ...fitting, stack: '', causes: causes.slice(0, causes.length >> 1) };

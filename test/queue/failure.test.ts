@@ -79,6 +79,12 @@ describe('A failure', () => {
     expect(toFailure(error, CONTEXT).message.slice(0, 2)).to.equal('\u0000日');
   });
 
+  it('is stored in fewer bytes where less is allowed', () => {
+    const failure = toFailure(new Error('日'.repeat(10_000), { cause: 'x'.repeat(10_000) }), CONTEXT);
+    expect(Buffer.byteLength(serializeFailure(failure, 1024))).to.be.at.most(1024);
+    expect(parseFailure(serializeFailure(failure, 1024)).message).to.match(/^日+…$/);
+  });
+
   it('is read as it was stored', () => {
     const property = fc.property(
       fc.string({ unit: 'binary' }),

@@ -11,6 +11,8 @@ import type { Tubes } from './tubes.js';
 export type JobStats = NonNullable<Awaited<ReturnType<Client['statsJob']>>>;
 
 const MAX_RECORD_BYTES = 16 * 1024;
+/** Most that a record takes beside its failure. */
+const COUNTERS_BYTES = 200;
 
 /** How long a listing waits for the one before it, in seconds. */
 const LOCK_TIMEOUT = 5;
@@ -67,12 +69,10 @@ export class Journal {
 
   /**
    * Sends a record, to be called right before the command that buries: both are one write then.
-   * @param maxBytes the server's limit for a body, where it is known
    * @returns its id @throws BeanstalkdError
    */
-  put(client: Client, record: JournalRecord, maxBytes: number = MAX_RECORD_BYTES): Promise<string> {
-    const body = serialize(record, Math.min(MAX_RECORD_BYTES, maxBytes));
-    return client.tube(this.#tube).put(body, { priority: 0, ttr: RECORD_TTR });
+  put(client: Client, record: JournalRecord): Promise<string> {
+    return client.tube(this.#tube).put(serialize(record), { priority: 0, ttr: RECORD_TTR });
   }
 
   /**
@@ -201,16 +201,10 @@ function withoutFailure({ jobId, kicks, reserves, buries }: JournalRecord): Jour
   return { jobId, kicks, reserves, buries };
 }
 
-/** The stack goes first where it is too large, then all else that the failure has. */
-function serialize(record: JournalRecord, maxBytes: number): string {
-  const { failure, ...counters } = record;
-  const whole = JSON.stringify({ ...counters, ...(failure && { failure: JSON.parse(serializeFailure(failure)) }) });
-  if (failure === undefined || Buffer.byteLength(whole) <= maxBytes) return whole;
-  if (failure.stack !== '') return serialize({ ...record, failure: { ...failure, stack: '' } }, maxBytes);
-  if (failure.causes.length > 0) return serialize({ ...record, failure: { ...failure, causes: [] } }, maxBytes);
-  if (failure.message.length < 2) return JSON.stringify(counters);
-  const message = failure.message.slice(0, failure.message.length >> 1);
-  return serialize({ ...record, failure: { ...failure, message } }, maxBytes);
+function serialize({ failure, ...counters }: JournalRecord): string {
+  if (failure === undefined) return JSON.stringify(counters);
+  const kept = serializeFailure(failure, MAX_RECORD_BYTES - COUNTERS_BYTES);
+  return JSON.stringify({ ...counters, failure: JSON.parse(kept) });
 }
 
 /** What other programs put there becomes a record of no job, which the next listing deletes. */
