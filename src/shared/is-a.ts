@@ -1,4 +1,4 @@
-/** As `instanceof`, for whatever was thrown: of some objects one cannot even ask. */
+/** `instanceof` for any thrown value. Some objects throw when `instanceof` examines them. */
 export function isA<E extends Error>(type: abstract new (...args: never[]) => E, value: unknown): value is E {
   try {
     return value instanceof type;
