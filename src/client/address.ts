@@ -13,9 +13,18 @@ export type TlsOptions = Pick<
 
 /** The address of a server. */
 export type Address =
-  | { readonly host: string; readonly port: number; readonly tls?: TlsOptions | undefined }
-  /** A Unix socket. */
-  | { readonly path: string };
+  | {
+      /** The host name or IP address. */
+      readonly host: string;
+      /** The port. */
+      readonly port: number;
+      /** TLS options. Without them the connection is not encrypted. */
+      readonly tls?: TlsOptions | undefined;
+    }
+  | {
+      /** The path of a Unix socket. */
+      readonly path: string;
+    };
 
 /** An address as callers give it: a URL, or a host and a port. */
 export interface AddressOptions {

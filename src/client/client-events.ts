@@ -7,7 +7,14 @@ export interface ClientEvents {
   /** The connection was lost, with the reason. */
   disconnect: [error: AnyBeanstalkdError];
   /** The client attempts to reconnect after the delay. */
-  reconnecting: [event: { readonly attempt: number; readonly delayMs: number }];
+  reconnecting: [
+    event: {
+      /** 1 for the first attempt after the connection was lost. */
+      readonly attempt: number;
+      /** How long the client waits before the attempt, in milliseconds. */
+      readonly delayMs: number;
+    },
+  ];
   /**
    * The client has closed: with a ClosedError after `quit()` and `destroy()`, otherwise with the reason why it gave up.
    */

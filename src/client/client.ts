@@ -29,6 +29,7 @@ import { Reserver } from './reserver.js';
 import type { Session } from './session.js';
 import { kick, pauseTube, peek, put, stored, Tube, type TubeOwner } from './tube.js';
 
+/** Options of {@link Client.reserve}. */
 export interface ReserveOptions {
   /** How long to wait for a job, in whole seconds from 0 to 2147483647. Default: no limit. */
   readonly timeout?: number | undefined;
@@ -36,6 +37,7 @@ export interface ReserveOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Options of {@link Client.quit}. */
 export interface QuitOptions {
   /**
    * Whether held jobs may still be deleted, released, buried and touched, by their methods or by their ids, before the
@@ -297,15 +299,18 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
     return statsJob(this.#sender, id);
   }
 
+  /** Lists the tubes that exist, in no particular order. */
   listTubes(): Promise<string[]> {
     return this.#bare('list-tubes', list);
   }
 
+  /** Asks the server which tube is used. */
   listTubeUsed(): Promise<string> {
     const command = 'list-tube-used';
     return this.#sender.send({ command, line: bareLine(command), tube: this.#session.currentTube, decode: value });
   }
 
+  /** Asks the server which tubes are watched. */
   listTubesWatched(): Promise<string[]> {
     return this.#bare('list-tubes-watched', list);
   }
@@ -354,6 +359,7 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
     if (!this.#returned) this.#session.destroy();
   }
 
+  /** Calls {@link Client.quit}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.quit();
   }

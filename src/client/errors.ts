@@ -23,6 +23,7 @@ export {
   OutOfMemoryError,
   ProtocolError,
   type ServerError,
+  type ServerErrorCode,
   UnknownCommandError,
 } from '../protocol/errors.js';
 

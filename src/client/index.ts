@@ -1,7 +1,7 @@
 export type { BodyInput, JobId } from '../protocol/arguments.js';
 export type { BuryOptions, PutOptions, ReleaseOptions } from '../protocol/commands.js';
-export type { JobStats, ServerStats, TubeStats } from '../protocol/stats.js';
-export type { AddressOptions, TlsOptions } from './address.js';
+export type { JobStats, ServerStats, StatsValue, TubeStats } from '../protocol/stats.js';
+export type { Address, AddressOptions, TlsOptions } from './address.js';
 export type { ReconnectOptions } from './backoff.js';
 export { Client, type QuitOptions, type ReserveOptions } from './client.js';
 export type { ClientEvents } from './client-events.js';

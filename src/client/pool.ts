@@ -30,6 +30,7 @@ export interface PoolOptions extends Omit<ClientOptions, 'reconnect' | 'signal'>
   readonly drainTimeoutMs?: number | undefined;
 }
 
+/** Options of {@link Pool.acquire} and {@link Pool.use}. */
 export interface AcquireOptions {
   /** Cancels the wait: the call rejects with the signal's reason. Default: none. */
   readonly signal?: AbortSignal | undefined;
@@ -231,6 +232,7 @@ export class Pool implements AsyncDisposable {
     return this.#drained;
   }
 
+  /** Calls {@link Pool.drain}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.drain();
   }

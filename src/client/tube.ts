@@ -23,6 +23,7 @@ export interface TubeOwner extends Sender {
  */
 export class Tube {
   readonly #owner: TubeOwner;
+  /** The name of the tube. */
   readonly name: string;
 
   /** @internal @param name was checked before, because command lines contain it unchanged */

@@ -117,6 +117,7 @@ export interface ReleaseOptions {
   readonly delay?: number | undefined;
 }
 
+/** The scheduling of a job that is buried. */
 export interface BuryOptions {
   /** The new priority. Default 1024, not the previous priority of the job. */
   readonly priority?: number | undefined;

@@ -17,6 +17,7 @@ export interface ErrorContext {
   readonly command?: string | undefined;
   /** The job that the command refers to. */
   readonly jobId?: string | undefined;
+  /** The error that caused this one. */
   readonly cause?: unknown;
 }
 
@@ -24,8 +25,11 @@ export interface ErrorContext {
  * The base class of all errors of the client. Tell them apart by `code` or by class: there is one class for each code.
  */
 export abstract class BeanstalkdError extends Error {
+  /** Identifies the class of the error. */
   abstract readonly code: ErrorCode;
+  /** The name of the command on the wire, if the error refers to one. */
   readonly command: string | undefined;
+  /** The job that the command refers to, if there is one. */
   readonly jobId: string | undefined;
 
   /** @param lead precedes the command in the message */

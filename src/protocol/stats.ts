@@ -10,58 +10,103 @@ interface OtherStats {
  * The statistics of the server (`stats`). Times are in seconds. Keys that the server version does not send are absent.
  */
 export interface ServerStats extends OtherStats {
+  /** Ready jobs with a priority below 1024. */
   readonly currentJobsUrgent: number;
+  /** Ready jobs. */
   readonly currentJobsReady: number;
+  /** Reserved jobs. */
   readonly currentJobsReserved: number;
+  /** Delayed jobs. */
   readonly currentJobsDelayed: number;
+  /** Buried jobs. */
   readonly currentJobsBuried: number;
+  /** How many `put` commands were received. */
   readonly cmdPut: number;
+  /** How many `peek` commands were received. */
   readonly cmdPeek: number;
+  /** How many `peek-ready` commands were received. */
   readonly cmdPeekReady: number;
+  /** How many `peek-delayed` commands were received. */
   readonly cmdPeekDelayed: number;
+  /** How many `peek-buried` commands were received. */
   readonly cmdPeekBuried: number;
+  /** How many `reserve` commands were received. */
   readonly cmdReserve: number;
+  /** How many `reserve-with-timeout` commands were received. */
   readonly cmdReserveWithTimeout: number;
+  /** How many `delete` commands were received. */
   readonly cmdDelete: number;
+  /** How many `release` commands were received. */
   readonly cmdRelease: number;
+  /** How many `use` commands were received. */
   readonly cmdUse: number;
+  /** How many `watch` commands were received. */
   readonly cmdWatch: number;
+  /** How many `ignore` commands were received. */
   readonly cmdIgnore: number;
+  /** How many `bury` commands were received. */
   readonly cmdBury: number;
+  /** How many `kick` commands were received. */
   readonly cmdKick: number;
+  /** How many `touch` commands were received. */
   readonly cmdTouch: number;
+  /** How many `stats` commands were received. */
   readonly cmdStats: number;
+  /** How many `stats-job` commands were received. */
   readonly cmdStatsJob: number;
+  /** How many `stats-tube` commands were received. */
   readonly cmdStatsTube: number;
+  /** How many `list-tubes` commands were received. */
   readonly cmdListTubes: number;
+  /** How many `list-tube-used` commands were received. */
   readonly cmdListTubeUsed: number;
+  /** How many `list-tubes-watched` commands were received. */
   readonly cmdListTubesWatched: number;
+  /** How many `pause-tube` commands were received. */
   readonly cmdPauseTube: number;
+  /** How many times a TTR has passed. */
   readonly jobTimeouts: number;
+  /** How many jobs were created. */
   readonly totalJobs: number;
   /** The largest body that the server accepts, in bytes. */
   readonly maxJobSize: number;
+  /** Tubes that exist. */
   readonly currentTubes: number;
+  /** Open connections. */
   readonly currentConnections: number;
+  /** Open connections that have sent a `put`. */
   readonly currentProducers: number;
+  /** Open connections that have sent a reserve. */
   readonly currentWorkers: number;
+  /** Open connections whose reserve waits. */
   readonly currentWaiting: number;
+  /** How many connections were opened. */
   readonly totalConnections: number;
+  /** The process id of the server. */
   readonly pid: number;
   /** A string, because the version `1.10` is not the number 1.1. */
   readonly version: string;
+  /** CPU time in user mode. */
   readonly rusageUtime: number;
+  /** CPU time in system mode. */
   readonly rusageStime: number;
+  /** Time since the server started. */
   readonly uptime: number;
+  /** The number of the oldest binlog file; 0 without a binlog. */
   readonly binlogOldestIndex: number;
+  /** The number of the binlog file that is being written; 0 without a binlog. */
   readonly binlogCurrentIndex: number;
+  /** How many binlog records were rewritten to free old files. */
   readonly binlogRecordsMigrated: number;
+  /** How many binlog records were written. */
   readonly binlogRecordsWritten: number;
+  /** The largest size of a binlog file, in bytes. */
   readonly binlogMaxSize: number;
   /** Whether the server accepts no more jobs (SIGUSR1). From 1.12. */
   readonly draining?: boolean;
   /** 16 hexadecimal digits, new at each start of the server. */
   readonly id: string;
+  /** The host name of the server. */
   readonly hostname: string;
   /** From 1.12. */
   readonly os?: string;
@@ -71,19 +116,33 @@ export interface ServerStats extends OtherStats {
 
 /** The statistics of a tube (`stats-tube`). Times are in seconds. */
 export interface TubeStats extends OtherStats {
+  /** The name of the tube. */
   readonly name: string;
+  /** Ready jobs with a priority below 1024. */
   readonly currentJobsUrgent: number;
+  /** Ready jobs. */
   readonly currentJobsReady: number;
+  /** Reserved jobs. */
   readonly currentJobsReserved: number;
+  /** Delayed jobs. */
   readonly currentJobsDelayed: number;
+  /** Buried jobs. */
   readonly currentJobsBuried: number;
+  /** How many jobs were created in the tube. */
   readonly totalJobs: number;
+  /** Open connections that use the tube. */
   readonly currentUsing: number;
+  /** Open connections that watch the tube. */
   readonly currentWatching: number;
+  /** Open connections whose reserve waits and that watch the tube. */
   readonly currentWaiting: number;
+  /** How many jobs of the tube were deleted. */
   readonly cmdDelete: number;
+  /** How many `pause-tube` commands the tube has received. */
   readonly cmdPauseTube: number;
+  /** The duration of the current pause. */
   readonly pause: number;
+  /** The remaining time of the pause. */
   readonly pauseTimeLeft: number;
 }
 
@@ -91,21 +150,31 @@ export interface TubeStats extends OtherStats {
 export interface JobStats extends OtherStats {
   /** The job id, a u64 as a decimal string. */
   readonly id: string;
+  /** The tube of the job. */
   readonly tube: string;
   /** `ready`, `reserved`, `delayed` or `buried`; `invalid` while another connection is uploading the job. */
   readonly state: string;
+  /** The priority. */
   readonly pri: number;
+  /** Time since the job was put. */
   readonly age: number;
+  /** The delay with which the job was put or released. */
   readonly delay: number;
+  /** The time to run. */
   readonly ttr: number;
   /** The remaining time of the delay or the TTR. Negative when the server has missed the end of a TTR. */
   readonly timeLeft: number;
   /** The number of the oldest binlog file that contains the job; 0 without a binlog. */
   readonly file: number;
+  /** How many times the job was reserved. */
   readonly reserves: number;
+  /** How many times its TTR has passed. */
   readonly timeouts: number;
+  /** How many times the job was released. */
   readonly releases: number;
+  /** How many times the job was buried. */
   readonly buries: number;
+  /** How many times the job was kicked. */
   readonly kicks: number;
 }
 
