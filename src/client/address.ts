@@ -84,7 +84,7 @@ const ALLOWED =
 export function parseAddress(text: string, tls?: TlsOptions): Address {
   if (typeof text !== 'string') throw new InvalidArgumentError(`url must be a string, got ${preview(text)}`);
   if (UNIX.test(text)) return unixAddress(text, tls);
-  if (text.includes('@')) throw malformed(text, 'beanstalkd knows no users and no passwords');
+  if (text.includes('@')) throw malformed(text, 'beanstalkd has no users and no passwords');
   const parts = PARTS.exec(text);
   if (!parts) throw malformed(text, 'it does not have the form of an address');
   const [, scheme = 'beanstalkd', rawHost = '', port] = parts;
@@ -138,18 +138,18 @@ export function serverNameOf({ host, tls }: { readonly host: string; readonly tl
 function unixAddress(text: string, tls: TlsOptions | undefined): Address {
   const path = text.replace(UNIX, '');
   if (tls) throw malformed(text, 'a Unix socket has no TLS');
-  if (!path.startsWith('/')) throw malformed(text, 'the path of a Unix socket begins with "/"');
+  if (!path.startsWith('/')) throw malformed(text, 'the path of a Unix socket must begin with "/"');
   const length = Buffer.byteLength(path);
-  if (path.includes('\0')) throw malformed(text, 'the path of a Unix socket has no NUL');
+  if (path.includes('\0')) throw malformed(text, 'the path of a Unix socket must contain no NUL');
   if (length > MAX_SOCKET_PATH)
-    throw malformed(text, `the path is ${length} bytes long, ${MAX_SOCKET_PATH} are allowed`);
+    throw malformed(text, `the path must have at most ${MAX_SOCKET_PATH} bytes, got ${length}`);
   return { path };
 }
 
 function parsePort(port: string, text: string): number {
   const number = /^[0-9]{1,5}$/.test(port) ? Number(port) : 0;
   if (number >= 1 && number <= MAX_PORT) return number;
-  throw malformed(text, `the port is ${preview(port)}, not a number from 1 to ${MAX_PORT}`);
+  throw malformed(text, `the port must be a number from 1 to ${MAX_PORT}, got ${preview(port)}`);
 }
 
 function isHost(host: unknown): host is string {

@@ -164,7 +164,7 @@ export class Connection implements JobConnection, Holder, PipelineListener {
     if (this.#state !== 'open') return;
     this.#state = 'retiring';
     this.#abandoned = true;
-    const why = `the connection was given up with a cancelled reserve (${this.#name})`;
+    const why = `the connection was abandoned with a cancelled reserve (${this.#name})`;
     this.#closeReason = new ConnectionLostError(why, false);
     debug('%s retires, %d jobs held', this.#name, this.#held.size);
     this.#quitWhenNothingIsHeld();

@@ -55,10 +55,10 @@ describe('parseAddress', () => {
     ['beanstalkd://queue/path', 'it does not have the form of an address'],
     ['beanstalkd://queue?x=1', 'it does not have the form of an address'],
     ['beanstalkd+unix:/run/b.sock', 'it does not have the form of an address'],
-    ['beanstalkd+unix://', 'the path of a Unix socket begins with "/"'],
-    ['beanstalkd+unix://run/b.sock', 'the path of a Unix socket begins with "/"'],
-    [`beanstalkd+unix:///${'x'.repeat(107)}`, 'the path is 108 bytes long, 107 are allowed'],
-    [`beanstalkd+unix:///${'é'.repeat(54)}`, 'the path is 109 bytes long, 107 are allowed'],
+    ['beanstalkd+unix://', 'the path of a Unix socket must begin with "/"'],
+    ['beanstalkd+unix://run/b.sock', 'the path of a Unix socket must begin with "/"'],
+    [`beanstalkd+unix:///${'x'.repeat(107)}`, 'the path must have at most 107 bytes, got 108'],
+    [`beanstalkd+unix:///${'é'.repeat(54)}`, 'the path must have at most 107 bytes, got 109'],
     ['::1', 'it does not have the form of an address'],
     ['queue 1', 'it does not have the form of an address'],
     ['queue\n', 'it does not have the form of an address'],
@@ -67,18 +67,18 @@ describe('parseAddress', () => {
     ['a\u202eb', '"a\\u202eb" is not a host'],
     ['a%00b', '"a%00b" is not a host'],
     ['a\\b', '"a\\b" is not a host'],
-    ['beanstalkd+unix:///run/b\0.sock', 'the path of a Unix socket has no NUL'],
+    ['beanstalkd+unix:///run/b\0.sock', 'the path of a Unix socket must contain no NUL'],
     ['[::1', 'it does not have the form of an address'],
     ['[queue]', '"queue" is not an IPv6 address'],
     ['[127.0.0.1]', '"127.0.0.1" is not an IPv6 address'],
-    ['queue:', 'the port is "", not a number from 1 to 65535'],
-    ['queue:0', 'the port is "0", not a number from 1 to 65535'],
-    ['queue:65536', 'the port is "65536", not a number from 1 to 65535'],
-    ['queue:1e3', 'the port is "1e3", not a number from 1 to 65535'],
-    ['queue:-1', 'the port is "-1", not a number from 1 to 65535'],
-    ['queue:1:2', 'the port is "1:2", not a number from 1 to 65535'],
-    ['queue: 1', 'the port is " 1", not a number from 1 to 65535'],
-    ['beanstalkds://queue:0', 'the port is "0", not a number from 1 to 65535'],
+    ['queue:', 'the port must be a number from 1 to 65535, got ""'],
+    ['queue:0', 'the port must be a number from 1 to 65535, got "0"'],
+    ['queue:65536', 'the port must be a number from 1 to 65535, got "65536"'],
+    ['queue:1e3', 'the port must be a number from 1 to 65535, got "1e3"'],
+    ['queue:-1', 'the port must be a number from 1 to 65535, got "-1"'],
+    ['queue:1:2', 'the port must be a number from 1 to 65535, got "1:2"'],
+    ['queue: 1', 'the port must be a number from 1 to 65535, got " 1"'],
+    ['beanstalkds://queue:0', 'the port must be a number from 1 to 65535, got "0"'],
   ] as const) {
     it(`refuses ${JSON.stringify(text)}, naming what is wrong and what is right`, () => {
       expect(thrown(() => parseAddress(text), InvalidArgumentError).message).to.equal(
@@ -101,7 +101,7 @@ describe('parseAddress', () => {
   ] as const) {
     it(`refuses ${text} and does not repeat what may be a password`, () => {
       expect(thrown(() => parseAddress(text), InvalidArgumentError).message).to.equal(
-        `an address must be ${FORMS}, got ${shown}: beanstalkd knows no users and no passwords`,
+        `an address must be ${FORMS}, got ${shown}: beanstalkd has no users and no passwords`,
       );
     });
   }

@@ -9,7 +9,7 @@ import { FakeNetwork, sentNext } from '../support/fake-network.js';
 import { delivered, type FakeSocket } from '../support/fake-socket.js';
 import { ok } from '../support/replies.js';
 
-describe('The connection that is given up with a cancelled reserve', () => {
+describe('A connection that is abandoned with a cancelled reserve', () => {
   let network: FakeNetwork;
   let client: Client;
   let socket: FakeSocket;
@@ -36,7 +36,7 @@ describe('The connection that is given up with a cancelled reserve', () => {
 
   const hold = (id: string): Promise<Job> => delivered(client.reserve(), socket, id);
 
-  it('gives its answers first: what was watched and put behind the reserve is not overtaken', async () => {
+  it('answers first: later commands do not overtake a watch and a put after the reserve', async () => {
     let watched: Promise<number> | undefined;
     let first: Promise<string> | undefined;
     await cancel(() => {
@@ -53,7 +53,7 @@ describe('The connection that is given up with a cancelled reserve', () => {
     expect(await second).to.equal('2');
   });
 
-  it('is followed by the next one in what it confirms late, because jobs keep it', async () => {
+  it('passes late confirmations to the next connection while held jobs keep it open', async () => {
     const job = await hold('1');
     let watched: Promise<number> | undefined;
     await cancel(() => {
@@ -71,7 +71,7 @@ describe('The connection that is given up with a cancelled reserve', () => {
     await deleted;
   });
 
-  it('ends other reserves that wait on it as lost, not as over, and hands out no job that its close gives back', async () => {
+  it('rejects other waiting reserves as lost and delivers no job that its close returns', async () => {
     const others: Promise<ConnectionLostError>[] = [];
     await cancel(() => {
       others.push(
@@ -83,7 +83,7 @@ describe('The connection that is given up with a cancelled reserve', () => {
     for (const error of await Promise.all(others)) expect(error.sent).to.equal(true);
   });
 
-  it('does not count as an outage: the limits for commands that wait do not apply', async () => {
+  it('does not count as an outage: the limits of the offline queue do not apply', async () => {
     await cancel();
     const puts = Promise.all([client.put('1'), client.put('2')]);
     const next = await network.restore();
@@ -91,7 +91,7 @@ describe('The connection that is given up with a cancelled reserve', () => {
     expect(await puts).to.deep.equal(['1', '2']);
   });
 
-  it('is closed when all has been answered, though the server does not hang up', async () => {
+  it('closes after all replies even if the server does not', async () => {
     await cancel();
     expect(socket.destroyed).to.equal(false);
     socket.reply('TIMED_OUT\r\n');
@@ -99,7 +99,7 @@ describe('The connection that is given up with a cancelled reserve', () => {
     expect(socket.destroyed).to.equal(true);
   });
 
-  it('is closed after connectTimeoutMs where the server does not answer', async () => {
+  it('closes after connectTimeoutMs if the server does not answer', async () => {
     const clock = sinon.useFakeTimers({
       shouldClearNativeTimers: true,
       toFake: ['setTimeout', 'clearTimeout', 'performance'],
@@ -131,7 +131,7 @@ describe('The connection that is given up with a cancelled reserve', () => {
     expect(socket.writableEnded).to.equal(true);
   });
 
-  it('hardly delays the jobs it holds: a reserve that can be cancelled asks second by second then', async () => {
+  it('hardly delays commands about held jobs: a cancellable reserve waits one second at a time', async () => {
     const job = await hold('1');
     const reserved = client.reserve({ timeout: 2, signal: new AbortController().signal });
     const touched = job.touch();
@@ -146,8 +146,8 @@ describe('The connection that is given up with a cancelled reserve', () => {
   });
 });
 
-describe('A use that the client sends by itself', () => {
-  it('leaves a fault to the command it was sent for', async () => {
+describe('An implicit use', () => {
+  it('reports a fault to the command that required it', async () => {
     const network = new FakeNetwork();
     const { client } = await network.connect({ replyTimeoutMs: 5, reconnect: false });
     const error = await rejection(client.tube('mail').put('x'), ReplyTimeoutError);

@@ -11,7 +11,7 @@ import { ok } from '../support/replies.js';
 
 const REASON = new Error('no longer wanted');
 
-describe('A reserve that is cancelled', () => {
+describe('A cancelled reserve', () => {
   let network: FakeNetwork;
   let client: Client;
   let socket: FakeSocket;
@@ -41,7 +41,7 @@ describe('A reserve that is cancelled', () => {
     expect(await reserved).to.equal(REASON);
   }
 
-  it('rejects with the reason, and half-closes its connection: the server ends the reserve then', async () => {
+  it('rejects with the reason and half-closes its connection, which makes the server end the reserve', async () => {
     await cancel();
     await nextTurn();
     expect(socket.sent).to.equal('reserve\r\n');
@@ -57,7 +57,7 @@ describe('A reserve that is cancelled', () => {
     expect(events).to.deep.equal([]);
   });
 
-  it('costs the client nothing: the next command opens a connection with the same tubes, without an event', async () => {
+  it('does not close the client: the next command opens a connection with the same tubes, without an event', async () => {
     const ready = [client.watch('a'), client.use('mail')];
     socket.reply('WATCHING 2\r\nUSING mail\r\n');
     await Promise.all(ready);
@@ -71,7 +71,7 @@ describe('A reserve that is cancelled', () => {
     expect(events).to.deep.equal([]);
   });
 
-  it('leaves the commands behind it their answers', async () => {
+  it('does not affect the replies to later commands', async () => {
     const reserved = rejection(reserve(), Error);
     const used = client.use('mail');
     const deleted = client.delete(7);
@@ -87,7 +87,7 @@ describe('A reserve that is cancelled', () => {
     expect(socket.sent).to.match(/put 1024 0 60 1\r\nx\r\n$/);
   });
 
-  it('leaves a job that comes too late to the close: the server puts it back as it was', async () => {
+  it('returns a job that arrives late by closing, which leaves the job unchanged', async () => {
     await cancel();
     expect(await sentNext(socket, () => socket.reply('RESERVED 7 1\r\nx\r\n'))).to.equal('');
     socket.hangUp();
@@ -95,7 +95,7 @@ describe('A reserve that is cancelled', () => {
     expect(socket.sent).to.equal('reserve\r\n');
   });
 
-  it('leaves the jobs that are held to their holder, whose commands go down their connection', async () => {
+  it('keeps held jobs, whose commands use their connection', async () => {
     const job = await hold('1');
     await cancel();
     expect(socket.writableEnded).to.equal(false);
@@ -111,7 +111,7 @@ describe('A reserve that is cancelled', () => {
     expect(network.sockets).to.have.length(1);
   });
 
-  it('closes its connection when the last held job is given up, not before', async () => {
+  it('closes its connection after the last held job is settled', async () => {
     const jobs = [await hold('1'), await hold('2'), await hold('3')] as const;
     await cancel();
     const calls: Promise<void>[] = [];
@@ -130,7 +130,7 @@ describe('A reserve that is cancelled', () => {
     await Promise.all(calls);
   });
 
-  it('sends other commands down the new connection meanwhile, also those about other jobs', async () => {
+  it('sends all other commands on the new connection meanwhile', async () => {
     const job = await hold('1');
     await cancel();
     const other = client.delete('2');
@@ -144,7 +144,7 @@ describe('A reserve that is cancelled', () => {
     await Promise.all([other, deleted]);
   });
 
-  it('releases with its own priority a job that comes too late while others are held', async () => {
+  it('releases a job that arrives late while others are held, with the priority of the job', async () => {
     const job = await hold('1');
     await cancel();
     socket.reply('RESERVED 7 1\r\nx\r\n');
@@ -167,7 +167,7 @@ describe('A reserve that is cancelled', () => {
     expect(socket.writableEnded).to.equal(true);
   });
 
-  it('gives back what it holds by closing when the server does not let it release', async () => {
+  it('closes to return its jobs when the server refuses to release them', async () => {
     const job = await hold('1');
     await cancel();
     socket.reply('RESERVED 7 1\r\nx\r\n');
@@ -182,7 +182,7 @@ describe('A reserve that is cancelled', () => {
     expect(socket.destroyed).to.equal(true);
   });
 
-  it('answers DEADLINE_SOON to nobody, and what is behind it is executed', async () => {
+  it('ignores DEADLINE_SOON, and later commands are executed', async () => {
     const job = await hold('1');
     await cancel();
     const touched = job.touch();
@@ -191,7 +191,7 @@ describe('A reserve that is cancelled', () => {
     expect(socket.writableEnded).to.equal(false);
   });
 
-  it('refuses what is asked of its jobs once their connection is lost, and sends it nowhere', async () => {
+  it('rejects commands about its jobs once their connection is lost, and sends nothing', async () => {
     const job = await hold('1');
     await cancel();
     await socket.fail(new Error('ECONNRESET'));
@@ -201,19 +201,19 @@ describe('A reserve that is cancelled', () => {
     expect(events).to.deep.equal([]);
   });
 
-  it('refuses what is asked of a job that was given up already', async () => {
+  it('rejects commands about a job that was settled already', async () => {
     const [job, other] = [await hold('1'), await hold('2')];
     await cancel();
     const deleted = job.delete();
     const error = await rejection(job.delete(), ConnectionLostError);
     expect(error).to.include({ sent: false, jobId: '1' });
-    expect(error.message).to.match(/^cannot delete 1: the connection was given up with a cancelled reserve/);
+    expect(error.message).to.match(/^cannot delete 1: the connection was abandoned with a cancelled reserve/);
     void other.release();
     socket.reply('TIMED_OUT\r\nDELETED\r\nRELEASED\r\n');
     await deleted;
   });
 
-  it('cannot be cancelled any more once it is answered', async () => {
+  it('cannot be cancelled after its reply', async () => {
     const reserved = reserve();
     socket.reply('RESERVED 7 1\r\nx\r\n');
     const job = await reserved;
@@ -226,7 +226,7 @@ describe('A reserve that is cancelled', () => {
     expect(await timedOut).to.equal(null);
   });
 
-  it('cannot be cancelled either in the turn in which it is answered: the job is handed out', async () => {
+  it('cannot be cancelled in the tick of its reply: the job is delivered', async () => {
     const reserved = reserve();
     await nextTurn();
     socket.once('data', () => cancelling.abort(REASON));
@@ -235,14 +235,14 @@ describe('A reserve that is cancelled', () => {
     expect(socket.writableEnded).to.equal(false);
   });
 
-  it('sends nothing where the signal was aborted before', async () => {
+  it('sends nothing if the signal has aborted before', async () => {
     cancelling.abort(REASON);
     expect(await rejection(reserve(), Error)).to.equal(REASON);
     expect(await sentNext(socket)).to.equal('');
     expect(socket.writableEnded).to.equal(false);
   });
 
-  it('just leaves the queue where it waits for a connection', async () => {
+  it('leaves the offline queue if it waits for a connection', async () => {
     await socket.fail(new Error('ECONNRESET'));
     const reserved = rejection(reserve(), Error);
     const put = client.put('x');
@@ -254,7 +254,7 @@ describe('A reserve that is cancelled', () => {
     await put;
   });
 
-  it('can be cancelled when it waited for a connection and was sent then', async () => {
+  it('can be cancelled after it waited for a connection and was sent', async () => {
     await socket.fail(new Error('ECONNRESET'));
     const reserved = rejection(reserve(), Error);
     socket = await network.restore();
@@ -265,7 +265,7 @@ describe('A reserve that is cancelled', () => {
     expect(socket.writableEnded).to.equal(true);
   });
 
-  it('may be one of two that the same signal cancels', async () => {
+  it('may share its signal with another reserve', async () => {
     const both = [rejection(reserve(), Error), rejection(reserve(), Error)];
     await nextTurn();
     cancelling.abort(REASON);
@@ -277,7 +277,7 @@ describe('A reserve that is cancelled', () => {
     expect(socket.destroyed).to.equal(true);
   });
 
-  it('may be one of two where jobs are held, which neither takes with it', async () => {
+  it('may share its signal with another reserve while jobs are held, which stay held', async () => {
     const job = await hold('1');
     const second = new AbortController();
     const reserved = rejection(client.reserve({ signal: second.signal }), Error);
@@ -290,7 +290,7 @@ describe('A reserve that is cancelled', () => {
     await deleted;
   });
 
-  it('may follow another one, each with a connection of its own', async () => {
+  it('may follow another cancelled reserve, each with its own connection', async () => {
     for (let round = 0; round < 3; round++) {
       cancelling = new AbortController();
       const reserved = rejection(reserve(), Error);
@@ -305,7 +305,7 @@ describe('A reserve that is cancelled', () => {
     expect(client.isOpen).to.equal(true);
   });
 
-  it('leaves no listener on a signal that lives long', async () => {
+  it('leaves no listener on the signal', async () => {
     const { signal } = cancelling;
     const listeners = countListeners(signal);
     for (let i = 0; i < 20; i++) {
@@ -318,7 +318,7 @@ describe('A reserve that is cancelled', () => {
     expect(listeners.count).to.equal(0);
   });
 
-  it('opens a connection again also where none would be made after a loss', async () => {
+  it('opens another connection even if the client does not reconnect after a loss', async () => {
     client.destroy();
     ({ client, socket } = await network.connect({ reconnect: false }));
     await cancel();

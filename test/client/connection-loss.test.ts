@@ -41,7 +41,7 @@ describe('Connection, when it is lost,', () => {
     expect((await lost).cause).to.have.property('code', 'ECONNRESET');
   });
 
-  it('settles what was answered before, also in the last chunk', async () => {
+  it('settles the calls that were answered before, also in the last chunk', async () => {
     const { client, peer } = await server.connect();
     const [used, lost] = [client.use('a'), rejection(client.reserve(), ConnectionLostError)];
     await peer.takes('use a\r\nreserve\r\n');
@@ -60,7 +60,7 @@ describe('Connection, when it is lost,', () => {
     expect(later.message).to.equal('cannot delete 7: EPIPE (beanstalkd://127.0.0.1:11300)');
   });
 
-  it('tells sent from unsent where backpressure held commands back', async () => {
+  it('distinguishes sent commands from those held back by backpressure', async () => {
     const { client, socket } = await connectFake();
     socket.hold();
     const written = [client.use('a'), client.put(Buffer.alloc(20_000)), client.reserve()];
@@ -73,7 +73,7 @@ describe('Connection, when it is lost,', () => {
     expect((await Promise.all(unsent)).map((error) => error.sent)).to.deep.equal([false, false]);
   });
 
-  it('tells sent from unsent also after some were answered', async () => {
+  it('distinguishes sent commands from unsent ones after some were answered', async () => {
     const { client, socket } = await connectFake();
     const answered = [client.use('a'), client.use('b'), client.use('c')];
     const sent = rejection(client.use('d'), ConnectionLostError);
@@ -87,7 +87,7 @@ describe('Connection, when it is lost,', () => {
     expect([await sent, await large, await unsent].map((error) => error.sent)).to.deep.equal([true, true, false]);
   });
 
-  it('calls unsent what was called in the tick of the loss', async () => {
+  it('reports commands of the same tick as unsent', async () => {
     const { client, socket } = await connectFake();
     const unsent = rejection(client.put('x'), ConnectionLostError);
     socket.destroy(new Error('ECONNRESET'));
@@ -95,14 +95,14 @@ describe('Connection, when it is lost,', () => {
     expect(socket.sent).to.equal('');
   });
 
-  it('tells so where the socket closes without a word', async () => {
+  it('reports a socket that closes without an error', async () => {
     const { client, socket } = await connectFake();
     const lost = rejection(client.use('a'), ConnectionLostError);
     socket.destroy();
     expect((await lost).message).to.match(/^cannot use: the connection closed /);
   });
 
-  it('raises nothing where nobody waits, and quit and destroy find it closed', async () => {
+  it('throws nothing when no call is pending, and quit and destroy find it closed', async () => {
     const { client, socket } = await connectFake();
     await socket.fail(new Error('ECONNRESET'));
     expect(client.isOpen).to.equal(false);
@@ -116,7 +116,7 @@ describe('Connection, when it is lost,', () => {
 describe('Connecting', () => {
   afterEach(() => sinon.restore());
 
-  it('rejects with CONNECTION_LOST, unsent, where nobody listens', async () => {
+  it('rejects with CONNECTION_LOST, unsent, if no server listens', async () => {
     const closed = createServer().listen(0, '127.0.0.1');
     await once(closed, 'listening');
     const { port } = closed.address() as AddressInfo;
@@ -129,14 +129,14 @@ describe('Connecting', () => {
     );
   });
 
-  it('tells of each address that was tried', async () => {
+  it('names each address that was tried', async () => {
     const socket = new FakeSocket();
     const error = rejection(Client.connect({ openSocket: () => socket.asSocket }), ConnectionLostError);
     socket.destroy(new AggregateError([new Error('no ::1'), new Error('no 127.0.0.1')]));
     expect((await error).message).to.match(/: no ::1, no 127\.0\.0\.1$/);
   });
 
-  it('rejects with CONNECT_TIMEOUT after 5 s, and gives the socket up', async () => {
+  it('rejects with CONNECT_TIMEOUT after 5 s and destroys the socket', async () => {
     const clock = sinon.useFakeTimers({ shouldClearNativeTimers: true, toFake: ['setTimeout', 'clearTimeout'] });
     const socket = new FakeSocket();
     const error = rejection(Client.connect({ openSocket: () => socket.asSocket }), ConnectTimeoutError);
@@ -163,7 +163,7 @@ describe('Connecting', () => {
     );
   });
 
-  it('lets no error escape that a socket reports once it was given up', async () => {
+  it('handles errors of a socket that was destroyed', async () => {
     const clock = sinon.useFakeTimers({ shouldClearNativeTimers: true, toFake: ['setTimeout', 'clearTimeout'] });
     const socket = new FakeSocket();
     const error = rejection(Client.connect({ openSocket: () => socket.asSocket }), ConnectTimeoutError);

@@ -68,7 +68,7 @@ const OUT_OF_STEP: ReplyForm[] = ['EXPECTED_CRLF', 'BAD_FORMAT', 'UNKNOWN_COMMAN
 
 describe('Connection', () => {
   for (const [command, [call, specific]] of Object.entries(COMMANDS)) {
-    it(`takes for a reply to ${command} just what the server may send, and breaks off at anything else`, async () => {
+    it(`accepts only valid replies to ${command}, and closes after any other`, async () => {
       const outcomes: Outcomes = { ...OF_ANY, ...specific };
       for (const form of REPLY_FORMS) {
         const { client, socket } = await connectFake();
@@ -104,7 +104,7 @@ describe('Connection', () => {
     expect(await released).to.include({ command: 'release', jobId: '7' });
   });
 
-  it('goes on behind the refusals that leave the stream in step', async () => {
+  it('continues after failures that keep the stream in step', async () => {
     const { client, socket } = await connectFake();
     const refused = Promise.allSettled([client.put('a'), client.put('b'), client.put('c'), client.reserveJob(1)]);
     const used = client.listTubeUsed();

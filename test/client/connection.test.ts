@@ -10,7 +10,7 @@ import { useScriptedServer } from '../support/scripted-server.js';
 
 describe('Connection', () => {
   describe('matching replies', () => {
-    it('gives each of 1000 pipelined commands its own reply, however those are split', async () => {
+    it('matches 1000 pipelined commands to their replies, however the replies are split', async () => {
       const { client, socket } = await connectFake();
       const sent: string[] = [];
       const replies: string[] = [];
@@ -59,7 +59,7 @@ describe('Connection', () => {
       expect(order).to.deep.equal(['use', 'delete', 'reserve', 'stats']);
     });
 
-    it('waits for no reply before it sends the next command', async () => {
+    it('sends the next command without waiting for a reply', async () => {
       const { client, socket } = await connectFake();
       const used = client.use('a');
       await nextTurn();
@@ -79,7 +79,7 @@ describe('Connection', () => {
       ({ client, socket } = await connectFake());
     });
 
-    it('makes one write of 100 calls of one tick', async () => {
+    it('writes 100 calls of one tick at once', async () => {
       const puts = Array.from({ length: 100 }, (_, i) => client.put(`body ${i}`));
       await nextTurn();
       expect(socket.writes).to.have.length(1);
@@ -87,7 +87,7 @@ describe('Connection', () => {
       await Promise.all(puts);
     });
 
-    it('makes one write of what the continuations of one chunk of replies send', async () => {
+    it('writes the commands of the continuations of one chunk at once', async () => {
       const chains = Array.from({ length: 50 }, async (_, i) => {
         const job = await client.reserve();
         await job?.delete();
@@ -102,7 +102,7 @@ describe('Connection', () => {
       expect(await Promise.all(chains)).to.deep.equal(chains.map((_, i) => `${i}: ${i}`));
     });
 
-    it('makes one write of 10,000 puts, and gives back 10,000 ids in order', async () => {
+    it('writes 10,000 puts at once and resolves with 10,000 ids in order', async () => {
       const puts = Array.from({ length: 10_000 }, (_, i) => client.put(`body ${i}`, { ttr: 5 }));
       await nextTurn();
       expect(socket.writes).to.have.length(1);
@@ -147,7 +147,7 @@ describe('Connection', () => {
     }
   });
 
-  it('waits for no reply to a body for which there was no memory', async () => {
+  it('expects no reply to a put that failed for lack of memory', async () => {
     const { client, socket } = await connectFake();
     sinon.stub(Buffer, 'allocUnsafeSlow').throws(new RangeError('Array buffer allocation failed'));
     const put = rejection(client.put(Buffer.alloc(100_000)), RangeError);

@@ -15,7 +15,7 @@ function request(line: string, more: Partial<Request<string>> = {}): Request<str
 describe('OfflineQueue', () => {
   const clock = useFakeClock();
 
-  it('gives what waits to whoever sends it, in order, and passes on how it ends', async () => {
+  it('flushes in order and settles each call with its result', async () => {
     const waiting = new OfflineQueue(LIMITS);
     const failure = new Error('refused');
     const first = waiting.add(request('1'));
@@ -32,7 +32,7 @@ describe('OfflineQueue', () => {
     expect(clock.pending).to.equal(0);
   });
 
-  it('refuses a command when so many wait already, and takes one more when one has gone', async () => {
+  it('refuses commands above its limit, and accepts another after one has left', async () => {
     const waiting = new OfflineQueue(LIMITS);
     const requests = ['1', '2', '3'].map((line) => request(line));
     const calls = requests.map((one) => waiting.add(one));
@@ -47,7 +47,7 @@ describe('OfflineQueue', () => {
     expect(await Promise.all([calls[0], calls[2], next])).to.deep.equal(['1', '3', '5']);
   });
 
-  it('counts the bytes of lines and bodies, and refuses what would be too many', async () => {
+  it('counts the bytes of lines and bodies, and refuses commands above its limit', async () => {
     const waiting = new OfflineQueue(LIMITS);
     const put = (size: number) => waiting.add(request('put\r\n', { command: 'put', body: 'x'.repeat(size), size }));
     const first = put(900);
@@ -62,7 +62,7 @@ describe('OfflineQueue', () => {
     expect(await again).to.equal(995);
   });
 
-  it('bounds by maxPendingBytes what waits while nothing is wrong, and takes one command whatever its size', async () => {
+  it('is bounded by maxPendingBytes without an outage, and accepts one command of any size', async () => {
     const waiting = new OfflineQueue(LIMITS);
     const put = (size: number) =>
       waiting.add(request('put\r\n', { command: 'put', body: 'x'.repeat(size), size }), false);
@@ -84,7 +84,7 @@ describe('OfflineQueue', () => {
     expect(await put).to.equal('before');
   });
 
-  it('rejects each when its own time is over, with the reason why there is no connection', async () => {
+  it('rejects each command when its own time is over, with the reason of the outage', async () => {
     const waiting = new OfflineQueue(LIMITS);
     const cause = new Error('ECONNREFUSED');
     waiting.cause = cause;
@@ -107,7 +107,7 @@ describe('OfflineQueue', () => {
     expect(clock.pending).to.equal(0);
   });
 
-  it('gives up none whose time may be over once it was sent', async () => {
+  it('does not expire a command that was sent', async () => {
     const waiting = new OfflineQueue(LIMITS);
     let answer: (value: string) => void = () => {};
     const call = waiting.add(request('1'));
@@ -122,7 +122,7 @@ describe('OfflineQueue', () => {
     expect(await call).to.equal('late');
   });
 
-  it('rejects all at once, each with an error of its own, and leaves no timer', async () => {
+  it('rejects all at once, each with its own error, and leaves no timer', async () => {
     const waiting = new OfflineQueue(LIMITS);
     const calls = ['1', '2'].map((line) => rejection(waiting.add(request(line)), Error));
     waiting.rejectAll(({ line }) => new Error(`closed before ${line}`));
@@ -133,7 +133,7 @@ describe('OfflineQueue', () => {
     expect(clock.pending).to.equal(0);
   });
 
-  it('abandons nothing that does not wait here', () => {
+  it('abandons only commands that wait in it', () => {
     const waiting = new OfflineQueue(LIMITS);
     void waiting.add(request('1')).catch(() => {});
     expect(waiting.abandon(request('1'), new Error('given up'))).to.equal(false);

@@ -7,7 +7,7 @@ import { connectFake } from '../support/fake-socket.js';
 const MIB = 1024 * 1024;
 
 describe('A server that reads nothing', () => {
-  it('is sent no more than maxPendingBytes: what would exceed them is refused, unsent, and typed', async () => {
+  it('receives at most maxPendingBytes: further commands reject with PENDING_LIMIT, unsent', async () => {
     const { client, socket } = await connectFake({ maxPendingBytes: MIB });
     socket.hold();
     const body = Buffer.alloc(60_000);
@@ -31,7 +31,7 @@ describe('A server that reads nothing', () => {
     expect(await again).to.equal('7');
   });
 
-  it('is sent by default no more than 64 MiB', async () => {
+  it('receives at most 64 MiB by default', async () => {
     const { client, socket } = await connectFake();
     socket.hold();
     const before = process.memoryUsage().arrayBuffers;
@@ -44,7 +44,7 @@ describe('A server that reads nothing', () => {
     expect(codes.filter((code) => code === 'PENDING_LIMIT')).to.have.length(5000 - codes.lastIndexOf('CLOSED') - 1);
   });
 
-  it('still gets every command that settles a job, and the use that goes with it', async () => {
+  it('still receives commands that settle jobs, and their implicit use', async () => {
     const { client, socket } = await connectFake({ maxPendingBytes: 1000 });
     const first = client.put('x'.repeat(2000));
     await rejection(client.put('y'), PendingLimitError);
@@ -58,7 +58,7 @@ describe('A server that reads nothing', () => {
     await Promise.all(settlements);
   });
 
-  it('gets one body of any size beside a reserve that waits', async () => {
+  it('receives one body of any size beside a waiting reserve', async () => {
     const { client, socket } = await connectFake({ maxPendingBytes: 1000 });
     const reserved = client.reserve();
     const put = client.put('x'.repeat(5000));
@@ -67,7 +67,7 @@ describe('A server that reads nothing', () => {
     expect(await Promise.all([reserved, put])).to.deep.equal([null, '1']);
   });
 
-  it('gets a bounded number of small commands as well: each counts with what it takes besides its bytes', async () => {
+  it('receives a bounded number of small commands, because each has a minimum cost', async () => {
     const { client } = await connectFake({ maxPendingBytes: MIB });
     const settled = Promise.allSettled(Array.from({ length: 10_000 }, () => client.listTubeUsed()));
     client.destroy();

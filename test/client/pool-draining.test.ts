@@ -44,7 +44,7 @@ describe('Draining a pool', () => {
     return state;
   }
 
-  it('closes its connections, and takes no time where none is borrowed', async () => {
+  it('closes its connections, at once if none is borrowed', async () => {
     open({ min: 2 });
     await pool.release(await pool.acquire());
     await pool.drain();
@@ -52,14 +52,14 @@ describe('Draining a pool', () => {
     expect(pool).to.include({ size: 0, available: 0, pending: 0, borrowed: 0 });
   });
 
-  it('can be done before anything was asked for, and again', async () => {
+  it('is possible before the first use, and again', async () => {
     open();
     await Promise.all([pool.drain(), pool.drain()]);
     await pool.drain();
     expect(network.sockets).to.have.length(0);
   });
 
-  it('is what disposing of it does', async () => {
+  it('is called by its disposal', async () => {
     open();
     await pool.release(await pool.acquire());
     await pool[Symbol.asyncDispose]();
@@ -68,7 +68,7 @@ describe('Draining a pool', () => {
     );
   });
 
-  it('refuses whoever comes from then on', async () => {
+  it('refuses later callers', async () => {
     open();
     const drained = pool.drain();
     const work = sinon.spy();
@@ -79,7 +79,7 @@ describe('Draining a pool', () => {
     await drained;
   });
 
-  it('waits for what is borrowed', async () => {
+  it('waits for borrowed clients', async () => {
     open();
     const clients = [await pool.acquire(), await pool.acquire()] as const;
     const drained = pool.drain();
@@ -95,7 +95,7 @@ describe('Draining a pool', () => {
     await drained;
   });
 
-  it('waits no longer than drainTimeoutMs, and destroys what is not back by then', async () => {
+  it('waits at most drainTimeoutMs, then destroys borrowed clients', async () => {
     open({ drainTimeoutMs: 1000 });
     const client = await pool.acquire();
     const drained = pool.drain();
@@ -112,7 +112,7 @@ describe('Draining a pool', () => {
     await rejection(pool.release(client), Error);
   });
 
-  it('waits no longer for a server that does not answer what a returned client sends', async () => {
+  it('waits no longer if the server does not answer a returned client', async () => {
     open({ drainTimeoutMs: 1000 });
     const client = await pool.acquire();
     const used = client.use('mail');
@@ -128,7 +128,7 @@ describe('Draining a pool', () => {
     await Promise.all([drained, released]);
   });
 
-  it('lets those who wait go at once', async () => {
+  it('rejects waiting callers at once', async () => {
     open({ max: 1, drainTimeoutMs: 1000 });
     const client = await pool.acquire();
     const waiting = Array.from({ length: 3 }, () => rejection(pool.acquire(), ClosedError));
@@ -142,7 +142,7 @@ describe('Draining a pool', () => {
     expect(network.sockets).to.have.length(1);
   });
 
-  it('lets those who wait go also where one client leaks', async () => {
+  it('rejects waiting callers even if a client is never returned', async () => {
     open({ max: 1, drainTimeoutMs: 1000 });
     await pool.acquire();
     const waiting = rejection(pool.acquire(), ClosedError);
@@ -157,7 +157,7 @@ describe('Draining a pool', () => {
     ['connects', undefined, 0],
     ['waits for the next try', 'refuse', 60],
   ] as const) {
-    it(`gives up at once while it ${what}, and keeps nothing alive`, async () => {
+    it(`aborts while it ${what}, and keeps nothing alive`, async () => {
       sinon.stub(Math, 'random').returns(1);
       network.answer = answer;
       open();
@@ -172,7 +172,7 @@ describe('Draining a pool', () => {
     });
   }
 
-  it('lends nothing at whatever moment it begins, and ends all the same', async () => {
+  it('lends nothing whenever it begins, and always ends', async () => {
     for (let depth = 0; depth < 40; depth++) {
       open({ max: 1, drainTimeoutMs: 1000 });
       if (depth % 2) await pool.release(await pool.acquire());

@@ -40,7 +40,7 @@ describe('A pool whose acquire', () => {
   }
 
   describe('finds no server', () => {
-    it('tries again and again until its time is over, less and less often, and tells the cause', async () => {
+    it('retries with growing pauses until its time is over, and reports the cause', async () => {
       network.answer = 'refuse';
       open({ acquireTimeoutMs: 10_000 });
       const failed = rejection(pool.acquire(), ConnectTimeoutError);
@@ -60,7 +60,7 @@ describe('A pool whose acquire', () => {
       expect(network.sockets.length).to.be.within(12, 15);
     });
 
-    it('tries no more once nobody waits', async () => {
+    it('stops retrying when no caller waits', async () => {
       network.answer = 'refuse';
       open({ acquireTimeoutMs: 1000 });
       const failed = rejection(pool.acquire(), ConnectTimeoutError);
@@ -72,7 +72,7 @@ describe('A pool whose acquire', () => {
       expect(pool.size).to.equal(0);
     });
 
-    it('tries at once for whoever comes when the last try is long over', async () => {
+    it('tries at once if the last attempt was long ago', async () => {
       network.answer = 'refuse';
       open({ acquireTimeoutMs: 5000 });
       const failed = rejection(pool.acquire(), ConnectTimeoutError);
@@ -83,7 +83,7 @@ describe('A pool whose acquire', () => {
       await pool.release(await pool.acquire());
     });
 
-    it('does not try more often for more callers than it may have connections', async () => {
+    it('does not retry more often for more callers than connections', async () => {
       network.answer = 'refuse';
       open({ max: 2, acquireTimeoutMs: 5000 });
       const failed = Array.from({ length: 100 }, () => rejection(pool.acquire(), ConnectTimeoutError));
@@ -92,7 +92,7 @@ describe('A pool whose acquire', () => {
       expect(network.sockets.length).to.be.within(10, 2 * 10);
     });
 
-    it('lends a connection as soon as the server is there, and begins with the shortest delay after that', async () => {
+    it('lends a connection as soon as the server answers, and then starts with the shortest delay again', async () => {
       network.answer = 'refuse';
       open();
       const acquiring = pool.acquire();
@@ -114,8 +114,8 @@ describe('A pool whose acquire', () => {
     });
   });
 
-  describe('is given up by its signal', () => {
-    it('rejects with the reason at once, and leaves the place to the next', async () => {
+  describe('is cancelled by its signal', () => {
+    it('rejects with the reason at once and lets the next caller move up', async () => {
       network.answer = 'accept';
       open({ max: 1 });
       const client = await pool.acquire();
@@ -132,7 +132,7 @@ describe('A pool whose acquire', () => {
       expect(pool).to.include({ size: 1, available: 1, pending: 0, borrowed: 0 });
     });
 
-    it('does not lose the connection that comes for it later', async () => {
+    it('keeps a connection that becomes available later', async () => {
       open({ max: 1 });
       const cancelling = new AbortController();
       const givenUp = rejection(pool.acquire({ signal: cancelling.signal }), Error);
@@ -147,7 +147,7 @@ describe('A pool whose acquire', () => {
       expect(network.sockets).to.have.length(1);
     });
 
-    it('leaves nothing behind at whatever moment that happens', async () => {
+    it('leaves nothing behind whenever that happens', async () => {
       network.answer = 'accept';
       open({ max: 1 });
       for (let depth = 0; depth < 40; depth++) {
@@ -166,7 +166,7 @@ describe('A pool whose acquire', () => {
       expect(network.sockets).to.have.length(1);
     });
 
-    it('asks for nothing where that was before', async () => {
+    it('requests nothing if the signal has aborted before', async () => {
       network.answer = 'accept';
       open();
       expect(await rejection(pool.acquire({ signal: AbortSignal.abort(REASON) }), Error)).to.equal(REASON);
@@ -176,7 +176,7 @@ describe('A pool whose acquire', () => {
       expect(network.sockets).to.have.length(0);
     });
 
-    it('is lent and not given up once it has its client', async () => {
+    it('does not affect a client that was lent already', async () => {
       network.answer = 'accept';
       open();
       const cancelling = new AbortController();

@@ -7,7 +7,7 @@ import { rejection } from '../support/failures.js';
 import { answersTo, FakeNetwork, sentNext } from '../support/fake-network.js';
 import type { FakeSocket } from '../support/fake-socket.js';
 
-describe('A client that is given back to its pool', () => {
+describe('A client that is returned to its pool', () => {
   let network: FakeNetwork;
   let pool: Pool;
   let client: Client;
@@ -52,7 +52,7 @@ describe('A client that is given back to its pool', () => {
     return pool.size === 1 && !socket.destroyed;
   }
 
-  it('sends nothing where it has changed nothing', async () => {
+  it('sends nothing if it has changed nothing', async () => {
     await answered(
       'INSERTED 1\r\nWATCHING 2\r\nWATCHING 1\r\n',
       client.put('x'),
@@ -63,7 +63,7 @@ describe('A client that is given back to its pool', () => {
     expect(isKept()).to.equal(true);
   });
 
-  it('goes back to the tubes a new connection has', async () => {
+  it('restores the default tubes', async () => {
     const calls = [client.use('mail'), client.watch('a'), client.watch('b'), client.ignore('default')];
     await answered('USING mail\r\nWATCHING 2\r\nWATCHING 3\r\nWATCHING 2\r\n', ...calls);
     expect(await giveBack()).to.equal('use default\r\nwatch default\r\nignore a\r\nignore b\r\n');
@@ -72,7 +72,7 @@ describe('A client that is given back to its pool', () => {
     expect(await giveBack()).to.equal('');
   });
 
-  it('is lent again only when the server has confirmed that', async () => {
+  it('is lent again only after the server has confirmed that', async () => {
     await answered('WATCHING 2\r\n', client.watch('a'));
     const released = pool.release(client);
     let lent = false;
@@ -88,7 +88,7 @@ describe('A client that is given back to its pool', () => {
     expect(network.sockets).to.have.length(1);
   });
 
-  it('goes back also from what it has called and not waited for', async () => {
+  it('restores the tubes also after calls that nobody awaited', async () => {
     const calls = [client.watch('a'), client.ignore('default')];
     const released = pool.release(client);
     expect(await sentNext(socket)).to.equal('watch a\r\nignore default\r\nuse default\r\n');
@@ -101,7 +101,7 @@ describe('A client that is given back to its pool', () => {
     expect(isKept()).to.equal(true);
   });
 
-  it('need not go back from the tube of client.tube: the next borrower sends its own use', async () => {
+  it('does not reset the tube of client.tube, because the next borrower sends its own use', async () => {
     await answered('USING mail\r\nINSERTED 1\r\n', client.tube('mail').put('x'));
     expect(await giveBack()).to.equal('');
     client = await pool.acquire();
@@ -110,7 +110,7 @@ describe('A client that is given back to its pool', () => {
     );
   });
 
-  it('is closed where the server does not let it go back', async () => {
+  it('is closed if the server refuses that', async () => {
     await answered('USING mail\r\n', client.use('mail'));
     const released = pool.release(client);
     socket.reply('OUT_OF_MEMORY\r\n');
@@ -119,7 +119,7 @@ describe('A client that is given back to its pool', () => {
     expect(pool.size).to.equal(0);
   });
 
-  it('is closed while it holds jobs, which are free at once', async () => {
+  it('is closed while it holds jobs, which become ready at once', async () => {
     const reserved = client.reserve();
     await answered('RESERVED 7 1\r\nx\r\n', reserved);
     await pool.release(client);
@@ -128,7 +128,7 @@ describe('A client that is given back to its pool', () => {
     expect(pool.size).to.equal(0);
   });
 
-  it('is kept when it has given its jobs up, also where that is not answered yet', async () => {
+  it('is kept after it has settled its jobs, even before the replies', async () => {
     const reserved = client.reserve();
     await answered('RESERVED 7 1\r\nx\r\n', reserved);
     const deleted = (await reserved)?.delete();
@@ -139,7 +139,7 @@ describe('A client that is given back to its pool', () => {
     expect(isKept()).to.equal(true);
   });
 
-  it('is closed where a job was still to come', async () => {
+  it('is closed if a job may still arrive', async () => {
     const reserved = client.reserveJob(7);
     const released = pool.release(client);
     socket.reply('RESERVED 7 1\r\nx\r\nUSING default\r\n');
@@ -179,7 +179,7 @@ describe('A client that is given back to its pool', () => {
     expect(network.sockets).to.have.length(2);
   });
 
-  it('is closed where the connection is lost as it goes back, without an error for its borrower', async () => {
+  it('is closed if the connection is lost during its return, without an error for its borrower', async () => {
     await answered('USING mail\r\n', client.use('mail'));
     const released = pool.release(client);
     await nextTurn();

@@ -46,7 +46,7 @@ describe('A pool', () => {
     return { size, available, pending, borrowed };
   }
 
-  it('connects when somebody asks, and not before', async () => {
+  it('connects at the first acquire', async () => {
     open({ min: 2 });
     await clock.tickAsync(60_000);
     expect(network.sockets).to.have.length(0);
@@ -57,14 +57,14 @@ describe('A pool', () => {
     expect(counts()).to.deep.equal({ size: 2, available: 1, pending: 0, borrowed: 1 });
   });
 
-  it('lends a connection that was given back rather than open another one', async () => {
+  it('prefers a returned connection to a new one', async () => {
     open();
     for (let i = 0; i < 5; i++) await pool.release(await pool.acquire());
     expect(network.sockets).to.have.length(1);
     expect(counts()).to.deep.equal({ size: 1, available: 1, pending: 0, borrowed: 0 });
   });
 
-  it('has no more connections than max: who comes then waits for the first that is given back', async () => {
+  it('has at most max connections: further callers wait for the first that is returned', async () => {
     open({ max: 2 });
     const [first, second] = [await pool.acquire(), await pool.acquire()];
     const order: string[] = [];
@@ -96,7 +96,7 @@ describe('A pool', () => {
     expect([first.isOpen, second.isOpen]).to.deep.equal([false, true]);
   });
 
-  it('closes what nobody has borrowed for idleTimeoutMs', async () => {
+  it('closes connections that were idle for idleTimeoutMs', async () => {
     open({ idleTimeoutMs: 1000 });
     const clients = [await pool.acquire(), await pool.acquire(), await pool.acquire()];
     await clock.tickAsync(5000);
@@ -109,7 +109,7 @@ describe('A pool', () => {
     expect(network.sockets.filter(({ destroyed }) => destroyed)).to.have.length(2);
   });
 
-  it('keeps min of them, the same ones for as long as it may be', async () => {
+  it('keeps min of them', async () => {
     open({ min: 2, idleTimeoutMs: 1000 });
     const clients = [await pool.acquire(), await pool.acquire(), await pool.acquire()];
     for (const client of clients) await pool.release(client);
@@ -118,7 +118,7 @@ describe('A pool', () => {
     expect(network.sockets).to.have.length(3);
   });
 
-  it('does not lend a connection that was lost while nobody had it', async () => {
+  it('does not lend a connection that was lost while idle', async () => {
     open({ max: 1 });
     await pool.release(await pool.acquire());
     await socket(1).fail(new Error('ECONNRESET'));
@@ -131,7 +131,7 @@ describe('A pool', () => {
     expect(pool.size).to.equal(1);
   });
 
-  it('says that clients are borrowed where none becomes free in time', async () => {
+  it('reports that clients are borrowed if none becomes available in time', async () => {
     open({ max: 2, acquireTimeoutMs: 1000 });
     const clients = [await pool.acquire(), await pool.acquire()];
     const late = rejection(pool.acquire(), ConnectTimeoutError);
@@ -146,7 +146,7 @@ describe('A pool', () => {
     await pool.release(await pool.acquire());
   });
 
-  it('says that it cannot connect where the server does not even refuse', async () => {
+  it('reports that it cannot connect if the server does not answer', async () => {
     network.answer = undefined;
     open({ acquireTimeoutMs: 1000 });
     const late = rejection(pool.acquire(), ConnectTimeoutError);
@@ -154,7 +154,7 @@ describe('A pool', () => {
     expect((await late).message).to.equal('cannot lend a client within 1000 ms: there is no connection');
   });
 
-  it('gives back what use has lent, with its result', async () => {
+  it('returns the client of use, with its result', async () => {
     open({ max: 1 });
     const result = await pool.use(async (client) => {
       expect(counts()).to.include({ borrowed: 1 });
@@ -165,7 +165,7 @@ describe('A pool', () => {
     expect(counts()).to.deep.equal({ size: 1, available: 1, pending: 0, borrowed: 0 });
   });
 
-  it('gives back what use has lent also where that fails, with its error', async () => {
+  it('returns the client of use when it fails, with its error', async () => {
     open({ max: 1 });
     const failure = new Error('at work');
     for (const work of [() => Promise.reject(failure), () => thrower(failure)]) {
@@ -174,7 +174,7 @@ describe('A pool', () => {
     }
   });
 
-  it('does not mind when the borrower gives it back itself, or closes it', async () => {
+  it('allows the borrower to return or close it', async () => {
     open({ max: 1 });
     expect(await pool.use((client) => pool.release(client).then(() => 'done'))).to.equal('done');
     await pool.use((client) => client.destroy());
@@ -183,7 +183,7 @@ describe('A pool', () => {
     expect(network.sockets).to.have.length(2);
   });
 
-  it('refuses a client that was given back already, or is not its', async () => {
+  it('refuses a client that was returned before, or of another pool', async () => {
     open();
     const client = await pool.acquire();
     await pool.release(client);
@@ -198,7 +198,7 @@ describe('A pool', () => {
     expect(counts()).to.deep.equal({ size: 1, available: 1, pending: 0, borrowed: 0 });
   });
 
-  it('counts one return for a client that is given back twice at once', async () => {
+  it('counts one return for a client that is returned twice at once', async () => {
     open({ max: 1 });
     const client = await pool.acquire();
     const [first, second] = await Promise.allSettled([pool.release(client), pool.release(client)]);
@@ -206,7 +206,7 @@ describe('A pool', () => {
     expect(counts()).to.deep.equal({ size: 1, available: 1, pending: 0, borrowed: 0 });
   });
 
-  it('has clients that are of no use once they were given back, but do no harm', async () => {
+  it('makes returned clients unusable', async () => {
     open({ max: 1 });
     const client = await pool.acquire();
     const tube = client.tube('mail');
@@ -231,7 +231,7 @@ describe('A pool', () => {
     expect(await sentNext(socket(1))).to.equal('');
   });
 
-  it('tells the events of a connection to the borrower that has it', async () => {
+  it('emits the events of a connection to its borrower', async () => {
     open({ max: 1 });
     const [told, first] = [[] as string[], await pool.acquire()];
     first.on('close', () => told.push('first'));

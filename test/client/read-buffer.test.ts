@@ -16,7 +16,7 @@ function read(readBuffer: ReadBuffer, text: string): Uint8Array {
 }
 
 describe('ReadBuffer', () => {
-  it('hands on what was read, and no more', () => {
+  it('passes on exactly what was read', () => {
     const readBuffer = new ReadBuffer();
     const received: string[] = [];
     readBuffer.onData = (bytes) => received.push(bytes.toString());
@@ -25,14 +25,14 @@ describe('ReadBuffer', () => {
     expect(received).to.deep.equal(['INSERTED 1\r\n', 'DELETED\r\n']);
   });
 
-  it('reads into the same memory again and again', () => {
+  it('reads into the same memory each time', () => {
     const readBuffer = new ReadBuffer();
     const first = read(readBuffer, 'INSERTED 1\r\n');
     expect(first).to.have.length(SIZE);
     for (let i = 0; i < 10; i++) expect(read(readBuffer, 'INSERTED 1\r\n')).to.equal(first);
   });
 
-  it('reads what belongs to a target straight into it, as long as the buffer would not hold it all', () => {
+  it('reads directly into a target that is larger than the buffer', () => {
     const readBuffer = new ReadBuffer();
     const whole = Buffer.alloc(3 * SIZE);
     let at = 0;
@@ -52,7 +52,7 @@ describe('ReadBuffer', () => {
     expect(whole.toString('latin1', SIZE + 1000, SIZE + 1007)).to.equal('66536  ');
   });
 
-  it('goes back to its own memory behind the target', () => {
+  it('uses its own memory after the target', () => {
     const readBuffer = new ReadBuffer();
     const first = read(readBuffer, 'RESERVED 1 100000\r\n');
     readBuffer.nextTarget = () => Buffer.alloc(SIZE);
@@ -61,7 +61,7 @@ describe('ReadBuffer', () => {
     expect(read(readBuffer, 'DELETED\r\n')).to.equal(first);
   });
 
-  it('goes on reading, in the right memory, after an error of whoever is handed the bytes, which is uncaught', () => {
+  it('continues in the right memory after an error of the consumer, which is uncaught', () => {
     const readBuffer = new ReadBuffer();
     const error = new Error('of a listener');
     readBuffer.nextTarget = () => Buffer.alloc(SIZE);

@@ -17,7 +17,7 @@ describe('ReplyDeadline', () => {
     );
   });
 
-  it('tells once when the oldest command has had its time', async () => {
+  it('reports once that the oldest command is overdue', async () => {
     timer.restart();
     await clock.tickAsync(99);
     expect(overdue).to.equal(0);
@@ -28,7 +28,7 @@ describe('ReplyDeadline', () => {
     expect(clock.pending).to.equal(0);
   });
 
-  it('is not misled by an event loop that was blocked: what has come meanwhile is read first', async () => {
+  it('allows for a blocked event loop: replies that have arrived are read first', async () => {
     timer.restart();
     setTimeout(() => timer.restart(), 100);
     clock.tick(100);
@@ -38,7 +38,7 @@ describe('ReplyDeadline', () => {
     expect(overdue).to.equal(1);
   });
 
-  it('counts anew when another command is the oldest, or bytes come, with one timer for all', async () => {
+  it('restarts when another command is the oldest, with one timer for all', async () => {
     timer.restart();
     for (let i = 0; i < 50; i++) {
       await clock.tickAsync(60);
@@ -52,7 +52,7 @@ describe('ReplyDeadline', () => {
     expect(overdue).to.equal(1);
   });
 
-  it('counts anew while enough of the data of a reply comes: 1 KiB for each second', async () => {
+  it('restarts while enough data of a reply arrives: 1 KiB per second', async () => {
     let received = 0;
     timer = new ReplyDeadline(
       () => allowance,
@@ -72,7 +72,7 @@ describe('ReplyDeadline', () => {
     expect(overdue).to.equal(1);
   });
 
-  it('comes sooner where the next command may take less', async () => {
+  it('passes sooner if the next command has less time', async () => {
     allowance = 10_000;
     timer.restart();
     await clock.tickAsync(50);
@@ -83,7 +83,7 @@ describe('ReplyDeadline', () => {
     expect(overdue).to.equal(1);
   });
 
-  it('comes later where the next command may take more', async () => {
+  it('passes later if the next command has more time', async () => {
     timer.restart();
     await clock.tickAsync(50);
     allowance = 1000;
@@ -94,7 +94,7 @@ describe('ReplyDeadline', () => {
     expect(overdue).to.equal(1);
   });
 
-  it('rests while nothing is out, and while the oldest may take for ever', async () => {
+  it('sets no timer while nothing is pending, or the oldest command has no limit', async () => {
     for (const nothing of [undefined, Number.POSITIVE_INFINITY]) {
       allowance = nothing;
       timer.restart();
@@ -129,7 +129,7 @@ describe('ReplyDeadline', () => {
     expect(overdue).to.equal(1);
   });
 
-  it('tells nothing once it is stopped', async () => {
+  it('reports nothing after it is stopped', async () => {
     timer.restart();
     timer.stop();
     expect(clock.pending).to.equal(0);

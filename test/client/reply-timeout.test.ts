@@ -27,7 +27,7 @@ describe('A server that does not answer', () => {
     await nextTurn();
   }
 
-  it('is lost after 30 s: REPLY_TIMEOUT for the oldest command, CONNECTION_LOST for those behind it', async () => {
+  it('is lost after 30 s: REPLY_TIMEOUT for the oldest command, CONNECTION_LOST for later ones', async () => {
     await connect();
     const oldest = rejection(client.delete(7), ReplyTimeoutError);
     const behind = rejection(client.put('x'), ConnectionLostError);
@@ -54,7 +54,7 @@ describe('A server that does not answer', () => {
     expect((await lost).message).to.match(/within 1000 ms$/);
   });
 
-  it('is not lost while it does answer, however many commands wait', async () => {
+  it('is not lost while it answers, however many commands wait', async () => {
     await connect(1000);
     const calls = Array.from({ length: 10 }, (_, i) => client.use(`t${i}`));
     for (let i = 0; i < 10; i++) {
@@ -68,7 +68,7 @@ describe('A server that does not answer', () => {
     expect(clock.pending).to.equal(0);
   });
 
-  it('is not lost while a large reply is still coming', async () => {
+  it('is not lost while a large reply arrives', async () => {
     await connect(1000);
     const reserved = client.peek(1);
     socket.reply(`FOUND 1 ${20 * 1024}\r\n`);
@@ -88,7 +88,7 @@ describe('A server that does not answer', () => {
     ['the reply to a reserve that may wait for ever', 'RESERVED 1234567890 1\r\nx\r\n', (c: Client) => c.reserve()],
     ['a body that is skipped', `${'x'.repeat(1100)}\r\n`, (c: Client) => c.peek(1)],
   ] as const) {
-    it(`is lost where ${what} comes too slowly, a byte now and then`, async () => {
+    it(`is lost if ${what} arrives too slowly`, async () => {
       ({ client, socket } = await connectFake({
         replyTimeoutMs: 1000,
         maxBodyBytes: what === 'a body that is skipped' ? 10 : undefined,
@@ -108,7 +108,7 @@ describe('A server that does not answer', () => {
     });
   }
 
-  it('is lost where it stops in a body of which much had come', async () => {
+  it('is lost if it stops in a body, however much of it has arrived', async () => {
     await connect(1000);
     const lost = rejection(client.peek(1), ReplyTimeoutError);
     socket.reply(`FOUND 1 1000000\r\n${'x'.repeat(500_000)}`);
@@ -117,7 +117,7 @@ describe('A server that does not answer', () => {
     expect((await lost).message).to.match(/^cannot peek 1: no whole reply from .* within 1000 ms/);
   });
 
-  it('is lost where it stops in the middle of a reply', async () => {
+  it('is lost if it stops in the middle of a reply', async () => {
     await connect(1000);
     const lost = rejection(client.peek(1), ReplyTimeoutError);
     socket.reply('FOUND 1 20\r\nxxx');
@@ -126,7 +126,7 @@ describe('A server that does not answer', () => {
     await lost;
   });
 
-  it('may take for a reserve its timeout on top', async () => {
+  it('has the timeout of a reserve as additional time', async () => {
     await connect(1000);
     const lost = rejection(client.reserve({ timeout: 60 }), ReplyTimeoutError);
     await clock.tickAsync(60_999);
@@ -137,7 +137,7 @@ describe('A server that does not answer', () => {
     );
   });
 
-  it('may take for ever for a reserve without a timeout', async () => {
+  it('has unlimited time for a reserve without a timeout', async () => {
     await connect(1000);
     const reserved = client.reserve();
     await clock.tickAsync(30 * 24 * 3600 * 1000);
@@ -146,7 +146,7 @@ describe('A server that does not answer', () => {
     expect((await reserved)?.id).to.equal('7');
   });
 
-  it('has to answer within the time what comes behind a reserve, once that is answered', async () => {
+  it('has the normal time for commands after a reserve, once that is answered', async () => {
     await connect(1000);
     const reserved = client.reserve();
     const lost = rejection(client.use('a'), ReplyTimeoutError);
@@ -159,14 +159,14 @@ describe('A server that does not answer', () => {
     expect(await lost).to.include({ command: 'use' });
   });
 
-  it('has to answer reserve-job as any other command', async () => {
+  it('has the normal time for reserve-job', async () => {
     await connect(1000);
     const lost = rejection(client.reserveJob(7), ReplyTimeoutError);
     await clock.tickAsync(1000);
     await lost;
   });
 
-  it('may take for ever for anything where replyTimeoutMs is 0', async () => {
+  it('has unlimited time if replyTimeoutMs is 0', async () => {
     await connect(0);
     const calls = [client.use('a'), client.reserve({ timeout: 1 })];
     await clock.tickAsync(30 * 24 * 3600 * 1000);
@@ -175,7 +175,7 @@ describe('A server that does not answer', () => {
     expect(await Promise.all(calls)).to.deep.equal(['a', null]);
   });
 
-  it('has answered also where it refuses', async () => {
+  it('counts a failure as a reply', async () => {
     await connect(1000);
     const deleted = rejection(client.delete(7), NotFoundError);
     await clock.tickAsync(999);
@@ -185,7 +185,7 @@ describe('A server that does not answer', () => {
     expect(client.isOpen).to.equal(true);
   });
 
-  it('is asked about a job that is held for long, and only while no reserve waits', async () => {
+  it('receives stats-job for a job that is held for long, but not while a reserve waits', async () => {
     await connect(1000);
     const reserved = client.reserve();
     socket.reply('RESERVED 7 1\r\nx\r\n');

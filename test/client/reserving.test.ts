@@ -55,7 +55,7 @@ describe('A reserve that waits', () => {
     expect((await reserved)?.id).to.equal('1');
   });
 
-  it('notices within livenessMs that the server is gone without a word', async () => {
+  it('detects within livenessMs that the server has disappeared', async () => {
     await connect({ livenessMs: 10_000 });
     const lost = rejection(client.reserve(), ReplyTimeoutError);
     await passing(9000, 'TIMED_OUT\r\n');
@@ -75,7 +75,7 @@ describe('A reserve that waits', () => {
     expect(await reserved).to.equal(null);
   });
 
-  it('is sent as it is with livenessMs 0', async () => {
+  it('is sent unchanged with livenessMs 0', async () => {
     await connect({ livenessMs: 0 });
     const reserved = [client.reserve(), client.reserve({ timeout: 3600 })];
     expect(await passing(0)).to.equal('reserve\r\nreserve-with-timeout 3600\r\n');
@@ -83,7 +83,7 @@ describe('A reserve that waits', () => {
     expect((await Promise.all(reserved)).map((job) => job?.id)).to.deep.equal([undefined, '1']);
   });
 
-  it('takes the word of a server that ends it before its time', async () => {
+  it('accepts that the server ends it before its time', async () => {
     await connect({ livenessMs: 10_000 });
     const reserved = client.reserve();
     await passing(100, 'TIMED_OUT\r\n');
@@ -110,7 +110,7 @@ describe('A reserve that waits', () => {
       await soon;
     }
 
-    it('tells so at once, and to one that is called right after only 200 ms later', async () => {
+    it('rejects at once; a reserve that is called right after rejects 200 ms later', async () => {
       await warned();
       let isTold = false;
       const second = rejection(client.reserve({ timeout: 1 }), DeadlineSoonError).then(() => {
@@ -126,7 +126,7 @@ describe('A reserve that waits', () => {
       expect(isTold).to.equal(true);
     });
 
-    it('gives a job at the next look, which is 50 ms away at most', async () => {
+    it('resolves with a job within 50 ms', async () => {
       await warned();
       const second = client.reserve();
       await passing(0, SOON);
@@ -134,14 +134,14 @@ describe('A reserve that waits', () => {
       expect((await second)?.id).to.equal('1');
     });
 
-    it('tells one that does not wait at once each time', async () => {
+    it('rejects each time at once if it does not wait', async () => {
       await warned();
       const second = rejection(client.reserve({ timeout: 0 }), DeadlineSoonError);
       await passing(0, SOON);
       await second;
     });
 
-    it('can be given up in between', async () => {
+    it('can be cancelled during the pause', async () => {
       await warned();
       const cancelling = new AbortController();
       const second = client.reserve({ signal: cancelling.signal });
@@ -152,7 +152,7 @@ describe('A reserve that waits', () => {
       expect(socket.destroyed).to.equal(false);
     });
 
-    it('is over with null when the client quits in between', async () => {
+    it('resolves with null if the client quits during the pause', async () => {
       await warned();
       const second = client.reserve();
       await passing(0, SOON);

@@ -24,7 +24,7 @@ describe('RingBuffer', () => {
     expect(fifo.size).to.equal(0);
   });
 
-  it('gives back in order what it takes, however pushes and shifts alternate', () => {
+  it('keeps the order, however pushes and shifts alternate', () => {
     // Sometimes more than a thousand, so that the ring may shrink.
     const count = fc.oneof(fc.nat({ max: 40 }), fc.nat({ max: 40 }), fc.nat({ max: 3000 }));
     const step = fc.record({ pushes: count, shifts: count });
@@ -49,14 +49,14 @@ describe('RingBuffer', () => {
     );
   });
 
-  it('holds 100,000', () => {
+  it('holds 100,000 items', () => {
     const fifo = new RingBuffer<number>();
     for (let i = 0; i < 100_000; i++) fifo.push(i);
     for (let i = 0; i < 100_000; i++) if (fifo.shift() !== i) expect.fail(`out of order at ${i}`);
     expect(fifo.size).to.equal(0);
   });
 
-  it('gives back the memory of a burst', async () => {
+  it('frees the memory of a burst', async () => {
     const fifo = new RingBuffer<number>();
     const burst = 1_000_000;
     await collectGarbage();
@@ -69,7 +69,7 @@ describe('RingBuffer', () => {
     expect(fifo.shift()).to.equal(burst - 1);
   });
 
-  it('makes no new ring for each of many bursts of a thousand', () => {
+  it('allocates nothing for repeated bursts of a thousand', () => {
     const fifo = new RingBuffer<number>();
     const burst = (size: number): void => {
       for (let i = 0; i < size; i++) fifo.push(i);
@@ -82,7 +82,7 @@ describe('RingBuffer', () => {
     expect(rings).to.equal(0);
   });
 
-  it('makes no new ring for each item, however many are there when one comes and one goes', () => {
+  it('allocates nothing in a steady stream, however many items it holds', () => {
     const fifo = new RingBuffer<number>();
     const rings = ringsMade(() => {
       for (let i = 0; i < 5000; i++) {

@@ -16,7 +16,7 @@ describe('Closing a client', () => {
   for (const how of ['quit', 'destroy'] as const) {
     const REASON = `the client was closed by ${how}()`;
 
-    it(`by ${how} while it waits for the next try ends that wait`, async () => {
+    it(`by ${how} ends the pause before the next attempt`, async () => {
       const { client, network, events } = await connect();
       await lose();
       const waiting = rejection(client.delete(7), ClosedError);
@@ -28,7 +28,7 @@ describe('Closing a client', () => {
       expect(network.sockets).to.have.length(1);
     });
 
-    it(`by ${how} while it connects gives that up`, async () => {
+    it(`by ${how} aborts an attempt to connect`, async () => {
       const { client, network, events } = await connect();
       await lose();
       await clock.tickAsync(100);
@@ -42,7 +42,7 @@ describe('Closing a client', () => {
       expect(network.sockets).to.have.length(2);
     });
 
-    it(`by ${how} while its tubes are restored gives that up`, async () => {
+    it(`by ${how} aborts the restoring of its tubes`, async () => {
       const { client, network, events } = await connect();
       await lose();
       await clock.tickAsync(100);
@@ -58,7 +58,7 @@ describe('Closing a client', () => {
       expect(events.filter((event) => event.startsWith('close'))).to.have.length(1);
     });
 
-    it(`by ${how} in the very turn in which it is restored leaves no connection`, async () => {
+    it(`by ${how} in the tick in which it is restored leaves no connection`, async () => {
       const { network } = await connect();
       const timers = clock.pending;
       for (let depth = 0; depth < 12; depth++) {
@@ -101,7 +101,7 @@ describe('Closing a client', () => {
     });
   }
 
-  it('by quit waits for what a cancelled reserve left behind to be answered', async () => {
+  it('by quit waits for the replies on an abandoned connection', async () => {
     const { client, socket } = await connect();
     const cancelling = new AbortController();
     const reserved = rejection(client.reserve({ signal: cancelling.signal }), Error);
@@ -123,7 +123,7 @@ describe('Closing a client', () => {
     await quit;
   });
 
-  it('by quit destroys after 5 s what the server leaves unanswered', async () => {
+  it('by quit destroys the connection after 5 s without a reply', async () => {
     const { client, socket, events } = await connect();
     const unanswered = rejection(client.put('x'), ClosedError);
     const quit = client.quit();
@@ -145,7 +145,7 @@ describe('Closing a client', () => {
     expect(socket.destroyed).to.equal(true);
   });
 
-  it('by destroy ends at once what quit waits for', async () => {
+  it('by destroy ends a quit at once', async () => {
     const { client, events } = await connect();
     const unanswered = rejection(client.put('x'), ClosedError);
     const quit = client.quit();
@@ -156,7 +156,7 @@ describe('Closing a client', () => {
     expect(events).to.have.length(1);
   });
 
-  it('does not come back when the connection is lost while it quits', async () => {
+  it('does not reconnect when the connection is lost during quit', async () => {
     const { client, network, events } = await connect();
     const unanswered = rejection(client.put('x'), Error);
     const quit = client.quit();

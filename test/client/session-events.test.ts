@@ -12,7 +12,7 @@ const REFUSED = 'cannot connect to beanstalkd://127.0.0.1:11300: ECONNREFUSED';
 describe('A client that reconnects', () => {
   const { clock, connect, lose, park } = useReconnectingClient();
 
-  it('tells of the loss, of each try and of the connection, in this order', async () => {
+  it('emits the loss, each attempt and the connection, in this order', async () => {
     const { client, network, events } = await connect();
     await lose();
     await clock.tickAsync(100);
@@ -23,7 +23,7 @@ describe('A client that reconnects', () => {
     expect(client.isOpen).to.equal(true);
   });
 
-  it('waits twice as long from try to try, up to 10 s, and tries for ever', async () => {
+  it('doubles the pause between attempts up to 10 s, without a limit of attempts', async () => {
     const { network, events } = await connect();
     await lose();
     for (const delay of [100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000, 10_000]) {
@@ -37,7 +37,7 @@ describe('A client that reconnects', () => {
     expect(events.filter((event) => event.startsWith('disconnect'))).to.have.length(1);
   });
 
-  it('backs off from a server that accepts and closes at once', async () => {
+  it('backs off from a server that accepts connections and closes them', async () => {
     const { network, events } = await connect();
     await lose();
     for (const delay of [100, 200, 400, 800]) {
@@ -51,7 +51,7 @@ describe('A client that reconnects', () => {
     expect(events).to.not.include('connect');
   });
 
-  it('begins with the shortest delay again once a connection has answered', async () => {
+  it('starts with the shortest delay again after a connection has answered', async () => {
     const { network, events } = await connect();
     for (let round = 0; round < 3; round++) {
       await lose();
@@ -64,7 +64,7 @@ describe('A client that reconnects', () => {
     }
   });
 
-  it('gives a server up that accepts and does not answer, after connectTimeoutMs', async () => {
+  it('fails after connectTimeoutMs if the server accepts and does not answer', async () => {
     const { client, network, events } = await connect({
       connectTimeoutMs: 1000,
       replyTimeoutMs: 0,
@@ -91,7 +91,7 @@ describe('A client that reconnects', () => {
     );
   });
 
-  it('closes after maxAttempts, and rejects what waits and what comes later with the reason', async () => {
+  it('closes after maxAttempts and rejects waiting and later commands with the reason', async () => {
     const { client, network, events } = await connect({ reconnect: { maxAttempts: 2 } });
     await lose();
     const waiting = rejection(client.delete(7), ConnectionLostError);
@@ -125,7 +125,7 @@ describe('A client that reconnects', () => {
     expect(await put).to.equal('1');
   });
 
-  it('closes at once where it may not reconnect', async () => {
+  it('closes at once if it must not reconnect', async () => {
     const { network, events } = await connect({ reconnect: false });
     await lose();
     expect(events).to.deep.equal([`disconnect ${LOST}`, `close ${LOST}`]);
@@ -180,7 +180,7 @@ describe('A client that reconnects', () => {
       });
     }
 
-    it('closes it at a failed try that no loss preceded: no other try is told of', async () => {
+    it('closes it at a failed attempt without a loss before: no other attempt follows', async () => {
       const { client, socket, network, events } = await connect();
       await park();
       socket.hangUp();
@@ -193,7 +193,7 @@ describe('A client that reconnects', () => {
     });
   });
 
-  it('comes back though a listener throws, whose error is uncaught as ever', async () => {
+  it('reconnects even if a listener throws, and the error is uncaught', async () => {
     const { client, socket, network } = await connect();
     client.once('disconnect', () => {
       throw new Error('thrown at disconnect');

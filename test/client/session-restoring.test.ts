@@ -32,7 +32,7 @@ describe('A client whose connection is lost', () => {
     await Promise.all(calls);
   }
 
-  it('watches, ignores and uses what it did, in one write, before any command that waits', async () => {
+  it('restores its tubes in one write before it sends waiting commands', async () => {
     await confirmed(
       client.watch('a'),
       client.watch('b'),
@@ -62,7 +62,7 @@ describe('A client whose connection is lost', () => {
     expect((await reserved)?.id).to.equal('6');
   });
 
-  it('asks for an answer even where there is nothing to restore: a connection alone proves nothing', async () => {
+  it('requires a reply even if there is nothing to restore', async () => {
     await socket.fail(LOST);
     socket = await network.restore('use default\r\n');
     const used = client.listTubeUsed();
@@ -85,7 +85,7 @@ describe('A client whose connection is lost', () => {
     await put;
   });
 
-  it('restores anew from the beginning when the next connection is lost too', async () => {
+  it('restores again from the start when the next connection is lost too', async () => {
     await confirmed(client.watch('a'), client.use('mail'));
     await socket.fail(LOST);
     for (let i = 0; i < 3; i++) {
@@ -103,7 +103,7 @@ describe('A client whose connection is lost', () => {
     await put;
   });
 
-  it('repeats nothing that was sent, and sends nothing for the jobs of the lost connection', async () => {
+  it('repeats no command, and sends nothing about jobs of the lost connection', async () => {
     const job = await delivered(client.reserve(), socket, '7');
     const put = rejection(client.put('x'), ConnectionLostError);
     await nextTurn();
@@ -117,7 +117,7 @@ describe('A client whose connection is lost', () => {
     expect(await sentNext(socket)).to.equal('');
   });
 
-  it('has no use for an answer that comes with the next connection but breaks the protocol', async () => {
+  it('rejects a next connection that breaks the protocol', async () => {
     const events = eventsOf(client);
     sinon.stub(Math, 'random').returns(0);
     await socket.fail(LOST);
@@ -135,7 +135,7 @@ describe('A client whose connection is lost', () => {
     ]);
   });
 
-  it('forgets what it knew of max-job-size: another server may have another', async () => {
+  it('forgets max-job-size, because the next server may have another', async () => {
     const stats = client.stats();
     socket.reply(ok('max-job-size: 10\n'));
     await stats;
@@ -148,7 +148,7 @@ describe('A client whose connection is lost', () => {
     await put;
   });
 
-  it('uses the tube that a listener of the loss asks for, though an earlier use of it was lost', async () => {
+  it('uses the tube that a listener requests, even if an earlier use of it was lost', async () => {
     const lost = rejection(client.use('mail'), ConnectionLostError);
     let again: Promise<string> | undefined;
     client.once('disconnect', () => {
@@ -166,7 +166,7 @@ describe('A client whose connection is lost', () => {
     expect(await sentNext(socket)).to.equal('put 1024 0 60 1\r\nx\r\n');
   });
 
-  it('sends what waited each with the tube it was called for', async () => {
+  it('sends each waiting command with its own tube', async () => {
     await confirmed(client.use('mail'));
     await socket.fail(LOST);
     const calls = [client.put('1'), client.use('other'), client.put('2'), client.tube('third').kick(1), client.kick(2)];
@@ -180,7 +180,7 @@ describe('A client whose connection is lost', () => {
     expect(await Promise.all(calls)).to.deep.equal(['1', 'other', '2', 1, 2]);
   });
 
-  it('refuses what would be too much to wait, and sends the rest as it was when it was called', async () => {
+  it('refuses commands above the limits, and sends the others as they were when called', async () => {
     client.destroy();
     ({ client, socket } = await network.connect({ maxWaitingCommands: 2, maxWaitingBytes: 100 }));
     await socket.fail(LOST);

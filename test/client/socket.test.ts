@@ -30,7 +30,7 @@ describe('A socket', () => {
     return connect;
   }
 
-  it('goes to a host and a port, without delay and with keepalive: a peer that vanished is noticed', async () => {
+  it('connects to a host and a port, without delay and with keepalive', async () => {
     const socket = new Socket();
     const connect = asked(net, socket);
     const noDelay = sinon.spy(socket, 'setNoDelay');
@@ -44,7 +44,7 @@ describe('A socket', () => {
     expect(keepAlive.args).to.deep.equal([[true, 10_000]]);
   });
 
-  it('goes to the path of a Unix socket', async () => {
+  it('connects to the path of a Unix socket', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'haricot-'));
     const path = join(folder, 's');
     const server = createServer((peer) =>
@@ -61,7 +61,7 @@ describe('A socket', () => {
     }
   });
 
-  it('names the Unix socket that nobody listens on', async () => {
+  it('names the Unix socket that has no server', async () => {
     const error = await rejection(Client.connect('beanstalkd+unix:///nowhere/s'), ConnectionLostError);
     expect(error.message).to.equal('cannot connect to beanstalkd+unix:///nowhere/s: connect ENOENT /nowhere/s');
   });
@@ -101,7 +101,7 @@ describe('A socket', () => {
     });
   }
 
-  it('is lost where it closes before it has connected', async () => {
+  it('is lost if it closes before it has connected', async () => {
     const socket = new FakeSocket();
     const connecting = rejection(
       openSocket({ host: 'queue', port: 5 }, signal, () => socket.asSocket),
@@ -111,7 +111,7 @@ describe('A socket', () => {
     expect((await connecting).message).to.equal('cannot connect to beanstalkd://queue:5: the connection was closed');
   });
 
-  it('is given up with the reason of the signal', async () => {
+  it('rejects with the reason of the signal', async () => {
     const reason = new Error('no longer wanted');
     const cancelling = new AbortController();
     const socket = new FakeSocket();
@@ -133,7 +133,7 @@ describe('A socket', () => {
     expect(opened).to.equal(0);
   });
 
-  it('is of no interest to the signal once it has connected', async () => {
+  it('ignores the signal after it has connected', async () => {
     const cancelling = new AbortController();
     const socket = new FakeSocket();
     const connecting = Client.connect({ signal: cancelling.signal, openSocket: () => socket.asSocket });

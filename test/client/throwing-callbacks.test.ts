@@ -8,7 +8,7 @@ import { rejection } from '../support/failures.js';
 import { connectFake } from '../support/fake-socket.js';
 import { useScriptedServer } from '../support/scripted-server.js';
 
-describe("An error that a callback of the user's throws while replies are read", () => {
+describe("An error that a user's callback throws while replies are read", () => {
   const server = useScriptedServer();
 
   afterEach(() => sinon.restore());
@@ -29,7 +29,7 @@ describe("An error that a callback of the user's throws while replies are read",
     return uncaught;
   }
 
-  it('of the output of debug, costs no reply', async () => {
+  it('in the output of debug loses no reply', async () => {
     const enabledBefore = createDebug.disable();
     createDebug.enable('haricot:connection');
     const error = new Error('the log is full');
@@ -50,7 +50,7 @@ describe("An error that a callback of the user's throws while replies are read",
     expect(uncaught).to.include(error).and.have.length.at.least(6);
   });
 
-  it('of a listener, changes nothing of what the calls are told', async () => {
+  it('in a listener does not affect the results of calls', async () => {
     const errors = [new Error('of disconnect'), new Error('of close')];
     const uncaught = await uncaughtWhile(async () => {
       const { client, peer } = await server.connect();
@@ -72,7 +72,7 @@ describe("An error that a callback of the user's throws while replies are read",
     expect(uncaught).to.deep.equal(errors);
   });
 
-  it('of JSON.parse or of code that awaits a call, is the own of that code', async () => {
+  it('in JSON.parse or code that awaits a call affects only that code', async () => {
     const { client, peer } = await server.connect();
     const reserving = client.reserve().then((job) => job?.json());
     const used = client.use('a');

@@ -33,7 +33,7 @@ describe('TtrWatchdog', () => {
     watch = new TtrWatchdog(connection);
   });
 
-  it('asks after 1 s, and again when the time left has surely passed', async () => {
+  it('checks a job after 1 s, and again when its time left has passed', async () => {
     watch.add('7');
     await clock.tickAsync(999);
     expect(connection.asked).to.deep.equal([]);
@@ -45,13 +45,13 @@ describe('TtrWatchdog', () => {
     expect(clock.pending).to.equal(0);
   });
 
-  it('goes on for a job whose TTR was started anew', async () => {
+  it('continues for a job whose TTR was restarted', async () => {
     watch.add('7');
     await clock.tickAsync(1000 + 3 * 11_000);
     expect(connection.asked).to.deep.equal(['1000: 7', '12000: 7', '23000: 7', '34000: 7']);
   });
 
-  it('asks no more about a job that is gone, or is not reserved any more', async () => {
+  it('stops for a job that is gone or no longer reserved', async () => {
     connection.timeLeft = undefined;
     watch.add('7');
     await clock.tickAsync(60_000);
@@ -63,7 +63,7 @@ describe('TtrWatchdog', () => {
     expect(clock.pending).to.equal(0);
   });
 
-  it('costs nothing for a job that is held less than 1 s', async () => {
+  it('does not check a job that is held for less than 1 s', async () => {
     for (let i = 0; i < 100; i++) {
       watch.add(`${i}`);
       await clock.tickAsync(100);
@@ -74,7 +74,7 @@ describe('TtrWatchdog', () => {
     expect(clock.pending).to.equal(0);
   });
 
-  it('asks no more about a job that is given up while it asks', async () => {
+  it('stops for a job that is settled during the check', async () => {
     let answer: (stats: JobStats) => void = () => {};
     connection.answer = () =>
       new Promise((resolve) => {
@@ -88,7 +88,7 @@ describe('TtrWatchdog', () => {
     expect(connection.asked).to.deep.equal(['1000: 7']);
   });
 
-  it('waits with its question while a reserve waits, and asks soon after', async () => {
+  it('sends nothing while a reserve waits, and checks soon after', async () => {
     connection.isListening = false;
     watch.add('7');
     await clock.tickAsync(5000);
@@ -98,7 +98,7 @@ describe('TtrWatchdog', () => {
     expect(connection.asked).to.have.length(1);
   });
 
-  it('asks about ten at a time, and about none twice', async () => {
+  it('checks ten jobs at a time, and none twice', async () => {
     connection.timeLeft = 1000;
     for (let i = 0; i < 25; i++) watch.add(`${i}`);
     await clock.tickAsync(1000);
@@ -112,7 +112,7 @@ describe('TtrWatchdog', () => {
     expect(connection.asked).to.have.length(25);
   });
 
-  it('manages as many jobs as a connection may hold', async () => {
+  it('handles as many jobs as a connection may hold', async () => {
     connection.timeLeft = 1000;
     for (let i = 0; i < 200_000; i++) watch.add(`${i}`);
     await clock.tickAsync(1000);
@@ -120,7 +120,7 @@ describe('TtrWatchdog', () => {
     watch.stop();
   });
 
-  it('forgets a job when its question fails', async () => {
+  it('forgets a job when its check fails', async () => {
     connection.answer = () => Promise.reject(new Error('lost'));
     watch.add('7');
     await clock.tickAsync(60_000);
@@ -128,7 +128,7 @@ describe('TtrWatchdog', () => {
     expect(clock.pending).to.equal(0);
   });
 
-  it('is over once it is stopped, also while it asks', async () => {
+  it('ends when it is stopped, also during a check', async () => {
     watch.add('7');
     watch.stop();
     expect(clock.pending).to.equal(0);

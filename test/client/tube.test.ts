@@ -57,7 +57,7 @@ describe('A tube of a client', () => {
     expect(await sentNext(socket)).to.equal(put('7'));
   });
 
-  it('needs no use where the client uses the tube already, nor for what names its tube', async () => {
+  it('sends no use if the tube is in use, or the command names its tube', async () => {
     void client.use('mail');
     void client.tube('mail').put('1');
     void client.tube('other').stats();
@@ -66,7 +66,7 @@ describe('A tube of a client', () => {
     expect((await connectFake()).client.tube('default').put('x')).to.be.instanceOf(Promise);
   });
 
-  it('leaves the tube that the client uses as it was', async () => {
+  it('does not change the tube of the client', async () => {
     void client.use('mail');
     const other = client.tube('other');
     for (const [call, sent] of [
@@ -84,7 +84,7 @@ describe('A tube of a client', () => {
     expect(await sentNext(socket, () => void client.reserve())).to.equal('reserve\r\n');
   });
 
-  it('sends use again where the server has refused it, and the client goes on with the tube before', async () => {
+  it('sends use again after a refusal, and the client keeps its previous tube', async () => {
     const used = client.use('first');
     socket.reply('USING first\r\n');
     await used;
@@ -96,7 +96,7 @@ describe('A tube of a client', () => {
     expect(await sentNext(socket, () => void client.listTubeUsed())).to.equal('list-tube-used\r\n');
   });
 
-  it('sends use again where the server has refused it before a command', async () => {
+  it('sends use again after the server has refused it before a command', async () => {
     const mail = client.tube('mail');
     const first = mail.put('1');
     socket.reply('OUT_OF_MEMORY\r\nINSERTED 1\r\n');
@@ -105,7 +105,7 @@ describe('A tube of a client', () => {
     expect(await sentNext(socket, () => void mail.put('2'))).to.equal(`use mail\r\n${put('2')}`);
   });
 
-  it('is the last that was asked for, whatever became of the requests before', async () => {
+  it('is the one that was requested last, however earlier requests end', async () => {
     const calls = [rejection(client.use('mail'), OutOfMemoryError), client.use('mail')] as const;
     socket.reply('OUT_OF_MEMORY\r\nUSING mail\r\n');
     await Promise.all(calls);
@@ -113,7 +113,7 @@ describe('A tube of a client', () => {
     expect(sent.replace('use mail\r\n', '')).to.equal(put('1'));
   });
 
-  it('refuses what is no name, before anything is sent', async () => {
+  it('refuses an invalid name before anything is sent', async () => {
     for (const name of ['', '-a', 'a b', 'a\r\nquit', 'x'.repeat(201), undefined as unknown as string]) {
       expect(thrown(() => client.tube(name), InvalidArgumentError).message).to.match(
         /^use: a tube name must be 1 to 200/,
@@ -122,7 +122,7 @@ describe('A tube of a client', () => {
     expect(await sentNext(socket)).to.equal('');
   });
 
-  it('refuses bad arguments, and bodies above the max-job-size once that is known, as the client does', async () => {
+  it('refuses invalid arguments, and bodies above max-job-size once that is known', async () => {
     const stats = client.stats();
     socket.reply(ok('max-job-size: 10\n'));
     await stats;

@@ -26,7 +26,7 @@ describe('onAbort', () => {
     expect(called).to.deep.equal([1]);
   });
 
-  it('lets one listener wait twice', () => {
+  it('accepts the same listener twice', () => {
     const controller = new AbortController();
     let calls = 0;
     const listener = (): void => void calls++;
@@ -37,7 +37,7 @@ describe('onAbort', () => {
     expect(calls).to.equal(1);
   });
 
-  it('puts one listener on the signal however many wait, and none once all are removed', () => {
+  it('adds one listener to the signal for all, and removes it after the last', () => {
     const { signal } = new AbortController();
     let listeners = 0;
     const [add, remove] = [signal.addEventListener.bind(signal), signal.removeEventListener.bind(signal)];
@@ -59,7 +59,7 @@ describe('onAbort', () => {
 });
 
 describe('isAbortSignal', () => {
-  it('knows real signals, and refuses what only looks like one', () => {
+  it('accepts real signals, and refuses objects that resemble one', () => {
     expect(isAbortSignal(new AbortController().signal)).to.equal(true);
     for (const other of [undefined, null, {}, { aborted: false, addEventListener() {} }, new EventTarget(), 'abort']) {
       expect(isAbortSignal(other)).to.equal(false);

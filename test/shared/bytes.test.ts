@@ -3,7 +3,7 @@ import { copyBytes } from '../../src/shared/bytes.js';
 
 describe('copyBytes', () => {
   for (const size of [0, 1, 64, 65, 4096, 100_000]) {
-    it(`gives ${size} bytes an ArrayBuffer that can be transferred, and nothing else is in it`, () => {
+    it(`copies ${size} bytes into their own ArrayBuffer, which can be transferred`, () => {
       const bytes = new Uint8Array(size).fill(7);
       const [copy, other] = [copyBytes(bytes), copyBytes(bytes)];
       expect(copy).to.be.instanceOf(Buffer);

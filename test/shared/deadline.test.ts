@@ -38,7 +38,7 @@ describe('Deadline', () => {
     expect(passed).to.equal(1);
   });
 
-  it('does not pass while the event loop is blocked: what is late then counts again', () => {
+  it('does not pass while the event loop is blocked, and extends its time', () => {
     new Deadline(500, onDeadline);
     block(1200);
     clock.tick(300);
@@ -47,7 +47,7 @@ describe('Deadline', () => {
     expect(passed).to.equal(1);
   });
 
-  it('counts a block again that ends before the deadline', () => {
+  it('extends its time after a block that ends before the deadline', () => {
     new Deadline(500, onDeadline);
     clock.tick(10);
     block(480);
@@ -74,7 +74,7 @@ describe('Deadline', () => {
     expect(passed).to.equal(0);
   });
 
-  it('starts anew, with another time as well, and stops', () => {
+  it('can be restarted, also with another time, and cancelled', () => {
     const deadline = new Deadline(100, onDeadline);
     clock.tick(90);
     deadline.restart();
@@ -105,7 +105,7 @@ describe('Deadline', () => {
     expect(passed).to.equal(1);
   });
 
-  it('is over when it was cancelled, though its timer could not be cleared', () => {
+  it('is over after it was cancelled, even if its timer could not be cleared', () => {
     const deadline = new Deadline(100, onDeadline);
     const clear = globalThis.clearTimeout;
     globalThis.clearTimeout = () => {};

@@ -8,14 +8,14 @@ import { SignalDispatcher } from '../../src/signals/dispatcher.js';
 import { Worker } from '../../src/worker/worker.js';
 
 describe('EventLoop', () => {
-  it('lets work go on while the loop turns', async () => {
+  it('does not delay work while the loop turns', async () => {
     const loop = new EventLoop();
     expect(loop.turnIfBlocked(0)).to.equal(undefined);
     await new Promise((resolve) => setImmediate(resolve));
     expect(loop.turnIfBlocked(1000)).to.equal(undefined);
   });
 
-  it('lets work wait for a turn after ten milliseconds without one', async () => {
+  it('delays work until a turn after ten milliseconds without one', async () => {
     const loop = new EventLoop();
     expect(loop.turnIfBlocked(0)).to.equal(undefined);
     expect(loop.turnIfBlocked(9)).to.equal(undefined);

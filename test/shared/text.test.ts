@@ -25,11 +25,11 @@ describe('escape', () => {
     });
   }
 
-  it('shows line ends and tabs as one writes them', () => {
+  it('escapes line ends and tabs as \\n, \\r and \\t', () => {
     expect(escapeText('a\r\n\tb')).to.equal('a\\r\\n\\tb');
   });
 
-  it('leaves what shows as it is', () => {
+  it('does not change visible characters', () => {
     const text = 'Grüße, 日本語 العربية हिन्दी — 😀 é';
     expect(escapeText(text)).to.equal(text);
   });
@@ -68,7 +68,7 @@ describe('preview', () => {
     it(`shows ${shown}`, () => expect(preview(value)).to.equal(shown));
   }
 
-  it('is short however long the string', () => {
+  it('is short for a string of any length', () => {
     expect(preview('\u202e'.repeat(1_000_000)).length).to.be.at.most(62);
   });
 });
@@ -96,7 +96,7 @@ describe('maskUrl', () => {
 });
 
 describe('toJsonLine', () => {
-  it('escapes what does not show, so that a program reads the same value', () => {
+  it('escapes invisible characters, so that a program reads the same value', () => {
     const record = { 'a\u200b': ['\u007f\u0085\u202e\ufeff\u{e0041}', '\n"\\', 'Grüße 👋'], at: new Date(0) };
     const line = toJsonLine(record);
     expect(line).to.equal(
