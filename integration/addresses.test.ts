@@ -138,7 +138,7 @@ describe('a client with an address', () => {
     it('is told that a path is too long for a server', async () => {
       const url = `beanstalkd+unix:///${'x'.repeat(107)}`;
       const error = await rejects(fixture.connect({ url }), InvalidArgumentError);
-      expect(error.message).to.contain('108 bytes');
+      expect(error.message).to.contain('at most 107 bytes, got 108');
     });
 
     const program = findOnPath();
