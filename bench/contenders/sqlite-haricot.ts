@@ -40,7 +40,10 @@ export async function open(): Promise<SqliteContender> {
     },
 
     async idle(ms) {
-      const worker = new Worker(queue, new SignalDispatcher(), { concurrency: 10 });
+      const signals = new SignalDispatcher();
+      // A worker without a slot refuses to run.
+      signals.connect(type, () => {});
+      const worker = new Worker(queue, signals, { concurrency: 10 });
       const running = worker.run();
       // Until nothing has happened for so long that it looks less often.
       await sleep(2000);
