@@ -5,13 +5,13 @@ export const times: readonly Fault[] = [
   {
     what: 'delivers a delayed message too early',
     fails: ['delivers a message that is delayed by 1 s then, no earlier, and soon'],
-    because: /the delay of 1 s ended after \d+ ms, which is before 500 ms/,
+    because: /the delay of 1 s ended after \d+ ms, which is before \d+ ms/,
     breaks: (driver) => alterOptions(driver, ({ delayMs }) => ({ delayMs: delayMs * 0.2 })),
   },
   {
     what: 'rounds a delay down to whole seconds',
     fails: ['delivers a message that is delayed by 1.5 s then, no earlier, and soon'],
-    because: /the delay of 1.5 s ended after \d+ ms, which is before 750 ms/,
+    because: /the delay of 1.5 s ended after \d+ ms, which is before \d+ ms/,
     breaks: (driver) => alterOptions(driver, ({ delayMs }) => ({ delayMs: Math.floor(delayMs / 500) * 500 })),
   },
   {
@@ -29,7 +29,7 @@ export const times: readonly Fault[] = [
   {
     what: 'rounds a TTR down to whole seconds',
     fails: ['rounds a TTR up, never down'],
-    because: /1500 ms became 1000 ms/,
+    because: /\d+ ms became \d+ ms/,
     breaks: (driver) => alterOptions(driver, ({ ttrMs }) => ({ ttrMs: Math.floor(ttrMs / 1000) * 1000 })),
   },
   {
@@ -54,7 +54,7 @@ export const times: readonly Fault[] = [
       'end it with null after 1 s where no message comes, no earlier, and soon',
       'end it with null after 1.5 s where no message comes, no earlier, and soon',
     ],
-    because: /the timeout of 1 s ended after \d+ ms, which is before 500 ms/,
+    because: /the timeout of 1 s ended after \d+ ms, which is before \d+ ms/,
     breaks: (driver) =>
       alterConsumers(driver, ({ reserve }) => ({
         reserve: ({ timeoutMs = 1000, signal } = {}) => reserve({ timeoutMs: timeoutMs * 0.2, signal }),
