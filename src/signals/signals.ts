@@ -39,8 +39,8 @@ interface DeliveryEvent extends MessageEvent {
 
 /** Every signal that observers can be connected to, with its event. */
 export interface SignalEvents {
-  /** A message was published through a queue that was given these signals. */
-  readonly messageSubmitted: MessageEvent;
+  /** A message was published through a queue that was given these signals; `inTransaction`: it is there once that commits. */
+  readonly messageSubmitted: MessageEvent & { readonly inTransaction: boolean };
   /** Every slot has resolved and the message is acknowledged. */
   readonly messageFinished: DeliveryEvent & { readonly durationMs: number };
   /** A slot failed, or the worker was stopped, and the message will be delivered again. */
