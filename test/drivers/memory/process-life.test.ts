@@ -1,7 +1,8 @@
 import '../../support/unheeded-rejections.js';
 import { expect } from 'chai';
 import { openMemory } from '../../../src/drivers/memory/driver.js';
-import type { Consumer, Driver, PutOptions } from '../../../src/queue/driver.js';
+import type { Consumer, Driver } from '../../../src/queue/driver.js';
+import { put, reserve, settle } from './messages.js';
 
 describe('The memory driver and its process', () => {
   let driver: Driver;
@@ -9,13 +10,9 @@ describe('The memory driver and its process', () => {
 
   beforeEach(async () => {
     driver = openMemory('memory:', { prefix: '' });
-    consumer = await driver.consume(['mail'], 1);
+    consumer = await driver.consume(['mail']);
   });
   afterEach(() => driver.close());
-
-  function put(options: Partial<PutOptions> = {}): Promise<string> {
-    return driver.put('mail', Buffer.from('a'), { priority: 1024, delayMs: 0, ttrMs: 60_000, ...options });
-  }
 
   /** Counts the timers that keep the process alive and were not there when it was made. */
   async function counter(): Promise<() => number> {
@@ -28,8 +25,8 @@ describe('The memory driver and its process', () => {
 
   it('does not keep it alive for what nobody waits for', async () => {
     const timers = await counter();
-    await put({ delayMs: 60_000 });
-    await put();
+    await put(driver, 'a', { delayMs: 60_000 });
+    await put(driver, 'a');
     await consumer.reserve();
     await driver.pause('mail', 60_000);
     expect(timers()).to.equal(0);
@@ -39,19 +36,19 @@ describe('The memory driver and its process', () => {
     const timers = await counter();
     const first = consumer.reserve();
     expect(timers()).to.equal(0);
-    await put();
+    await put(driver, 'a');
     await first;
     const reserving = consumer.reserve();
     expect(timers(), 'while the message is held').to.equal(1);
     await driver.close();
-    expect(await reserving).to.equal(null);
+    expect(await reserving).to.deep.equal([]);
     expect(timers()).to.equal(0);
   });
 
   for (const [what, begin] of [
-    ['a delay', () => put({ delayMs: 60_000 })],
+    ['a delay', () => put(driver, 'a', { delayMs: 60_000 })],
     ['a pause', () => driver.pause('mail', 60_000)],
-    ['a lease', () => put().then(() => consumer.reserve())],
+    ['a lease', () => put(driver, 'a').then(() => consumer.reserve())],
   ] as const) {
     it(`keeps it alive while a reserve waits for the end of ${what}, and no longer`, async () => {
       const timers = await counter();
@@ -70,20 +67,20 @@ describe('The memory driver and its process', () => {
   it('keeps it alive for a delay that begins while a reserve waits', async () => {
     const timers = await counter();
     const reserving = consumer.reserve();
-    await put({ delayMs: 60_000 });
+    await put(driver, 'a', { delayMs: 60_000 });
     expect(timers()).to.equal(1);
-    await driver.kick('mail', 1);
+    await driver.promote('mail', { limit: 1 });
     await reserving;
     expect(timers()).to.equal(0);
   });
 
   it('does not keep it alive for the lease of a message that was acknowledged', async () => {
     const timers = await counter();
-    await put();
-    const held = await consumer.reserve();
+    await put(driver, 'a');
+    const held = await reserve(consumer);
     const reserving = consumer.reserve();
     expect(timers()).to.equal(1);
-    await held?.ack();
+    await settle(consumer, 'ack', held);
     expect(timers()).to.equal(0);
     await consumer.close();
     await reserving;
