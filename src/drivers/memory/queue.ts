@@ -191,7 +191,7 @@ export class MemoryQueue {
 
   flush(states: readonly MessageState[]): number {
     // From the end of each heap, where taking one out moves no other.
-    const find = (): Message[] => states.flatMap((state) => [...this.#states[state].items].reverse());
+    const find = (): Message[] => [...new Set(states)].flatMap((state) => [...this.#states[state].items].reverse());
     return this.#withdraw(find, 'the queue was flushed').length;
   }
 
@@ -307,7 +307,7 @@ export class MemoryQueue {
   }
 
   #select(state: MessageState, selection: Selection): Message[] {
-    if ('limit' in selection) return this.#states[state].first(selection.limit);
+    if (!('ids' in selection)) return this.#states[state].first(selection.limit);
     return this.#withIds(selection.ids).filter((message) => message.state === state);
   }
 
