@@ -1,19 +1,19 @@
 import { expect } from 'chai';
-import type { Driver } from '../../src/queue/driver.js';
-import { InvalidOptionError } from '../../src/queue/errors.js';
-import { defineMessage } from '../../src/queue/message.js';
 import {
+  checkBody,
   checkBoolean,
+  checkDecimalId,
   checkInteger,
+  checkJobId,
+  checkLimit,
+  checkMs,
   checkOneOf,
   checkOptions,
   checkSignal,
   type OptionNames,
-} from '../../src/queue/options.js';
-import { Queue } from '../../src/queue/queue.js';
-import type { SignalDispatcher } from '../../src/signals/dispatcher.js';
-import { rejection, thrown } from '../support/failures.js';
-import { FakeDriver } from '../support/fake-driver.js';
+} from '../../src/queue/checks.js';
+import { InvalidOptionError } from '../../src/queue/errors.js';
+import { thrown } from '../support/failures.js';
 
 interface Cook {
   readonly time?: number | undefined;
@@ -109,65 +109,46 @@ describe('options', () => {
   });
 });
 
-describe('The options of a queue', () => {
-  const Ping = defineMessage<number>('ping');
-
-  it('are refused by every call when they are unknown or no options, and nothing is done', async () => {
-    const driver = new FakeDriver();
-    const queue = new Queue(driver, 'mail');
-    const calls: [what: string, known: string, call: (options: object) => Promise<unknown>][] = [
-      ['Queue', 'codec, type, source or signals', async (options) => new Queue(driver, 'mail', options)],
-      ['publish', 'priority, delay, ttr or headers', (options) => queue.publish(Ping, 5, options)],
-      ['publishMany', 'priority, delay, ttr or headers', (options) => queue.publishMany(Ping, [5], options)],
-      ['reserve', 'timeout or signal', (options) => queue.reserve(options)],
-      ['take', 'timeout or signal', (options) => queue.take(options)],
-    ];
-    for (const [what, known, call] of calls) {
-      expect((await rejection(call({ prio: 5 }), InvalidOptionError)).message).to.equal(
-        `an option of ${what} must be ${known}, got "prio"`,
-      );
-      for (const [options, shown] of NO_OPTIONS) {
-        expect((await rejection(call(options as object), InvalidOptionError)).message).to.equal(
-          `the options of ${what} must be an object, got ${shown}`,
-        );
-      }
-    }
-    expect([driver.calls, driver.puts, driver.log]).to.deep.equal([[], [], []]);
-  });
-
-  it('name a real signal, which is refused before anything is reserved', async () => {
-    const driver = new FakeDriver();
-    const queue = new Queue(driver, 'mail');
-    for (const signal of [{ aborted: false }, null, 'now'] as unknown as AbortSignal[]) {
-      for (const call of [queue.reserve({ signal }), queue.take({ signal })]) {
-        expect((await rejection(call, InvalidOptionError)).message).to.match(/^signal must be an AbortSignal, got /);
-      }
-    }
-    expect(driver.calls).to.deep.equal([]);
-  });
-
-  it('are a driver and a dispatcher, and nothing else', () => {
-    for (const driver of [undefined, null, {}, 'memory:', Promise.resolve(new FakeDriver())]) {
-      expect(thrown(() => new Queue(driver as unknown as Driver, 'mail'), InvalidOptionError).message).to.match(
-        /^driver must be a driver, such as openDriver resolves to, got /,
+describe('Checks of single values', () => {
+  it('take durations in milliseconds that every engine can hold, and counts', () => {
+    expect([checkMs('delayMs', 0), checkMs('delayMs', 1.5), checkMs('ttrMs', 1000, 1000), checkLimit(0)]).to.deep.equal(
+      [0, 1.5, 1000, 0],
+    );
+    for (const ms of [-1, Number.NaN, 1e300, '5' as unknown as number]) {
+      expect(() => checkMs('delayMs', ms), String(ms)).to.throw(
+        InvalidOptionError,
+        'delayMs must be a number from 0 to 4294967295000, got ',
       );
     }
-    for (const signals of [null, {}, 'signals']) {
-      const options = { signals: signals as unknown as SignalDispatcher };
-      expect(thrown(() => new Queue(new FakeDriver(), 'mail', options), InvalidOptionError).message).to.match(
-        /^signals must be a SignalDispatcher, got /,
-      );
+    for (const limit of [-1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, '1' as unknown as number]) {
+      expect(() => checkLimit(limit), String(limit)).to.throw(InvalidOptionError, 'limit must be an integer');
     }
   });
 
-  it('are not asked of the engine for an id that can be none', async () => {
-    const driver = new FakeDriver();
-    const queue = new Queue(driver, 'mail');
+  it('take bytes that are there', () => {
+    const bytes = new Uint8Array(1);
+    structuredClone(bytes, { transfer: [bytes.buffer] });
+    expect(() => checkBody(bytes)).to.throw(
+      InvalidOptionError,
+      'a body must have its memory, got bytes that were transferred',
+    );
+    expect(() => checkBody('secret' as never)).to.throw(
+      InvalidOptionError,
+      'a body must be bytes (Uint8Array), got a string',
+    );
+    for (const body of [new Uint8Array(0), Buffer.from('a')]) expect(checkBody(body)).to.equal(body);
+  });
+
+  it('take ids: any that are not empty, or those of an engine that counts', () => {
+    expect([checkJobId('a-7'), checkDecimalId('18446744073709551615')]).to.deep.equal(['a-7', '18446744073709551615']);
     for (const id of ['', undefined, null, 7, 7n, ['7']]) {
-      expect((await rejection(queue.delete(id as string), InvalidOptionError)).message).to.match(
-        /^a job id must be a string that is not empty, got /,
+      expect(() => checkJobId(id as string)).to.throw(
+        InvalidOptionError,
+        'a job id must be a string that is not empty',
       );
     }
-    expect(driver.calls).to.deep.equal([]);
+    for (const id of ['', '0', '07', '-7', '7 ', '7.5', 'a', '18446744073709551616', 7]) {
+      expect(() => checkDecimalId(id as string)).to.throw(InvalidOptionError, 'a job id must be a decimal number');
+    }
   });
 });
