@@ -60,9 +60,14 @@ module.exports = {
     },
     {
       name: 'queue-and-signals-share-types-only',
+      comment: 'And the classes of errors.',
       severity: 'error',
       from: { path: '^src/(queue|signals)/' },
-      to: { path: '^src/(queue|signals)/', pathNot: '^src/$1/', dependencyTypesNot: ['type-only'] },
+      to: {
+        path: '^src/(queue|signals)/',
+        pathNot: ['^src/$1/', '^src/queue/errors[.]ts$'],
+        dependencyTypesNot: ['type-only'],
+      },
     },
     {
       name: 'no-barrel-imports-inside-src',
