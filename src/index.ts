@@ -55,15 +55,17 @@ export {
 export { raw } from './queue/raw.js';
 export type { AckOptions, BuryOptions, ReleaseOptions, Reservation } from './queue/reservation.js';
 export { type ConnectOptions, type Disconnect, SignalDispatcher } from './signals/dispatcher.js';
+export type { SlotMiddleware } from './signals/middleware.js';
 export type {
   FailureReason,
   MessageSlot,
   Observer,
   ObserverSignal,
+  OperatorVerb,
   SignalEvents,
   SlotContext,
   StopReason,
 } from './signals/signals.js';
-export type { Unhandled, WorkerOptions } from './worker/options.js';
+export type { FailureAnswer, MessageFailure, OnFailure, Unhandled, WorkerOptions } from './worker/options.js';
 export type { Backoff, ExponentialBackoff } from './worker/retry.js';
 export { Worker } from './worker/worker.js';

@@ -1,10 +1,11 @@
 import { setMaxListeners } from 'node:events';
 import { createDebug } from '../debug.js';
-import type { Reservation } from '../queue/driver.js';
+import { type ResolvedCapabilities, resolveCapabilities } from '../queue/capabilities.js';
+import type { ReservedMessage } from '../queue/driver.js';
 import { type Duration, toTimerMs } from '../queue/duration.js';
 import { EngineError, InvalidOptionError } from '../queue/errors.js';
 import { messageOfError } from '../queue/failure.js';
-import { checkOptions, checkSignal } from '../queue/options.js';
+import { checkOptions, checkSignal } from '../queue/checks.js';
 import type { Queue } from '../queue/queue.js';
 import { onAbort } from '../shared/abort.js';
 import { EventLoop } from '../shared/event-loop.js';
@@ -12,12 +13,15 @@ import { preview } from '../shared/text.js';
 import type { SignalDispatcher } from '../signals/dispatcher.js';
 import type { StopReason } from '../signals/signals.js';
 import { DeadlineTimer, type HasDeadline } from './deadline-timer.js';
-import { Delivery, type DeliveryEnvironment, FALLBACK_DELAY_MS, type Outcome } from './delivery.js';
+import { Delivery, type DeliveryEnvironment } from './delivery.js';
+import { FALLBACK_DELAY_MS, type Outcome } from './disposition.js';
 import { EngineBackoff } from './engine-backoff.js';
 import { Limits } from './limits.js';
 import { type Settings, settingsOf, type WorkerOptions } from './options.js';
+import { QueuePause } from './queue-pause.js';
+import { settle } from './settle.js';
 import { isCalledBelow } from './slot-stack.js';
-import { WorkerConsumer } from './worker-consumer.js';
+import { resultOf, WorkerConsumer } from './worker-consumer.js';
 
 const debug = createDebug('haricot:worker');
 
@@ -39,6 +43,7 @@ export class Worker {
   readonly #environments: ReadonlyMap<string, DeliveryEnvironment>;
   readonly #signals: SignalDispatcher;
   readonly #settings: Settings;
+  readonly #capabilities: ResolvedCapabilities;
   readonly #stopping = new AbortController();
   readonly #reserving = new AbortController();
   readonly #timer = new DeadlineTimer();
@@ -72,15 +77,9 @@ export class Worker {
     this.#signals = checkSignals(signals);
     this.#settings = settingsOf(options);
     const { concurrency, order, trackAttempts } = this.#settings;
-    const shared = {
-      signals,
-      settings: this.#settings,
-      timer: this.#timer,
-      keepsFailure: driver.capabilities.failures !== 'none',
-    };
-    this.#environments = new Map(list.map((queue) => [queue.name, { ...shared, queue }]));
-    this.#limits = new Limits(this.#settings, (reason) => this.#beginStop(reason));
     const onError = (error: unknown): void => this.#tellError(error);
+    this.#capabilities = resolveCapabilities(driver.capabilities);
+    this.#limits = new Limits(this.#settings, (reason) => this.#beginStop(reason));
     this.#engineBackoff = new EngineBackoff(
       {
         onFailure: onError,
@@ -89,12 +88,22 @@ export class Worker {
       this.#stopping.signal,
     );
     this.#consumer = new WorkerConsumer({
-      consume: () => driver.consume(this.#queues, concurrency, { order, trackAttempts }),
+      consume: () => driver.consume(this.#queues, { concurrency, order, trackAttempts }),
       backoff: this.#engineBackoff,
       stopping: this.#stopping.signal,
       onError,
       onClosed: () => this.#beginStop('closed'),
     });
+    const shared = {
+      signals,
+      settings: this.#settings,
+      timer: this.#timer,
+      consumer: this.#consumer,
+      capabilities: this.#capabilities,
+      canUncount: this.#capabilities.uncountedRelease,
+      onError,
+    };
+    this.#environments = new Map(list.map((queue) => [queue.name, { ...shared, queue, pause: new QueuePause(queue) }]));
     // Every slot waits on this signal.
     setMaxListeners(0, this.#reserving.signal);
   }
@@ -199,44 +208,51 @@ export class Worker {
       for (let burial = limits.untilCertain(); burial !== undefined; burial = limits.untilCertain()) await burial;
       if (this.#state !== 'running' || !limits.claim()) return;
       this.#reservedAt = now;
-      const reservation = await this.#consumer.reserve(this.#reserving.signal, now);
-      if (reservation === null) {
+      const message = await this.#consumer.reserve(this.#reserving.signal, now);
+      if (message === null) {
         limits.unclaim();
         continue;
       }
       limits.checkMemory();
       for (let burial = limits.untilCertain(); burial !== undefined; burial = limits.untilCertain()) await burial;
-      if (!this.#isFull && !this.#reserving.signal.aborted) await this.#accept(reservation, slot);
-      else void this.#count(reservation, giveBack(reservation, 0));
+      if (!this.#isFull && !this.#reserving.signal.aborted) await this.#accept(message, slot);
+      else void this.#count(message, this.#giveBack(message, 0));
     }
   }
 
-  #accept(reservation: Reservation, slot: number): Promise<void> {
-    const environment = this.#environments.get(reservation.queue);
-    if (environment !== undefined) return this.#deliver(reservation, environment, slot);
+  #accept(message: ReservedMessage, slot: number): Promise<void> {
+    const environment = this.#environments.get(message.queue);
+    if (environment !== undefined) return this.#deliver(message, environment, slot);
     this.#limits.unclaim();
-    void this.#count(reservation, giveBack(reservation, FALLBACK_DELAY_MS));
-    return this.#engineBackoff.wait(strayError(reservation));
+    void this.#count(message, this.#giveBack(message, FALLBACK_DELAY_MS));
+    return this.#engineBackoff.wait(strayError(message));
   }
 
-  async #deliver(reservation: Reservation, environment: DeliveryEnvironment, slot: number): Promise<void> {
-    if (debug.enabled) debug('%s %s reserved, attempt %d', reservation.queue, reservation.id, reservation.attempt);
-    const delivery = new Delivery(reservation, environment);
+  /** Nobody has worked on it. */
+  async #giveBack(message: ReservedMessage, delayMs: number): Promise<Outcome> {
+    const counted = !this.#capabilities.uncountedRelease;
+    resultOf(await this.#consumer.settle({ kind: 'release', message, delayMs, counted }));
+    return 'released';
+  }
+
+  async #deliver(message: ReservedMessage, environment: DeliveryEnvironment, slot: number): Promise<void> {
+    if (debug.enabled) debug('%s %s reserved, attempt %d', message.queue, message.jobId, message.attempt);
+    const delivery = new Delivery(message, environment);
     this.#deliveries[slot] = delivery;
     const disposition = await delivery.process();
     this.#deliveries[slot] = undefined;
     const isBuried = disposition.outcome === 'failed';
     if (isBuried) this.#limits.startBurying();
-    void this.#count(reservation, delivery.settle(disposition), isBuried);
+    void this.#count(message, settle(delivery, disposition, environment), isBuried);
   }
 
   /** Counts how a delivery ended, once the engine has answered; nothing waits for that but the end of the worker. */
-  async #count({ queue, id }: Reservation, settled: Promise<Outcome>, isBuried = false): Promise<void> {
+  async #count({ queue, jobId }: ReservedMessage, settled: Promise<Outcome>, isBuried = false): Promise<void> {
     this.#unsettled++;
     let outcome: Outcome | undefined;
     try {
       outcome = await settled;
-      if (debug.enabled) debug('%s %s %s', queue, id, outcome);
+      if (debug.enabled) debug('%s %s %s', queue, jobId, outcome);
     } catch (error) {
       this.#tellError(error);
     }
@@ -302,13 +318,8 @@ function checkSignals(signals: SignalDispatcher): SignalDispatcher {
   throw new InvalidOptionError(`the signals of a worker must be a SignalDispatcher, got ${preview(signals)}`);
 }
 
-async function giveBack(reservation: Reservation, delayMs: number): Promise<Outcome> {
-  await reservation.release(delayMs === 0 ? {} : { delayMs });
-  return 'released';
-}
-
-function strayError({ id, queue }: Reservation): Error {
+function strayError({ jobId, queue }: ReservedMessage): Error {
   return new EngineError(
-    `cannot work on message ${preview(id)}: the engine delivered it from queue ${preview(queue)}, which this worker does not consume`,
+    `cannot work on message ${preview(jobId)}: the engine delivered it from queue ${preview(queue)}, which this worker does not consume`,
   );
 }

@@ -21,7 +21,11 @@ const MESSAGE: Message = {
 };
 
 function context(signal = new AbortController().signal): SlotContext {
-  return { queue: 'mail', jobId: '7', attempt: 1, signal, touch: async () => {} };
+  const noTransaction = async (): Promise<never> => expect.fail('no transaction');
+  return {
+    ...{ queue: 'mail', jobId: '7', attempt: 1, signal, state: new Map(), touch: async () => {} },
+    ...{ finish: noTransaction, transaction: noTransaction },
+  };
 }
 
 describe('SignalDispatcher with message slots', () => {
@@ -40,7 +44,7 @@ describe('SignalDispatcher with message slots', () => {
   /** Whether there was a slot for the message. */
   async function dispatch(message: Partial<Message> = {}, given = context()): Promise<boolean> {
     const call = await signals.prepare({ ...MESSAGE, ...message }, validate);
-    await call?.(given);
+    await call?.run(given);
     return call !== null;
   }
 
@@ -75,7 +79,7 @@ describe('SignalDispatcher with message slots', () => {
     signals.connect(SendMail, (message) => received.push(message));
     signals.connect('messageReceived', (message) => received.push(message));
     const call = await signals.prepare(MESSAGE, validate);
-    await call?.(context());
+    await call?.run(context());
     expect(received.map((message) => message === MESSAGE)).to.deep.equal([true, true]);
   });
 
@@ -182,7 +186,7 @@ describe('SignalDispatcher with message slots', () => {
     it('does not call it for a second message that was prepared at the same time, nor take that for done', async () => {
       signals.connect(SendMail, slot('once'), { once: true });
       const prepared = await Promise.all([signals.prepare(MESSAGE, validate), signals.prepare(MESSAGE, validate)]);
-      const [first, second] = prepared.map((call) => async () => call?.(context()));
+      const [first, second] = prepared.map((call) => async () => call?.run(context()));
       await first?.();
       expect((await rejection(second?.() ?? Promise.resolve(), Error)).message).to.equal(
         'cannot handle the message: the slots for messages of type "mail.send" have been disconnected',
@@ -194,8 +198,8 @@ describe('SignalDispatcher with message slots', () => {
       signals.connect(SendMail, slot('once'), { once: true });
       signals.connect(SendMail, slot('always'));
       const [first, second] = [signals.prepare(MESSAGE, validate), signals.prepare(MESSAGE, validate)];
-      await (await first)?.(context());
-      await (await second)?.(context());
+      await (await first)?.run(context());
+      await (await second)?.run(context());
       expect(called).to.deep.equal(['once', 'always', 'always']);
     });
 
@@ -214,7 +218,7 @@ describe('SignalDispatcher with message slots', () => {
       signals.connect(SendMail, both, { once: true });
       signals.connect('messageReceived', both);
       const prepared = [signals.prepare(MESSAGE, validate), signals.prepare(MESSAGE, validate)];
-      for (const call of prepared) await (await call)?.(context());
+      for (const call of prepared) await (await call)?.run(context());
       expect(called).to.deep.equal(['both', 'both']);
     });
   });
@@ -276,7 +280,7 @@ describe('SignalDispatcher with message slots', () => {
       const disconnect = [signals.connect(SendMail, slot('one')), signals.connect(SendMail, slot('two'))];
       const call = await signals.prepare(MESSAGE, validate);
       for (const each of disconnect) each();
-      expect((await rejection((async () => call?.(context()))(), Error)).message).to.equal(
+      expect((await rejection((async () => call?.run(context()))(), Error)).message).to.equal(
         'cannot handle the message: the slots for messages of type "mail.send" have been disconnected',
       );
     });
@@ -383,9 +387,9 @@ describe('SignalDispatcher with message slots', () => {
   it('answers at once where no schema is asynchronous', () => {
     expect(signals.prepare(MESSAGE, validate)).to.equal(null);
     signals.connect(SendMail, slot('a'));
-    expect(signals.prepare(MESSAGE, validate)).to.be.a('function');
+    expect(signals.prepare(MESSAGE, validate)).to.respondTo('run');
     signals.connect(defineMessage('mail.send', z.object({ to: z.string() })), slot('b'));
-    expect(signals.prepare(MESSAGE, validate)).to.be.a('function');
+    expect(signals.prepare(MESSAGE, validate)).to.respondTo('run');
     const Strict = defineMessage('mail.send', z.object({ to: z.email() }));
     signals.connect(Strict, slot('c'));
     thrown(() => signals.prepare(MESSAGE, validate), SchemaError);

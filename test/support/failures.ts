@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import type { Failure } from '../../src/queue/failure.js';
-import type { FakeReservation } from './fake-driver.js';
+import type { FakeMessage } from './fake-driver.js';
 
 type Class<E> = abstract new (...args: never[]) => E;
 
@@ -27,7 +27,7 @@ export function thrown<E extends Error>(action: () => unknown, type: Class<E>): 
 }
 
 /** The failure with which a message was buried. */
-export function failureOf({ settlement }: FakeReservation): Failure | undefined {
+export function failureOf({ settlement }: FakeMessage): Failure | undefined {
   const [verb, options] = settlement ?? [];
   return verb === 'bury' ? (options as { readonly failure?: Failure }).failure : undefined;
 }

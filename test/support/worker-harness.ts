@@ -5,7 +5,7 @@ import { SignalDispatcher } from '../../src/signals/dispatcher.js';
 import { type ObserverSignal, observerSignals, type SignalEvents } from '../../src/signals/signals.js';
 import type { WorkerOptions } from '../../src/worker/options.js';
 import { Worker } from '../../src/worker/worker.js';
-import { FakeDriver, type FakeReservation, type ReservationParts } from './fake-driver.js';
+import { FakeDriver, type FakeMessage, type MessageParts } from './fake-driver.js';
 
 /** A worker on a fake engine, and everything it emitted. */
 export class WorkerHarness {
@@ -35,7 +35,7 @@ export class WorkerHarness {
   }
 
   /** Delivers a message of type `mail.send`, or of another one. */
-  deliver(message: Partial<Message> = {}, parts: ReservationParts = {}): FakeReservation {
+  deliver(message: Partial<Message> = {}, parts: MessageParts = {}): FakeMessage {
     return this.driver.deliver({ body: encoded(message), ...parts });
   }
 
