@@ -175,7 +175,7 @@ const NOTHING: Capabilities = {
 /** An engine without storage: the test delivers messages, fails reserves, and reads what was asked of it. */
 export class FakeDriver implements Driver {
   readonly system = 'fake';
-  capabilities: Capabilities = NOTHING;
+  readonly capabilities: Capabilities;
   /** Every reserve, settlement and touch, in order. */
   readonly log: string[] = [];
   /** Every other call but `put` with its arguments, in order. */
@@ -194,6 +194,11 @@ export class FakeDriver implements Driver {
   readonly #scripted: (FakeMessage | Error)[] = [];
   readonly #waiting: Waiting[] = [];
   #arrival: (() => void) | undefined;
+
+  /** @param capabilities what it can do beyond the contract; default: nothing but to keep the failures of buried messages */
+  constructor(capabilities: Capabilities = {}) {
+    this.capabilities = { ...NOTHING, ...capabilities };
+  }
 
   /** How many reserves wait for a message. */
   get waiting(): number {

@@ -1,3 +1,4 @@
+import type { Capabilities } from '../../src/queue/capabilities.js';
 import { cloudEvents } from '../../src/queue/cloudevents.js';
 import { defineMessage, type Message } from '../../src/queue/message.js';
 import { Queue } from '../../src/queue/queue.js';
@@ -9,13 +10,15 @@ import { FakeDriver, type FakeMessage, type MessageParts } from './fake-driver.j
 
 /** A worker on a fake engine, and everything it emitted. */
 export class WorkerHarness {
-  readonly driver: FakeDriver = new FakeDriver();
-  readonly queue: Queue = new Queue(this.driver, 'mail');
+  readonly driver: FakeDriver;
+  readonly queue: Queue;
   readonly signals: SignalDispatcher = new SignalDispatcher();
   readonly #events: [ObserverSignal, unknown][] = [];
   readonly #workers: Worker[] = [];
 
-  constructor() {
+  constructor(capabilities?: Capabilities) {
+    this.driver = new FakeDriver(capabilities);
+    this.queue = new Queue(this.driver, 'mail');
     // A worker without any slot is refused.
     this.signals.connect(defineMessage('nothing.published'), () => {});
     for (const signal of observerSignals) this.signals.connect(signal, (event) => this.#events.push([signal, event]));
@@ -74,11 +77,14 @@ export function encoded(message: Partial<Message> = {}): Uint8Array {
   });
 }
 
-/** A {@link WorkerHarness} for each test of the suite this is called in, whose workers are stopped after it. */
-export function useWorkerHarness(): () => WorkerHarness {
+/**
+ * A {@link WorkerHarness} for each test of the suite this is called in, whose workers are stopped after it.
+ * @param capabilities of its engine, beyond those of every FakeDriver
+ */
+export function useWorkerHarness(capabilities?: Capabilities): () => WorkerHarness {
   let harness: WorkerHarness;
   beforeEach(() => {
-    harness = new WorkerHarness();
+    harness = new WorkerHarness(capabilities);
   });
   afterEach(() => harness.stop());
   return () => harness;

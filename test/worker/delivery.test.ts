@@ -158,9 +158,12 @@ describe('A message that nobody can work on', () => {
     await harness().next('messageFinished');
     expect(next.settlement).to.deep.equal(['ack']);
   });
+});
 
-  it('is buried without its failure where the engine keeps none', async () => {
-    harness().driver.capabilities = { ...harness().driver.capabilities, failures: 'none' };
+describe('A message that is buried on an engine that keeps no failures', () => {
+  const harness = useWorkerHarness({ failures: 'none' });
+
+  it('is buried without its failure', async () => {
     const reservation = harness().deliver();
     harness().start();
     await harness().next('messageFailed');
