@@ -1,6 +1,6 @@
+import { checkOptions } from '../queue/checks.js';
 import type { ReservedMessage, Transaction } from '../queue/driver.js';
 import { EngineError, InvalidOptionError, LeaseLostError } from '../queue/errors.js';
-import { checkOptions } from '../queue/checks.js';
 import { isA } from '../shared/is-a.js';
 import { preview } from '../shared/text.js';
 import { resultOf, type WorkerConsumer } from './worker-consumer.js';

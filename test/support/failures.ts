@@ -26,8 +26,7 @@ export function thrown<E extends Error>(action: () => unknown, type: Class<E>): 
   return expect.fail(`returned ${String(result).slice(0, 200)}`);
 }
 
-/** The failure with which a message was buried. */
+/** The failure with which a message was released or buried. */
 export function failureOf({ settlement }: FakeMessage): Failure | undefined {
-  const [verb, options] = settlement ?? [];
-  return verb === 'bury' ? (options as { readonly failure?: Failure }).failure : undefined;
+  return settlement?.[1]?.['failure'] as Failure | undefined;
 }
