@@ -21,6 +21,7 @@ import { type Disposition, dispositionOfFailure, type PolicyEnvironment } from '
 import { LeaseKeeper } from './lease.js';
 import type { Settings } from './options.js';
 import type { QueuePause } from './queue-pause.js';
+import type { InFlightMessage } from './status.js';
 import { checkFinish, rolledBack, TransactionalAck } from './transaction.js';
 import type { WorkerConsumer } from './worker-consumer.js';
 
@@ -82,6 +83,12 @@ export class Delivery implements SlotRequests {
   /** What its slots were given; undefined where none was called. */
   get context(): DeliveryContext | undefined {
     return this.#context;
+  }
+
+  status(): InFlightMessage {
+    const { queue, jobId } = this.#reserved;
+    const startedAt = new Date(Date.now() - (performance.now() - this.#began));
+    return { queue, jobId, type: this.#message?.type, attempt: this.#attempt, startedAt };
   }
 
   /** For how long it has been worked on, or was. */
@@ -313,7 +320,16 @@ export class Delivery implements SlotRequests {
 
 /** At once, and not because it has failed. */
 function givenBack(message: Message, error: Error, counted: boolean): Disposition {
-  return { outcome: 'released', message, delayMs: 0, error, counted, reason: undefined, pauseQueue: false };
+  return {
+    outcome: 'released',
+    message,
+    delayMs: 0,
+    error,
+    counted,
+    reason: undefined,
+    pauseQueue: false,
+    isRetry: false,
+  };
 }
 
 function cannotTransact(system: string): UnsupportedError {

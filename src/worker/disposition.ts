@@ -25,6 +25,8 @@ export type Disposition =
       readonly reason: FailureReason | undefined;
       /** Pauses its queue for as long as the message waits. */
       readonly pauseQueue: boolean;
+      /** Whether this worker means to try it again. */
+      readonly isRetry: boolean;
     }
   | {
       readonly outcome: 'failed';
@@ -70,7 +72,8 @@ export function dispositionOfFailure(
   if (isA(UnrecoverableError, error)) return { outcome: 'failed', message, reason: 'unrecoverable', error };
   if (isA(RetryLaterError, error)) {
     const delayMs = Math.min(error.delayMs, LONGEST_DELAY_MS);
-    return { ...released(failed, delayMs), counted: !environment.canUncount, pauseQueue: error.pauseQueue };
+    const counted = !environment.canUncount;
+    return { ...released(failed, delayMs), counted, pauseQueue: error.pauseQueue, isRetry: false };
   }
   const { onFailure } = environment.settings;
   if (onFailure === undefined || reason === 'unhandled') return retried(failed, undefined, environment);
@@ -113,7 +116,16 @@ function retried(failed: FailedDelivery, delayMs: number | undefined, environmen
 }
 
 function released({ message, reason, error }: FailedDelivery, delayMs: number): Disposition & { outcome: 'released' } {
-  return { outcome: 'released', message, delayMs, error, counted: true, reason, pauseQueue: false };
+  return {
+    outcome: 'released',
+    message,
+    delayMs,
+    error,
+    counted: true,
+    reason,
+    pauseQueue: false,
+    isRetry: reason === 'attempts',
+  };
 }
 
 function backoffOf({ attempt, error }: FailedDelivery, { settings, onError }: PolicyEnvironment): number {

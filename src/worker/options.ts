@@ -1,8 +1,8 @@
+import { checkBoolean, checkInteger, checkOneOf, checkOptions, type OptionNames } from '../queue/checks.js';
 import type { QueueOrder } from '../queue/driver.js';
 import { type Duration, toTimerMs } from '../queue/duration.js';
 import { InvalidOptionError } from '../queue/errors.js';
 import type { Message } from '../queue/message.js';
-import { checkBoolean, checkInteger, checkOneOf, checkOptions, type OptionNames } from '../queue/checks.js';
 import { preview } from '../shared/text.js';
 import { type Backoff, type RetryDelay, retryDelay } from './retry.js';
 

@@ -1,11 +1,11 @@
 import { setMaxListeners } from 'node:events';
 import { createDebug } from '../debug.js';
 import { type ResolvedCapabilities, resolveCapabilities } from '../queue/capabilities.js';
+import { checkOptions, checkSignal } from '../queue/checks.js';
 import type { ReservedMessage } from '../queue/driver.js';
 import { type Duration, toTimerMs } from '../queue/duration.js';
 import { EngineError, InvalidOptionError } from '../queue/errors.js';
 import { messageOfError } from '../queue/failure.js';
-import { checkOptions, checkSignal } from '../queue/checks.js';
 import type { Queue } from '../queue/queue.js';
 import { onAbort } from '../shared/abort.js';
 import { EventLoop } from '../shared/event-loop.js';
@@ -15,12 +15,14 @@ import type { StopReason } from '../signals/signals.js';
 import { DeadlineTimer, type HasDeadline } from './deadline-timer.js';
 import { Delivery, type DeliveryEnvironment } from './delivery.js';
 import { FALLBACK_DELAY_MS, type Outcome } from './disposition.js';
+import { EmptyWatch } from './empty-watch.js';
 import { EngineBackoff } from './engine-backoff.js';
 import { Limits } from './limits.js';
 import { type Settings, settingsOf, type WorkerOptions } from './options.js';
 import { QueuePause } from './queue-pause.js';
 import { settle } from './settle.js';
 import { isCalledBelow } from './slot-stack.js';
+import type { WorkerState, WorkerStatus } from './status.js';
 import { resultOf, WorkerConsumer } from './worker-consumer.js';
 
 const debug = createDebug('haricot:worker');
@@ -30,9 +32,6 @@ const ANSWER_MS = 100;
 
 /** Nothing new is begun then, not even what a reserve of the last moments brings. */
 const HARD_LIMITS: readonly StopReason[] = ['failureLimit', 'memoryLimit'];
-
-/** idle → running → stopping → stopped, never back. */
-type State = 'idle' | 'running' | 'stopping' | 'stopped';
 
 /**
  * Takes messages from queues, emits `messageReceived` to the slots connected for them, and settles each message: at least
@@ -53,7 +52,7 @@ export class Worker {
   readonly #consumer: WorkerConsumer;
   /** What each of the concurrent loops works on. */
   readonly #deliveries: (Delivery | undefined)[] = [];
-  #state: State = 'idle';
+  #state: WorkerState = 'idle';
   /** `stop` was called before `run`. */
   #isStopRequested = false;
   #running: Promise<void> | undefined;
@@ -62,6 +61,11 @@ export class Worker {
   /** Messages whose settlement the engine has not answered yet. */
   #unsettled = 0;
   #onSettled: () => void = () => {};
+  /** Loops that have not ended, and those of them that wait for a message. */
+  #loops = 0;
+  #waiting = 0;
+  /** For the option `untilEmpty`. */
+  readonly #emptyWatch: EmptyWatch | undefined;
   /** When a reserve was last called. */
   #reservedAt = Number.NEGATIVE_INFINITY;
   #force: HasDeadline | undefined;
@@ -104,6 +108,14 @@ export class Worker {
       onError,
     };
     this.#environments = new Map(list.map((queue) => [queue.name, { ...shared, queue, pause: new QueuePause(queue) }]));
+    if (this.#settings.untilEmpty) {
+      this.#emptyWatch = new EmptyWatch({
+        timer: this.#timer,
+        stats: () => this.#engineBackoff.answerOf(() => driver.stats(this.#queues)),
+        isIdle: () => this.#state === 'running' && this.#waiting === this.#loops && this.#unsettled === 0,
+        onEmpty: () => this.#beginStop('untilEmpty'),
+      });
+    }
     // Every slot waits on this signal.
     setMaxListeners(0, this.#reserving.signal);
   }
@@ -153,6 +165,13 @@ export class Worker {
     });
   }
 
+  /** What it is doing, and what it has done. */
+  status(): WorkerStatus {
+    const { finished, failed, released } = this.#limits;
+    const inFlight = this.#deliveries.flatMap((delivery) => (delivery === undefined ? [] : delivery.status()));
+    return { state: this.#state, inFlight, finished, failed, released };
+  }
+
   #checkSlots(): void {
     if (this.#signals.hasSlots || this.#settings.unhandled !== 'bury' || this.#isStopRequested) return;
     throw new InvalidOptionError(
@@ -185,7 +204,13 @@ export class Worker {
     const { concurrency } = this.#settings;
     this.#signals.emit('workerStarted', { queues: this.#queues, concurrency });
     debug('started on %o, concurrency %d', this.#queues, concurrency);
-    await Promise.all(Array.from({ length: concurrency }, (_, slot) => this.#work(slot)));
+    this.#loops = concurrency;
+    await Promise.all(
+      Array.from({ length: concurrency }, async (_, slot) => {
+        await this.#work(slot);
+        this.#loops--;
+      }),
+    );
     this.#beginStop('maxMessages');
     if (this.#unsettled === 0) return;
     await new Promise<void>((resolve) => {
@@ -208,7 +233,10 @@ export class Worker {
       for (let burial = limits.untilCertain(); burial !== undefined; burial = limits.untilCertain()) await burial;
       if (this.#state !== 'running' || !limits.claim()) return;
       this.#reservedAt = now;
+      this.#waiting++;
+      this.#emptyWatch?.check();
       const message = await this.#consumer.reserve(this.#reserving.signal, now);
+      this.#waiting--;
       if (message === null) {
         limits.unclaim();
         continue;
@@ -243,6 +271,7 @@ export class Worker {
     this.#deliveries[slot] = undefined;
     const isBuried = disposition.outcome === 'failed';
     if (isBuried) this.#limits.startBurying();
+    if (disposition.outcome === 'released' && disposition.isRetry) this.#emptyWatch?.expectRetry(disposition.delayMs);
     void this.#count(message, settle(delivery, disposition, environment), isBuried);
   }
 
@@ -258,7 +287,9 @@ export class Worker {
     }
     this.#limits.count(outcome, isBuried);
     this.#unsettled--;
-    if (this.#unsettled === 0) this.#onSettled();
+    if (this.#unsettled > 0) return;
+    this.#onSettled();
+    this.#emptyWatch?.check();
   }
 
   #tellError(error: unknown): void {
