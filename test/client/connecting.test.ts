@@ -136,8 +136,10 @@ describe('Connecting to what is no beanstalkd', () => {
 });
 
 describe('An event loop that is blocked', () => {
-  const block = (ms: number): void => {
-    const end = performance.now() + ms;
+  // Long enough for what a busy machine does between two blocks.
+  const LIMIT_MS = 700;
+  const block = (): void => {
+    const end = performance.now() + LIMIT_MS + 200;
     while (performance.now() < end);
   };
 
@@ -154,21 +156,27 @@ describe('An event loop that is blocked', () => {
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
-    const limits = { port, connectTimeoutMs: 100, replyTimeoutMs: 100, quitTimeoutMs: 100, reconnect: false } as const;
+    const limits = {
+      port,
+      connectTimeoutMs: LIMIT_MS,
+      replyTimeoutMs: LIMIT_MS,
+      quitTimeoutMs: LIMIT_MS,
+      reconnect: false,
+    } as const;
     const connecting = Client.connect(limits);
-    block(300);
+    block();
     const client = await connecting;
     const first = client.put('x');
-    block(300);
+    block();
     expect(await first).to.equal('1');
     const { reconnect: _, ...poolLimits } = limits;
-    const pool = new Pool({ ...poolLimits, acquireTimeoutMs: 100 });
+    const pool = new Pool({ ...poolLimits, acquireTimeoutMs: LIMIT_MS });
     const used = pool.use((borrowed) => borrowed.put('x'));
-    block(300);
+    block();
     expect(await used).to.equal('1');
     const last = client.put('y');
     const quit = client.quit();
-    block(300);
+    block();
     expect(await last).to.equal('1');
     await quit;
     await pool.drain();

@@ -12,19 +12,33 @@ describe('The memory driver and its process', () => {
     driver = openMemory('memory:', { prefix: '' });
     consumer = await driver.consume(['mail']);
   });
-  afterEach(() => driver.close());
+  const { setTimeout, clearTimeout } = globalThis;
+  afterEach(async () => {
+    Object.assign(globalThis, { setTimeout, clearTimeout });
+    await driver.close();
+  });
 
-  /** Counts the timers that keep the process alive and were not there when it was made. */
-  async function counter(): Promise<() => number> {
-    // Mocha sets its own when the test has begun.
-    await Promise.resolve();
-    const count = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
-    const before = count();
-    return () => count() - before;
+  /** Counts the timers that keep the process alive, of those that are set from now on. Others come and go with other tests. */
+  function counter(): () => number {
+    const timers = new Set<NodeJS.Timeout>();
+    const set = (callback: () => void, ms: number): NodeJS.Timeout => {
+      const timer = setTimeout(() => {
+        timers.delete(timer);
+        callback();
+      }, ms);
+      timers.add(timer);
+      return timer;
+    };
+    const clear = (timer: NodeJS.Timeout): void => {
+      timers.delete(timer);
+      clearTimeout(timer);
+    };
+    Object.assign(globalThis, { setTimeout: set, clearTimeout: clear });
+    return () => [...timers].filter((timer) => timer.hasRef()).length;
   }
 
   it('does not keep it alive for what nobody waits for', async () => {
-    const timers = await counter();
+    const timers = counter();
     await put(driver, 'a', { delayMs: 60_000 });
     await put(driver, 'a');
     await consumer.reserve();
@@ -33,7 +47,7 @@ describe('The memory driver and its process', () => {
   });
 
   it('does not keep it alive for a reserve that nothing can feed', async () => {
-    const timers = await counter();
+    const timers = counter();
     const first = consumer.reserve();
     expect(timers()).to.equal(0);
     await put(driver, 'a');
@@ -51,7 +65,7 @@ describe('The memory driver and its process', () => {
     ['a lease', () => put(driver, 'a').then(() => consumer.reserve())],
   ] as const) {
     it(`keeps it alive while a reserve waits for the end of ${what}, and no longer`, async () => {
-      const timers = await counter();
+      const timers = counter();
       await begin();
       for (let n = 0; n < 2; n++) {
         const controller = new AbortController();
@@ -65,7 +79,7 @@ describe('The memory driver and its process', () => {
   }
 
   it('keeps it alive for a delay that begins while a reserve waits', async () => {
-    const timers = await counter();
+    const timers = counter();
     const reserving = consumer.reserve();
     await put(driver, 'a', { delayMs: 60_000 });
     expect(timers()).to.equal(1);
@@ -75,7 +89,7 @@ describe('The memory driver and its process', () => {
   });
 
   it('does not keep it alive for the lease of a message that was acknowledged', async () => {
-    const timers = await counter();
+    const timers = counter();
     await put(driver, 'a');
     const held = await reserve(consumer);
     const reserving = consumer.reserve();
@@ -87,7 +101,7 @@ describe('The memory driver and its process', () => {
   });
 
   it('keeps it alive for the timeout of a reserve', async () => {
-    const timers = await counter();
+    const timers = counter();
     const controller = new AbortController();
     const reserving = consumer.reserve({ timeoutMs: 60_000, signal: controller.signal });
     expect(timers()).to.equal(1);

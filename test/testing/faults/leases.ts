@@ -135,13 +135,15 @@ export const leases: readonly Fault[] = [
     fails: ['refuses ack to the holder before, when another holds the message, and changes nothing'],
     because: /stats while the message is held/,
     breaks: (driver) =>
-      alterReservations(driver, ({ id, ack, ...rest }) => {
-        const holder = holders.get(id);
-        const reservation = { id, ack, ...rest };
-        holders.set(id, reservation);
+      alterReservations(driver, ({ id, queue, ack, ...rest }) => {
+        // Ids begin anew with each engine, queues have random names.
+        const key = `${queue}/${id}`;
+        const holder = holders.get(key);
+        const reservation = { id, queue, ack, ...rest };
+        holders.set(key, reservation);
         return {
           ack: async () => {
-            if (holder === undefined) await holders.get(id)?.ack();
+            if (holder === undefined) await holders.get(key)?.ack();
             return ack();
           },
         };
