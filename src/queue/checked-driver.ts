@@ -108,6 +108,9 @@ export class CheckedDriver implements Driver {
   declare readonly move?: NonNullable<Driver['move']>;
   declare readonly transaction?: NonNullable<Driver['transaction']>;
   readonly #driver: Driver;
+  // Most messages have the same queue and options as the one before: these are not checked again, if nobody can change them.
+  #checkedQueue: string | undefined;
+  #checkedOptions: PutOptions | undefined;
 
   /** @internal */
   constructor(driver: Driver) {
@@ -223,10 +226,9 @@ export class CheckedDriver implements Driver {
   }
 
   #checkPut(items: readonly PutItem[], putOptions: TransactionOption | undefined): void {
-    let queue: string | undefined;
-    let options: PutOptions | undefined;
+    let queue = this.#checkedQueue;
+    let options = this.#checkedOptions;
     for (const item of checkArray('the messages to put', items, 0)) {
-      // Many have the same: they are checked once.
       if (item?.queue !== queue || queue === undefined) queue = checkQueueName(item?.queue);
       if (item.options !== options || options === undefined) {
         this.#checkPutOptions(item.options);
@@ -234,6 +236,8 @@ export class CheckedDriver implements Driver {
       }
       checkBody(item.body);
     }
+    this.#checkedQueue = queue;
+    if (Object.isFrozen(options)) this.#checkedOptions = options;
     if (putOptions === undefined) return;
     const { transaction } = checkOptions('put', putOptions, TRANSACTION_OPTION);
     if (transaction !== undefined) this.checkTransaction('put messages', transaction);
@@ -359,8 +363,8 @@ class CheckedConsumer implements Consumer {
   }
 }
 
-/** Calls the driver: what is thrown, by a check or by a driver that should reject, becomes a rejection. */
-function attempt<T>(call: () => Promise<T>): Promise<T> {
+/** Calls what must reject: what is thrown, by a check or by a driver, becomes a rejection. Saves the step of an async function. */
+export function attempt<T>(call: () => Promise<T>): Promise<T> {
   try {
     return call();
   } catch (error) {

@@ -59,7 +59,8 @@ const DEFAULT_OPTIONS: OptionNames<PublishDefaults> = { priority: true, delay: t
 const PUBLISH_MANY_OPTIONS: OptionNames<PublishManyOptions> = { ...DEFAULT_OPTIONS, headers: true, transaction: true };
 const PUBLISH_OPTIONS: OptionNames<PublishOptions> = { ...PUBLISH_MANY_OPTIONS, id: true };
 
-const DEFAULTS: PutOptions = { priority: 1024, delayMs: 0, ttrMs: 60_000 };
+// All put options are frozen: the driver's checks pass over what they have checked and nobody can change.
+const DEFAULTS: PutOptions = Object.freeze({ priority: 1024, delayMs: 0, ttrMs: 60_000 });
 
 /** @throws InvalidOptionError */
 export function checkDefaults(defaults: PublishDefaults): PutOptions {
@@ -67,11 +68,12 @@ export function checkDefaults(defaults: PublishDefaults): PutOptions {
 }
 
 function toPutOptions({ priority, delay, ttr }: PublishDefaults, defaults: PutOptions): PutOptions {
-  return {
+  if (priority === undefined && delay === undefined && ttr === undefined) return defaults;
+  return Object.freeze({
     priority: priority === undefined ? defaults.priority : checkPriority(priority),
     delayMs: delay === undefined ? defaults.delayMs : toMs(delay, 'delay'),
     ttrMs: ttr === undefined ? defaults.ttrMs : toTtrMs(ttr, 'ttr'),
-  };
+  });
 }
 
 /** What a publisher is made of. */
@@ -180,24 +182,6 @@ export class Publisher {
     return validate(type, data);
   }
 
-  /** @param stored undefined at the places of those that are not stored */
-  submitted({ messages, options }: Batch, jobIds: readonly (string | undefined)[]): void {
-    const { signals, codec, queue } = this.parts;
-    if (signals === undefined) return;
-    messages.forEach((message, index) => {
-      const jobId = jobIds[index];
-      if (jobId === undefined) return;
-      // Whoever receives it will know it by that id only.
-      const known = codec.dataOnly ? { ...message, id: jobId } : message;
-      signals.emit('messageSubmitted', {
-        queue,
-        jobId,
-        message: known,
-        inTransaction: options.transaction !== undefined,
-      });
-    });
-  }
-
   #message(type: string, data: unknown, headers: Message['headers'], id: string, time: Date): Message {
     return { id, type, data: checkData(type, data), time, headers, source: this.parts.source };
   }
@@ -232,62 +216,89 @@ export interface Batch {
 /**
  * Publishes to queues of one driver, in one put: through the middlewares of the first queue, then those of the second, and so
  * on. All batches have the same `transaction`.
- * @returns the ids of the messages of all batches, in order
+ * @param toResult what becomes of the ids of the messages of all batches, in order
  */
-export function publishBatches(batches: readonly Batch[]): Promise<string[]> {
-  return batches.some(({ publisher }) => publisher.middlewares.length > 0) ? publishThrough(batches) : store(batches);
+export function publishBatches<T>(
+  batches: readonly Batch[],
+  toResult: (stored: readonly StoredItem[]) => T,
+): Promise<T> {
+  const isPlain = batches.every(({ publisher }) => publisher.middlewares.length === 0);
+  return isPlain ? store(batches, toResult) : publishThrough(batches, toResult);
 }
 
-async function store(batches: readonly Batch[]): Promise<string[]> {
+async function store<T>(batches: readonly Batch[], toResult: (stored: readonly StoredItem[]) => T): Promise<T> {
   const items: PutItem[] = [];
   const pending: Promise<unknown>[] = [];
   for (const { publisher, type, messages, put } of batches) {
     const { codec, queue } = publisher.parts;
     for (const message of messages) {
       const body = write(codec, message);
+      items.push({ queue, body, options: put });
+      if (type.schema === undefined) continue;
       const checked = publisher.checkWritten(type, body);
       // Nothing is waited for that need not be.
       if (checked instanceof Promise) pending.push(unheeded(checked));
-      items.push({ queue, body, options: put });
     }
   }
   if (pending.length > 0) await Promise.all(pending);
   const [first] = batches;
-  if (first === undefined || items.length === 0) return [];
+  if (first === undefined || items.length === 0) return toResult([]);
   const { transaction } = first.options;
   try {
     const { stored } = await first.publisher.parts.driver.put(items, transaction && { transaction });
-    const jobIds = stored.map(jobIdOf);
-    submitted(batches, jobIds);
-    return jobIds;
+    submitted(batches, (index) => stored[index]?.jobId);
+    return toResult(stored);
   } catch (error) {
-    if (isA(EngineError, error) && error.storedIds) submitted(batches, error.storedIds);
+    const storedIds = isA(EngineError, error) ? error.storedIds : undefined;
+    if (storedIds !== undefined) submitted(batches, (index) => storedIds[index]);
     throw error;
   }
 }
 
-const jobIdOf = ({ jobId }: StoredItem): string => jobId;
+export function jobIdsOf(stored: readonly StoredItem[]): string[] {
+  return stored.map(({ jobId }) => jobId);
+}
 
-function submitted(batches: readonly Batch[], jobIds: readonly (string | undefined)[]): void {
+/** @param jobIdAt undefined for a message that is not stored */
+function submitted(batches: readonly Batch[], jobIdAt: (index: number) => string | undefined): void {
   let start = 0;
-  for (const batch of batches) {
-    batch.publisher.submitted(batch, start === 0 ? jobIds : jobIds.slice(start));
-    start += batch.messages.length;
+  for (const { publisher, messages, options } of batches) {
+    const { signals, codec, queue } = publisher.parts;
+    for (let index = 0; signals !== undefined && index < messages.length; index++) {
+      const message = messages[index];
+      const jobId = jobIdAt(start + index);
+      if (message === undefined || jobId === undefined) continue;
+      // Whoever receives it will know it by that id only.
+      const known = codec.dataOnly ? { ...message, id: jobId } : message;
+      signals.emit('messageSubmitted', {
+        queue,
+        jobId,
+        message: known,
+        inTransaction: options.transaction !== undefined,
+      });
+    }
+    start += messages.length;
   }
 }
 
 /** Through the middlewares of every queue; what they resolve with before the messages are stored is waited for. */
-async function publishThrough(batches: readonly Batch[]): Promise<string[]> {
+async function publishThrough<T>(
+  batches: readonly Batch[],
+  toResult: (stored: readonly StoredItem[]) => T,
+): Promise<T> {
   const passed = batches.map(toPassed);
   const steps = passed.flatMap(({ batch, outgoing }) =>
     batch.publisher.middlewares.map((middleware) => ({ middleware, outgoing, queue: batch.publisher.parts.queue })),
   );
-  let jobIds: string[] = [];
+  let result: T | undefined;
   const run = async (index: number): Promise<void> => {
     const step = steps[index];
     if (step === undefined) {
       for (const { batch } of passed) for (const { headers } of batch.messages) batch.publisher.checkHeaders(headers);
-      jobIds = await store(passed.map(({ batch }) => batch));
+      result = await store(
+        passed.map(({ batch }) => batch),
+        toResult,
+      );
       return;
     }
     let following: Promise<void> | undefined;
@@ -302,7 +313,8 @@ async function publishThrough(batches: readonly Batch[]): Promise<string[]> {
     await following;
   };
   await run(0);
-  return jobIds;
+  // Every step was run to its end.
+  return result as T;
 }
 
 /** The messages as middlewares see them: each has headers of its own. */

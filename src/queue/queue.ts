@@ -5,11 +5,11 @@ import { runOutside } from '../shared/async-context.js';
 import { preview } from '../shared/text.js';
 import type { SignalDispatcher } from '../signals/dispatcher.js';
 import type { MessageState } from './capabilities.js';
-import { type CheckedDriver, checkedDriver } from './checked-driver.js';
+import { attempt, type CheckedDriver, checkedDriver } from './checked-driver.js';
 import { checkOptions, checkSignal, checkSource, type OptionNames } from './checks.js';
 import { cloudEvents } from './cloudevents.js';
 import { type Codec, checkCodec, defaultSource, read } from './codec.js';
-import type { Consumer, Driver, MessagePage, QueueStats, Selection, StoredMessage } from './driver.js';
+import type { Consumer, Driver, MessagePage, QueueStats, Selection, StoredItem, StoredMessage } from './driver.js';
 import { type Duration, toMs } from './duration.js';
 import { InvalidOptionError } from './errors.js';
 import { toFailure } from './failure.js';
@@ -17,6 +17,7 @@ import { checkType, type Message, type MessageType } from './message.js';
 import { checkQueueName } from './name.js';
 import {
   checkDefaults,
+  jobIdsOf,
   type PublishDefaults,
   Publisher,
   type PublishManyOptions,
@@ -126,14 +127,12 @@ export class Queue {
    * @example
    * const jobId = await queue.publish(SendMail, { to: 'a@b.example' }, { delay: '30s' });
    */
-  async publish<Input>(
+  publish<Input>(
     type: MessageType<unknown, Input>,
     data: NoInfer<Input>,
     options: PublishOptions = {},
   ): Promise<string> {
-    const jobIds = await publishBatches([this.publisher.prepare('publish', type, [data], options)]);
-    // There was one message.
-    return jobIds[0] as string;
+    return attempt(() => publishBatches([this.publisher.prepare('publish', type, [data], options)], firstId));
   }
 
   /**
@@ -152,7 +151,7 @@ export class Queue {
   ): Promise<string[]> {
     if (!Array.isArray(data))
       throw new InvalidOptionError(`the data of publishMany must be an array, got ${preview(data)}`);
-    return publishBatches([this.publisher.prepare('publishMany', type, data, options)]);
+    return publishBatches([this.publisher.prepare('publishMany', type, data, options)], jobIdsOf);
   }
 
   /**
@@ -351,7 +350,13 @@ export async function publishTo<Input>(
   if (drivers.size > 1)
     throw new InvalidOptionError(`the queues of publishTo must be of one driver, got ${drivers.size} drivers`);
   const shared = { id: crypto.randomUUID(), time: new Date() };
-  return publishBatches(queues.map(({ publisher }) => publisher.prepare('publishTo', type, [data], options, shared)));
+  const batches = queues.map(({ publisher }) => publisher.prepare('publishTo', type, [data], options, shared));
+  return publishBatches(batches, jobIdsOf);
+}
+
+/** Of the one message that was published. */
+function firstId([stored]: readonly StoredItem[]): string {
+  return (stored as StoredItem).jobId;
 }
 
 function checkQueue(what: string, queue: Queue): Queue {

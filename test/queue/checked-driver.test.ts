@@ -241,6 +241,26 @@ describe('A checked driver', () => {
     expect(driver.puts[0]?.options).to.equal(options);
   });
 
+  it('checks options again that have changed since, and frozen ones for each driver', async () => {
+    const options = { ...OPTIONS };
+    const frozen = Object.freeze({ ...OPTIONS, group: 'a' });
+    const checked = checkedDriver(new RecordingDriver());
+    await checked.put([{ ...ITEM, options }]);
+    options.priority = -1;
+    await rejection(checked.put([{ ...ITEM, options }]), InvalidOptionError);
+    await checked.put([{ ...ITEM, options: frozen }]);
+    await checked.put([{ ...ITEM, options: frozen }]);
+    await rejection(
+      checked.put([
+        { ...ITEM, options: frozen },
+        { ...ITEM, options },
+      ]),
+      InvalidOptionError,
+    );
+    const denying = checkedDriver(new RecordingDriver(DENYING));
+    await rejection(denying.put([{ ...ITEM, options: frozen }]), UnsupportedError);
+  });
+
   it('rejects where the driver throws', async () => {
     const broken = new Error('a driver that throws where it should reject');
     const fail = (): never => {
