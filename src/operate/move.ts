@@ -1,4 +1,4 @@
-import { checkLimit, checkOneOf, checkOptions, type OptionNames } from '../queue/checks.js';
+import { checkJobIds, checkLimit, checkOneOf, checkOptions, type OptionNames } from '../queue/checks.js';
 import { read, write } from '../queue/codec.js';
 import type { PutItem, PutOptions, StoredMessage } from '../queue/driver.js';
 import { MAX_DURATION_MS, MIN_TTR_MS } from '../queue/duration.js';
@@ -48,7 +48,7 @@ export async function move(
   if (ids !== undefined) {
     if (state !== undefined || limit !== undefined || type !== undefined || reason !== undefined)
       throw new InvalidOptionError('the selection of moveTo must have ids alone, got ids with something else');
-    await moving.byId(ids);
+    await moving.byId(checkJobIds(ids));
     return moving.result;
   }
   if (state === undefined)

@@ -1,10 +1,12 @@
 import { preview } from '../shared/text.js';
 import { type MessageState, type ResolvedCapabilities, resolveCapabilities } from './capabilities.js';
 import {
+  checkArray,
   checkBody,
   checkBoolean,
   checkInteger,
   checkJobId,
+  checkJobIds,
   checkLimit,
   checkMs,
   checkOneOf,
@@ -380,21 +382,9 @@ function checkMethods(driver: Driver): void {
   throw new InvalidOptionError(`driver must be a driver, such as openDriver resolves to, got ${given}`);
 }
 
-function checkArray<T>(what: string, values: readonly T[], least: 0 | 1): readonly T[] {
-  if (Array.isArray(values) && values.length >= least) return values;
-  throw new InvalidOptionError(
-    `${what} must be an array${least === 1 ? ' of at least one' : ''}, got ${preview(values)}`,
-  );
-}
-
 function checkNames(queues: readonly string[]): readonly string[] {
   for (const queue of checkArray('the queues', queues, 0)) checkQueueName(queue);
   return queues;
-}
-
-function checkJobIds(ids: readonly string[]): readonly string[] {
-  for (const id of checkArray('the job ids', ids, 0)) checkJobId(id);
-  return ids;
 }
 
 function checkText(what: string, text: string): void {

@@ -49,6 +49,14 @@ export function checkSignal(what: string, value: AbortSignal | undefined): Abort
   throw new InvalidOptionError(`${what} must be an AbortSignal, got ${preview(value)}`);
 }
 
+/** @throws InvalidOptionError for what is no array, or has less than it must */
+export function checkArray<T>(what: string, values: readonly T[], least: 0 | 1): readonly T[] {
+  if (Array.isArray(values) && values.length >= least) return values;
+  throw new InvalidOptionError(
+    `${what} must be an array${least === 1 ? ' of at least one' : ''}, got ${preview(values)}`,
+  );
+}
+
 /** A duration in milliseconds. @throws InvalidOptionError for one that not every engine can hold */
 export function checkMs(what: string, ms: number, min = 0): number {
   if (typeof ms === 'number' && ms >= min && ms <= MAX_DURATION_MS) return ms;
@@ -79,6 +87,12 @@ export function checkBody(body: Uint8Array): Uint8Array {
 export function checkJobId(id: string): string {
   if (typeof id === 'string' && id !== '') return id;
   throw new InvalidOptionError(`a job id must be a string that is not empty, got ${preview(id)}`);
+}
+
+/** @throws InvalidOptionError */
+export function checkJobIds(ids: readonly string[]): readonly string[] {
+  for (const id of checkArray('the job ids', ids, 0)) checkJobId(id);
+  return ids;
 }
 
 /** The largest id that an engine counts to: 64 bits. */
