@@ -220,19 +220,19 @@ describe('haricot work --slots', () => {
         'a default export that is missing',
         './slots.mjs',
         { 'slots.mjs': `export const connect = 1, other = 2;` },
-        /^the default export of \.\/slots\.mjs must be a function \(signals\) => void, got nothing; it exports connect, other$/,
+        /^the default export of \.\/slots\.mjs must be a function \(signals, app\) => void, got nothing; it exports connect, other$/,
       ],
       [
         'a default export that is no function',
         './slots.mjs',
         { 'slots.mjs': `export default { connect: ${CONNECT} };` },
-        /^the default export of \.\/slots\.mjs must be a function \(signals\) => void, got object$/,
+        /^the default export of \.\/slots\.mjs must be a function \(signals, app\) => void, got object$/,
       ],
       [
         'a CommonJS module that exports no function',
         './slots.cjs',
         { 'slots.cjs': `exports.connect = ${CONNECT};` },
-        /^the default export of \.\/slots\.cjs must be a function \(signals\) => void, got object; it exports connect$/,
+        /^the default export of \.\/slots\.cjs must be a function \(signals, app\) => void, got object; it exports connect$/,
       ],
       [
         'a function that connects no slot',

@@ -1,12 +1,14 @@
-import { escapeText, toJsonLine } from '../shared/text.js';
+import { escapeText, toJsonLine } from '../../shared/text.js';
 
 /** Something that text is written to. */
 export interface Sink {
   write(text: string): unknown;
-  /** Whether a person looks at it. */
+  /** Whether it is a terminal. */
   readonly isTTY?: boolean | undefined;
   /** How wide the terminal is. */
   readonly columns?: number | undefined;
+  /** How high the terminal is. */
+  readonly rows?: number | undefined;
 }
 
 /** Where a command writes; `process.stdout` and `process.stderr` outside tests. */
@@ -25,7 +27,12 @@ export function printStyled(output: Output, json: boolean, text: string, record:
   output.stdout.write(`${json ? toJsonLine(record) : text}\n`);
 }
 
-/** A line on standard error for people, which no program reads: nothing with `--json`. */
+/** A JSON object a line. */
+export function printRecords({ stdout }: Output, records: readonly object[]): void {
+  for (const record of records) stdout.write(`${toJsonLine(record)}\n`);
+}
+
+/** A line on standard error for people: nothing with `--json`. */
 export function note(output: Output, json: boolean, text: string): void {
   if (!json) output.stderr.write(`haricot: ${escapeText(text)}\n`);
 }

@@ -1,5 +1,12 @@
 import { expect } from 'chai';
-import { describeError, formatDate, formatDuration, formatTime, oneLine, pluralize } from '../../src/cli/text.js';
+import {
+  describeError,
+  formatDate,
+  formatDuration,
+  formatTime,
+  oneLine,
+  pluralize,
+} from '../../../src/cli/output/text.js';
 
 describe('describeError', () => {
   it('says what went wrong', () => {

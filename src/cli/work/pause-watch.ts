@@ -1,4 +1,4 @@
-import type { Queue } from '../queue/queue.js';
+import type { Queue } from '../../queue/queue.js';
 
 /** A queue that is paused. */
 export interface Pause {

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { type SinonFakeTimers, useFakeTimers } from 'sinon';
-import { RepeatedErrors } from '../../src/cli/repeated-errors.js';
+import { RepeatedErrors } from '../../../src/cli/work/log.js';
 
 describe('An error that comes again and again', () => {
   let clock: SinonFakeTimers;

@@ -1,4 +1,4 @@
-import { escapeText, toJsonLine } from '../shared/text.js';
+import { escapeText, toJsonLine } from '../../shared/text.js';
 import { type Paint, painter } from './colour.js';
 import type { Output } from './output.js';
 

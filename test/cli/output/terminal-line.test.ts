@@ -1,7 +1,7 @@
 import { expect } from 'chai';
-import { LiveLine } from '../../src/cli/live-line.js';
-import type { FakeOutput } from '../support/fake-output.js';
-import { terminal } from './harness.js';
+import { LiveLine } from '../../../src/cli/output/terminal-line.js';
+import type { FakeOutput } from '../../support/fake-output.js';
+import { terminal } from '../harness.js';
 
 const CLEAR = '\r\u001b[2K';
 

@@ -1,8 +1,8 @@
 import { expect } from 'chai';
-import { plain } from '../../src/cli/colour.js';
-import { type Column, printTable, table } from '../../src/cli/table.js';
-import { FakeOutput } from '../support/fake-output.js';
-import { setVariable, terminal, useEnvironment } from './harness.js';
+import { plain } from '../../../src/cli/output/colour.js';
+import { type Column, printTable, table } from '../../../src/cli/output/table.js';
+import { FakeOutput } from '../../support/fake-output.js';
+import { setVariable, terminal, useEnvironment } from '../harness.js';
 
 interface Row {
   readonly name: string;

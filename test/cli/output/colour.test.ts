@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { painter } from '../../src/cli/colour.js';
+import { painter } from '../../../src/cli/output/colour.js';
 
 const TERMINAL = { isTTY: true, write: () => {} };
 const PIPE = { write: () => {} };

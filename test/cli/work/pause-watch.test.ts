@@ -1,22 +1,23 @@
 import { expect } from 'chai';
-import { PauseWatch } from '../../src/cli/pause-watch.js';
-import { Queue } from '../../src/queue/queue.js';
-import { FakeDriver } from '../support/fake-driver.js';
+import { PauseWatch } from '../../../src/cli/work/pause-watch.js';
+import { Queue } from '../../../src/queue/queue.js';
+import { type FakeEngine, fakeEngine } from '../harness.js';
 
 describe('The watch for pauses', () => {
   const SOON = new Date('2126-01-01T00:00:00Z');
   const pausedUntil = new Map<string, Date>();
-  let driver: FakeDriver;
+  let driver: FakeEngine;
   let seen: unknown[];
   let watch: PauseWatch;
 
   beforeEach(() => {
     pausedUntil.clear();
-    driver = new FakeDriver();
-    driver.stats = async (queue) => ({
-      ...{ ready: 0, delayed: 0, reserved: 0, buried: 0 },
-      pausedUntil: pausedUntil.get(queue as string) ?? null,
-    });
+    driver = fakeEngine();
+    driver.stats = async (queues) =>
+      queues.map((queue) => ({
+        ...{ ready: 0, delayed: 0, reserved: 0, buried: 0 },
+        pausedUntil: pausedUntil.get(queue) ?? null,
+      }));
     seen = [];
     watch = new PauseWatch(
       ['mail', 'sms'].map((name) => new Queue(driver, name)),
@@ -58,8 +59,8 @@ describe('The watch for pauses', () => {
   });
 
   it('knows nothing of a queue that is not there, or that cannot be asked', async () => {
-    driver.stats = async (queue) => {
-      if (queue === 'mail') return null;
+    driver.stats = async ([queue]) => {
+      if (queue === 'mail') return [null];
       throw new Error('no engine');
     };
     await watch.look();

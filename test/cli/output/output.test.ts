@@ -1,6 +1,6 @@
 import { expect } from 'chai';
-import { note, print } from '../../src/cli/output.js';
-import { FakeOutput } from '../support/fake-output.js';
+import { note, print } from '../../../src/cli/output/output.js';
+import { FakeOutput } from '../../support/fake-output.js';
 
 describe('print', () => {
   it('writes one line: the text, or the record as JSON', () => {

@@ -1,19 +1,42 @@
+// The module that connects the slots of `haricot work`.
 import { existsSync, statSync } from 'node:fs';
 import Module from 'node:module';
 import { basename, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { createDebug } from '../debug.js';
+import type { Driver } from '../queue/driver.js';
 import { InvalidOptionError } from '../queue/errors.js';
+import { Queue, type QueueOptions } from '../queue/queue.js';
+import { preview } from '../shared/text.js';
 import type { SignalDispatcher } from '../signals/dispatcher.js';
 import { CommandFailedError } from './errors.js';
+import { describeError, formatDuration } from './output/text.js';
 import { placeIn, placeOfSyntaxError } from './syntax-error-place.js';
-import { describeError } from './text.js';
 
 /** Tells the stack of what a module threw. */
 const debug = createDebug('haricot:cli');
 
-/** What a module of slots exports by default. */
-export type ConnectSlots = (signals: SignalDispatcher) => unknown;
+/** What the default export of a slots module is given besides the signals. */
+export interface SlotsApp {
+  /** The engine of the worker, open until the worker has stopped. */
+  readonly driver: Driver;
+  /** A queue on it, to publish to. Its options are those of the module's `queues` and of the command, unless given here. */
+  queue(name: string, options?: QueueOptions): Queue;
+}
+
+/** Closes what the default export has opened, after the worker has stopped. */
+export type EndSlots = () => unknown;
+
+type ConnectSlots = (signals: SignalDispatcher, app: SlotsApp) => unknown;
+
+/** A module of slots that was loaded and not called yet. */
+export interface SlotsModule {
+  /** As it was named. */
+  readonly specifier: string;
+  readonly connect: ConnectSlots;
+  /** The options of queues, by their names. */
+  readonly queues: Readonly<Record<string, QueueOptions>>;
+}
 
 const EXTENSIONS = ['.js', '.mjs', '.cjs', '.ts', '.mts', '.cts'];
 
@@ -23,10 +46,9 @@ const PACKAGE_NAME = /^(?:@[\w.-]+\/)?\w[\w.-]*(?:\/|$)/;
 /**
  * Loads a module of slots.
  * @param specifier a file, relative to the working directory, or what a package exports: `my-app/slots`
- * @returns its default export, still to be called
  * @throws InvalidOptionError that says what is wrong with the module
  */
-export async function loadSlots(specifier: string): Promise<ConnectSlots> {
+export async function loadSlots(specifier: string): Promise<SlotsModule> {
   const target = locate(specifier);
   let module: Record<string, unknown>;
   try {
@@ -35,13 +57,50 @@ export async function loadSlots(specifier: string): Promise<ConnectSlots> {
     debug('%s: %O', specifier, cause);
     throw new InvalidOptionError(whyNotLoaded(specifier, target, cause));
   }
-  return connectorOf(specifier, module);
+  return { specifier, connect: connectorOf(specifier, module), queues: queuesOf(specifier, module) };
 }
 
-/** Calls what `loadSlots` found. @throws CommandFailedError, InvalidOptionError */
-export async function connectSlots(connect: ConnectSlots, specifier: string, signals: SignalDispatcher): Promise<void> {
+/** The queues of a worker and of its slots, each with the options of the module and of the command. */
+export class SlotQueues implements SlotsApp {
+  readonly driver: Driver;
+  readonly #module: SlotsModule;
+  readonly #signals: SignalDispatcher;
+  readonly #options: QueueOptions;
+  readonly #queues = new Map<string, Queue>();
+
+  /** @param options those of the command, for every queue */
+  constructor(driver: Driver, module: SlotsModule, signals: SignalDispatcher, options: QueueOptions) {
+    this.driver = driver;
+    this.#module = module;
+    this.#signals = signals;
+    this.#options = options;
+  }
+
+  /** The same queue each time, unless it is given options. @throws InvalidOptionError */
+  queue(name: string, options?: QueueOptions): Queue {
+    const known = options === undefined ? this.#queues.get(name) : undefined;
+    if (known !== undefined) return known;
+    const { queues } = this.#module;
+    const ofModule = Object.hasOwn(queues, name) ? queues[name] : undefined;
+    const queue = new Queue(this.driver, name, { signals: this.#signals, ...ofModule, ...this.#options, ...options });
+    if (options === undefined) this.#queues.set(name, queue);
+    return queue;
+  }
+}
+
+/**
+ * Calls the default export.
+ * @returns what it has returned, to be called at the end; undefined for nothing
+ * @throws CommandFailedError, InvalidOptionError
+ */
+export async function connectSlots(
+  { specifier, connect }: SlotsModule,
+  signals: SignalDispatcher,
+  app: SlotsApp,
+): Promise<EndSlots | undefined> {
+  let end: unknown;
   try {
-    await connect(signals);
+    end = await connect(signals, { driver: app.driver, queue: (name, options) => app.queue(name, options) });
   } catch (cause) {
     debug('%s: %O', specifier, cause);
     throw new CommandFailedError(
@@ -50,10 +109,41 @@ export async function connectSlots(connect: ConnectSlots, specifier: string, sig
       { cause },
     );
   }
-  if (signals.hasSlots) return;
+  if (end !== undefined && end !== null && typeof end !== 'function') {
+    throw new InvalidOptionError(
+      `what the default export of ${specifier} returns must be nothing, or a function that is called at the end, got ${preview(end)}`,
+    );
+  }
+  if (signals.hasSlots) return (end ?? undefined) as EndSlots | undefined;
   throw new InvalidOptionError(
     `cannot use ${specifier}: it connects no slot, and every message would be buried as unhandled`,
   );
+}
+
+/**
+ * Calls what the default export has returned, and waits for it at most so long.
+ * @throws CommandFailedError
+ */
+export async function endSlots({ specifier }: SlotsModule, end: EndSlots, maxMs: number): Promise<void> {
+  const failed = (why: string, cause?: unknown): CommandFailedError =>
+    new CommandFailedError(
+      'SLOTS_FAILED',
+      `cannot end the slots of ${specifier}: the function that its default export has returned ${why}`,
+      cause === undefined ? undefined : { cause },
+    );
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(failed(`has not ended after ${formatDuration(maxMs)} (--grace)`)), maxMs);
+  });
+  const ended = (async () => end())().catch((cause: unknown) => {
+    debug('%s: %O', specifier, cause);
+    throw failed(`failed: ${describeError(cause)}`, cause);
+  });
+  try {
+    await Promise.race([ended, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** The URL of a file, or the name of what a package exports. */
@@ -93,14 +183,34 @@ function connectorOf(specifier: string, module: Record<string, unknown>): Connec
   const names = Object.keys(module).filter((name) => name !== 'default' && name !== 'module.exports');
   const others = names.length > 0 ? `; it exports ${names.join(', ')}` : '';
   throw new InvalidOptionError(
-    `the default export of ${specifier} must be a function (signals) => void, got ${kindOf(found)}${others}`,
+    `the default export of ${specifier} must be a function (signals, app) => void, got ${kindOf(found)}${others}`,
   );
 }
 
 /** A compiler that turns `export default` into CommonJS leaves it one level deeper. */
 function defaultOf({ default: found }: Record<string, unknown>): unknown {
-  const compiled = typeof found === 'object' && found !== null && '__esModule' in found;
-  return compiled ? (found as { default?: unknown }).default : found;
+  return isCompiled(found) ? found['default'] : found;
+}
+
+function isCompiled(found: unknown): found is Record<string, unknown> {
+  return typeof found === 'object' && found !== null && '__esModule' in found;
+}
+
+/** The export `queues`: of an ES module, of what a compiler makes of one, or of a CommonJS module. */
+function queuesOf(specifier: string, module: Record<string, unknown>): SlotsModule['queues'] {
+  const holders = [module, module['default']] as readonly (Record<string, unknown> | undefined)[];
+  const queues = holders.map((holder) => holder?.['queues']).find((found) => found !== undefined) ?? {};
+  const wrong = (what: string, rule: string, got: unknown): InvalidOptionError =>
+    new InvalidOptionError(`${what} of ${specifier} must be ${rule}, got ${preview(got)}`);
+  if (typeof queues !== 'object' || queues === null || Array.isArray(queues)) {
+    throw wrong('the export queues', 'an object of options by the names of queues', queues);
+  }
+  for (const [name, options] of Object.entries(queues)) {
+    if (typeof options !== 'object' || options === null) {
+      throw wrong(`queues[${preview(name)}]`, 'an object such as { codec, type }', options);
+    }
+  }
+  return queues as SlotsModule['queues'];
 }
 
 function kindOf(value: unknown): string {

@@ -1,6 +1,6 @@
 // How the command line says things.
-import { toFailure } from '../queue/failure.js';
-import { escapeText, maskUrl, truncate } from '../shared/text.js';
+import { toFailure } from '../../queue/failure.js';
+import { escapeText, maskUrl, truncate } from '../../shared/text.js';
 
 /** Longest message of an error that a line shows, and longest text in general. */
 const MAX_LENGTH = 1000;
