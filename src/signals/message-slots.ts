@@ -6,8 +6,11 @@ export type Validate = (type: MessageType<unknown, unknown>, data: unknown) => u
 
 /** The call of the slots of a message that has been checked. */
 export interface SlotCall {
-  /** Whether slots run that nobody waits for: a middleware around them has failed before they have ended. */
-  readonly isRunning: boolean;
+  /**
+   * The slots that still run when the call has ended, because a middleware has not waited for them. When it has resolved, they are
+   * to be waited for: they may still fail the message.
+   */
+  readonly running: Promise<void> | undefined;
   /** Whether the message may be finished now: by its only slot, or behind all of them. */
   readonly mayFinish: boolean;
   /** Calls them; what it returns is to be awaited. */
@@ -42,7 +45,7 @@ class Group {
 }
 
 class Call implements SlotCall {
-  readonly isRunning = false;
+  readonly running = undefined;
   readonly #slots: MessageSlots;
   readonly #route: Route;
   readonly #views: readonly Message[];

@@ -15,15 +15,23 @@ export interface UsedMiddleware {
   readonly middleware: SlotMiddleware;
 }
 
-/** The call of the slots of one message with the middlewares around it. */
+/**
+ * The call of the slots of one message with the middlewares around it.
+ *
+ * Nearly every middleware calls `next` before it waits for anything. Then it costs no more than its own call: what it returns is
+ * handed on as it is, and no function of ours waits for it.
+ */
 export class MiddlewareCall implements SlotCall {
   readonly #middlewares: readonly UsedMiddleware[];
   readonly #message: Message;
   readonly #slots: SlotCall;
   /** How many middlewares have called `next`. */
   #entered = 0;
-  /** From this place on all have ended, the slots, which are behind the last middleware, included. */
-  #endedFrom = Number.POSITIVE_INFINITY;
+  /** Whether the innermost middleware that was called has ended without it. */
+  #isClosed = false;
+  /** The call of the slots, once it has begun. */
+  #slotsCall: Promise<void> | undefined;
+  #haveEnded = false;
 
   constructor(middlewares: readonly UsedMiddleware[], message: Message, slots: SlotCall) {
     this.#middlewares = middlewares;
@@ -31,60 +39,57 @@ export class MiddlewareCall implements SlotCall {
     this.#slots = slots;
   }
 
-  get isRunning(): boolean {
-    return this.#haveStarted && !this.#haveEnded;
+  get running(): Promise<void> | undefined {
+    return this.#haveEnded ? undefined : this.#slotsCall;
   }
 
   get mayFinish(): boolean {
-    return this.#haveEnded || (this.#haveStarted && this.#slots.mayFinish);
-  }
-
-  get #haveStarted(): boolean {
-    return this.#entered === this.#middlewares.length;
-  }
-
-  get #haveEnded(): boolean {
-    return this.#endedFrom <= this.#middlewares.length;
+    const haveStarted = this.#entered === this.#middlewares.length;
+    return this.#haveEnded || this.#isClosed || (haveStarted && this.#slots.mayFinish);
   }
 
   run(context: SlotContext): Promise<void> {
-    return this.#run(0, context);
+    return this.#enter(0, context);
   }
 
-  /** Calls the middleware at this place, or the slots behind the last one. */
-  async #run(place: number, context: SlotContext): Promise<void> {
+  /** Calls the middleware at this place, or the slots behind the last one. Never throws. */
+  #enter(place: number, context: SlotContext): Promise<void> {
     const used = this.#middlewares[place];
-    if (used === undefined) return this.#runSlots(context);
+    if (used === undefined) {
+      this.#slotsCall = this.#callSlots(context);
+      return this.#slotsCall;
+    }
     const { middleware } = used;
-    let inner: Promise<void> | undefined;
-    let isOver = false;
     const next = (): Promise<void> => {
-      if (isOver || inner !== undefined) return Promise.reject(lateNext(middleware, isOver));
+      if (this.#entered > place || this.#isClosed) return Promise.reject(wrongNext(middleware, this.#entered > place));
       this.#entered = place + 1;
-      inner = this.#run(place + 1, context);
-      return inner;
+      return this.#enter(place + 1, context);
     };
     try {
-      await middleware(this.#message, context, next);
-      isOver = true;
-      if (inner === undefined) throw missingNext(middleware);
-      // It was called and not waited for: the message is not finished before its slots are.
-      if (this.#endedFrom > place + 1) await inner;
+      const returned = middleware(this.#message, context, next);
+      if (this.#entered === place) return this.#untilNext(middleware, place, returned);
+      return returned instanceof Promise ? returned : Promise.resolve(returned as undefined);
     } catch (error) {
-      isOver = true;
-      // Nobody may be left who waits for it.
-      inner?.catch(() => {});
-      throw error;
-    } finally {
-      if (inner === undefined || this.#endedFrom === place + 1) this.#endedFrom = place;
+      if (this.#entered === place) this.#isClosed = true;
+      return Promise.reject(error);
     }
   }
 
-  async #runSlots(context: SlotContext): Promise<void> {
+  /** For a middleware that has returned before it has called `next`. */
+  async #untilNext(middleware: SlotMiddleware, place: number, returned: unknown): Promise<void> {
+    try {
+      await returned;
+      if (this.#entered === place) throw missingNext(middleware);
+    } finally {
+      if (this.#entered === place) this.#isClosed = true;
+    }
+  }
+
+  async #callSlots(context: SlotContext): Promise<void> {
     try {
       await this.#slots.run(context);
     } finally {
-      this.#endedFrom = this.#middlewares.length;
+      this.#haveEnded = true;
     }
   }
 }
@@ -95,7 +100,7 @@ function missingNext(middleware: SlotMiddleware): MiddlewareError {
   );
 }
 
-function lateNext(middleware: SlotMiddleware, isOver: boolean): MiddlewareError {
-  const why = isOver ? 'after it had ended' : 'twice';
-  return new MiddlewareError(`cannot call the slots: middleware ${preview(middleware.name)} called next() ${why}`);
+function wrongNext(middleware: SlotMiddleware, isSecond: boolean): MiddlewareError {
+  const when = isSecond ? 'twice' : 'after it had ended';
+  return new MiddlewareError(`cannot call the slots: middleware ${preview(middleware.name)} called next() ${when}`);
 }

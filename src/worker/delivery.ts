@@ -154,12 +154,11 @@ export class Delivery implements SlotRequests {
     this.#context = context;
     try {
       await call.run(context);
+      if (call.running !== undefined) await call.running;
     } catch (error) {
       if (this.#ack?.isIssued) await this.#decideByTransaction(message, this.#ack, error);
       else this.#retry(message, 'attempts', error);
-      // Those that a middleware did not wait for.
-      if (call.isRunning)
-        context.abort(new Error('cannot finish the message: a middleware has failed', { cause: error }));
+      if (call.running !== undefined) abandon(call.running, context, error);
       return;
     }
     if (this.#ack?.isIssued) await this.#decideByTransaction(message, this.#ack);
@@ -316,6 +315,14 @@ export class Delivery implements SlotRequests {
       'cannot finish the message in a transaction: several slots are connected for it, or its slot was not called yet; call finish in its only slot, or in a middleware after next()',
     );
   }
+}
+
+/** Ends slots for which a middleware that has failed has not waited. */
+function abandon(running: Promise<void>, context: DeliveryContext, cause: unknown): void {
+  running.catch(() => {
+    // The message has failed already.
+  });
+  context.abort(new Error('cannot finish the message: a middleware has failed', { cause }));
 }
 
 /** At once, and not because it has failed. */

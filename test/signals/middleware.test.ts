@@ -46,7 +46,9 @@ describe('Middleware', () => {
   }
 
   async function dispatch(): Promise<void> {
-    await (await prepared()).run(slotContext());
+    const call = await prepared();
+    await call.run(slotContext());
+    await call.running;
   }
 
   it('is called around the slots in the order of use, once however many slots there are', async () => {
@@ -217,19 +219,19 @@ describe('Middleware', () => {
   });
 
   describe('that does not wait for next()', () => {
-    it('has not finished the message before its slots have ended', async () => {
+    it('leaves behind slots that run, for which the worker waits', async () => {
       const work = deferred();
       connectSlot(() => work.promise);
       signals.use(around('outer'));
       signals.use((_message, _context, next) => {
         void next();
       });
-      const done = dispatch();
-      await new Promise((resolve) => setImmediate(resolve));
-      expect(called).to.deep.equal(['outer before']);
+      const call = await prepared();
+      await call.run(slotContext());
+      const { running } = call;
       work.resolve();
-      await done;
-      expect(called).to.deep.equal(['outer before', 'outer after']);
+      await running;
+      expect([running instanceof Promise, call.running]).to.deep.equal([true, undefined]);
     });
 
     it('fails the message with its slots', async () => {
@@ -250,10 +252,10 @@ describe('Middleware', () => {
       signals.use((_message, _context, next) => Promise.race([next(), Promise.reject(no)]));
       const call = await prepared();
       expect(await rejection(Promise.resolve(call.run(slotContext())), Error)).to.equal(no);
-      expect(call.isRunning).to.equal(true);
+      const { running = Promise.resolve() } = call;
       work.reject(new Error('aborted'));
-      await new Promise((resolve) => setImmediate(resolve));
-      expect(call.isRunning).to.equal(false);
+      await rejection(running, Error);
+      expect(call.running).to.equal(undefined);
     });
   });
 
