@@ -18,7 +18,7 @@ import type { FailureReason } from '../signals/signals.js';
 import { DeliveryContext, type SlotRequests } from './context.js';
 import type { DeadlineTimer, HasDeadline } from './deadline-timer.js';
 import { type Disposition, dispositionOfFailure, type PolicyEnvironment } from './disposition.js';
-import { LeaseKeeper } from './lease.js';
+import { type LeaseHolder, LeaseKeeper } from './lease.js';
 import type { Settings } from './options.js';
 import type { QueuePause } from './queue-pause.js';
 import type { InFlightMessage } from './status.js';
@@ -43,7 +43,7 @@ export interface DeliveryEnvironment extends PolicyEnvironment {
  * signal aborts, and one that does not heed it is waited for no longer. What becomes of it is not applied. But once the message
  * is finished in a transaction, only the end of that decides, and the slots are waited for.
  */
-export class Delivery implements SlotRequests {
+export class Delivery implements SlotRequests, LeaseHolder {
   readonly #reserved: ReservedMessage;
   readonly #environment: DeliveryEnvironment;
   readonly #began = performance.now();
@@ -162,7 +162,14 @@ export class Delivery implements SlotRequests {
       return;
     }
     if (this.#ack?.isIssued) await this.#decideByTransaction(message, this.#ack);
-    else this.#decide(() => ({ outcome: 'finished', message, durationMs: this.durationMs }));
+    else this.#finish(message);
+  }
+
+  #finish(message: Message): void {
+    if (this.#isDecided) return;
+    this.#end();
+    this.#lease?.stop();
+    this.#resolve({ outcome: 'finished', message, durationMs: this.durationMs });
   }
 
   /** The slots have ended: the message is gone where their transaction was committed. @param error what they have thrown */
@@ -188,12 +195,17 @@ export class Delivery implements SlotRequests {
   }
 
   #keepLease(): void {
-    const { timer, consumer, onError } = this.#environment;
-    this.#lease = new LeaseKeeper(this.#reserved, timer, {
-      touch: (message) => consumer.touch(message),
-      onLost: (reason) => this.#interrupt(reason, (message) => ({ outcome: 'lost', message })),
-      onError,
-    });
+    this.#lease = new LeaseKeeper(this.#reserved, this.#environment.timer, this);
+  }
+
+  /** @internal */
+  onLeaseLost(reason: Error): void {
+    this.#interrupt(reason, (message) => ({ outcome: 'lost', message }));
+  }
+
+  /** @internal */
+  onLeaseError(error: unknown): void {
+    this.#environment.onError(error);
   }
 
   #runOutOfTime(ms: number): void {
@@ -252,15 +264,19 @@ export class Delivery implements SlotRequests {
   /** The first one to say what is to become of the message is heeded. */
   #decide(disposition: () => Disposition | Promise<Disposition>): void {
     if (this.#isDecided) return;
-    this.#isDecided = true;
-    this.#endedAt = performance.now();
-    if (this.#timeout) this.#environment.timer.cancel(this.#timeout);
+    this.#end();
     const decided = disposition();
     if (decided instanceof Promise) this.#resolve(decided.finally(() => this.#lease?.stop()));
     else {
       this.#lease?.stop();
       this.#resolve(decided);
     }
+  }
+
+  #end(): void {
+    this.#isDecided = true;
+    this.#endedAt = performance.now();
+    if (this.#timeout) this.#environment.timer.cancel(this.#timeout);
   }
 
   /** @internal */

@@ -13,12 +13,13 @@ const SHORTEST_RENEWAL_MS = 100;
 /** A message that is done before costs nothing: neither a listener nor a timer is made for it. */
 const WATCH_AFTER_MS = 50;
 
-export interface LeaseActions {
-  /** Renews it. @throws LeaseLostError, EngineError */
-  readonly touch: (message: ReservedMessage) => Promise<void>;
-  readonly onLost: (reason: Error) => void;
+/** Whoever works on a message. */
+export interface LeaseHolder {
+  /** Renews the lease. @throws LeaseLostError, EngineError */
+  touch(): Promise<void>;
+  onLeaseLost(reason: Error): void;
   /** A renewal failed otherwise than by the loss of the lease. It is tried again. */
-  readonly onError: (error: unknown) => void;
+  onLeaseError(error: unknown): void;
 }
 
 /**
@@ -28,17 +29,17 @@ export interface LeaseActions {
 export class LeaseKeeper implements HasDeadline {
   readonly #reserved: ReservedMessage;
   readonly #timer: DeadlineTimer;
-  readonly #actions: LeaseActions;
-  readonly #onAbort = (): void => this.#lose(this.#reserved.lost.reason);
-  #isWatching = false;
+  readonly #holder: LeaseHolder;
+  /** Listens to the loss of the lease, once that is watched. */
+  #onAbort: (() => void) | undefined;
   #isStopped = false;
   #renewAt = 0;
   #deadlineAt: number;
 
-  constructor(reserved: ReservedMessage, timer: DeadlineTimer, actions: LeaseActions) {
+  constructor(reserved: ReservedMessage, timer: DeadlineTimer, holder: LeaseHolder) {
     this.#reserved = reserved;
     this.#timer = timer;
-    this.#actions = actions;
+    this.#holder = holder;
     this.#deadlineAt = performance.now() + WATCH_AFTER_MS;
     timer.set(this);
   }
@@ -48,7 +49,7 @@ export class LeaseKeeper implements HasDeadline {
   }
 
   onDeadline(): void {
-    if (!this.#isWatching) {
+    if (this.#onAbort === undefined) {
       this.watch();
       return;
     }
@@ -60,10 +61,10 @@ export class LeaseKeeper implements HasDeadline {
 
   /** From now on the loss is told as soon as it is known. */
   watch(): void {
-    if (this.#isWatching || this.#isStopped) return;
-    this.#isWatching = true;
+    if (this.#onAbort !== undefined || this.#isStopped) return;
     this.#timer.cancel(this);
     const { lost, leaseEndsAt, ttrMs } = this.#reserved;
+    this.#onAbort = () => this.#lose(lost.reason);
     lost.addEventListener('abort', this.#onAbort, { once: true });
     if (lost.aborted) {
       this.#onAbort();
@@ -77,7 +78,7 @@ export class LeaseKeeper implements HasDeadline {
   stop(): void {
     this.#isStopped = true;
     this.#timer.cancel(this);
-    if (this.#isWatching) this.#reserved.lost.removeEventListener('abort', this.#onAbort);
+    if (this.#onAbort !== undefined) this.#reserved.lost.removeEventListener('abort', this.#onAbort);
   }
 
   #wait(): void {
@@ -94,11 +95,11 @@ export class LeaseKeeper implements HasDeadline {
 
   async #touch(now: number): Promise<void> {
     try {
-      await this.#actions.touch(this.#reserved);
+      await this.#holder.touch();
       if (this.#reserved.attempt === undefined) await this.#learnTtr(now);
     } catch (error) {
       if (this.#isStopped || isA(LeaseLostError, error)) return;
-      this.#actions.onError(error);
+      this.#holder.onLeaseError(error);
     }
   }
 
@@ -123,7 +124,7 @@ export class LeaseKeeper implements HasDeadline {
 
   #lose(reason: Error): void {
     this.stop();
-    this.#actions.onLost(reason);
+    this.#holder.onLeaseLost(reason);
   }
 
   #endedError(): LeaseLostError {

@@ -20,8 +20,8 @@ describe('LeaseKeeper', () => {
     errors = [];
     keeper = new LeaseKeeper(reservation, timer, {
       touch: () => reservation.touch(),
-      onLost: (reason) => losses.push(reason),
-      onError: (error) => errors.push(error),
+      onLeaseLost: (reason) => losses.push(reason),
+      onLeaseError: (error) => errors.push(error),
     });
     return reservation;
   }
