@@ -43,8 +43,8 @@ export function defineMove(command: Command, output: Output): void {
         'stay where they are.',
     )
     .argument('<queue>', 'the queue');
-  addSelection(command, 'buried', 'the next in order');
-  command.option('--state <states>', 'messages in these states (default: buried)', parseStates(STATES));
+  addSelection(command, 'matching', 'the next in order');
+  command.option('--state <states>', 'only messages in these states (default: buried)', parseStates(STATES));
   addFilter(command);
   addCodec(command);
   command

@@ -35,10 +35,9 @@ export interface CodecOptions {
 /** Adds `--codec`, and `--type` unless the command uses that otherwise as well. */
 export function addCodec(command: Command, type?: string): void {
   command.addOption(
-    new Option(
-      '--codec <codec>',
-      'how bodies are written; json and raw are nothing but the data (default: cloudevents)',
-    ).choices(Object.keys(CODECS)),
+    new Option('--codec <codec>', 'how bodies are written: the data alone, or (default) as CloudEvents').choices(
+      Object.keys(CODECS),
+    ),
   );
   if (type !== undefined) command.option('--type <type>', type);
 }

@@ -30,19 +30,22 @@ export interface SelectedMany {
   readonly reason?: string | undefined;
 }
 
-/** Adds `[id...]`, `--all` and `--limit`. @param order which messages a limit takes: `those due first` */
-export function addSelection(command: Command, state: string, order: string): void {
+/** Adds `[id...]`, `--all` and `--limit`. @param kind such as `buried` @param order which a limit takes: `those due first` */
+export function addSelection(command: Command, kind: string, order: string): void {
   command
     .argument('[id...]', 'the ids of messages, as publish prints them')
-    .addOption(new Option('--all', `every ${state} message`).conflicts('limit'))
-    .option('--limit <n>', `so many ${state} messages, ${order}`, parseCount);
+    .addOption(new Option('--all', `every ${kind} message`).conflicts('limit'))
+    .option('--limit <n>', `at most this number of ${kind} messages, ${order}`, parseCount);
 }
 
 /** Adds `--type` and `--reason`. */
 export function addFilter(command: Command): void {
   command
     .option('--type <type>', 'only messages of this type')
-    .option('--reason <reason>', 'only messages that failed for this reason: attempts, invalid, unhandled, …');
+    .option(
+      '--reason <reason>',
+      'only messages with this reason: attempts, unhandled, invalid, undecodable, unrecoverable',
+    );
 }
 
 /** ` of type "order.placed" with reason "invalid"`, or nothing. */

@@ -199,7 +199,7 @@ function isCompiled(found: unknown): found is Record<string, unknown> {
 /** The export `queues`: of an ES module, of what a compiler makes of one, or of a CommonJS module. */
 function queuesOf(specifier: string, module: Record<string, unknown>): SlotsModule['queues'] {
   const holders = [module, module['default']] as readonly (Record<string, unknown> | undefined)[];
-  const queues = holders.map((holder) => holder?.['queues']).find((found) => found !== undefined) ?? {};
+  const [queues = {}] = holders.map((holder) => holder?.['queues']).filter((found) => found !== undefined);
   const wrong = (what: string, rule: string, got: unknown): InvalidOptionError =>
     new InvalidOptionError(`${what} of ${specifier} must be ${rule}, got ${preview(got)}`);
   if (typeof queues !== 'object' || queues === null || Array.isArray(queues)) {
