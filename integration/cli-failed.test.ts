@@ -23,7 +23,7 @@ describe('The commands that repair and move messages', () => {
       await queue.publish(defineMessage('sms'), 5);
       await bury(1, { reason: 'invalid', name: 'SchemaError', message: 'no\nto' });
       expect(await say('failed', queue.name)).to.match(
-        /^ID +TYPE +FAILED +ATTEMPTS +REASON +ERROR\n\d+ +mail\.send +\S+ \S+Z +1 +attempts +no route\n\d+ +sms +\S+ \S+Z +1 +invalid +SchemaError: no to\n$/,
+        /^ID +TYPE +FAILED +ATTEMPTS +REASON\n\d+ +mail\.send +\S+ \S+Z +1 +attempts\n {2}no route\n\d+ +sms +\S+ \S+Z +1 +invalid\n {2}SchemaError: no to\n$/,
       );
       const ids = async (...args: string[]): Promise<unknown[]> =>
         (await records('failed', queue.name, ...args)).map(({ jobId }) => jobId);

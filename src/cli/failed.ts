@@ -4,6 +4,7 @@ import type { Queue } from '../queue/queue.js';
 import { onQueue, statsOf } from './engine.js';
 import { CommandFailedError } from './errors.js';
 import { addCodec, type GlobalOptions, parseCount } from './options.js';
+import type { Paint } from './output/colour.js';
 import {
   errorOf,
   ID_COLUMN,
@@ -20,8 +21,6 @@ import { collect, DEFAULT_LIMIT, limitOf } from './pages.js';
 import { printOne } from './peek.js';
 import { addFilter, described, refuseTogether, type SelectionOptions } from './selection.js';
 
-const REASON_WIDTH = 30;
-
 type FailedCommandOptions = GlobalOptions & SelectionOptions;
 
 const COLUMNS: readonly Column<ReadMessage>[] = [
@@ -29,8 +28,7 @@ const COLUMNS: readonly Column<ReadMessage>[] = [
   TYPE_COLUMN,
   { title: 'FAILED', cell: ({ stored: { failure } }) => (failure?.at.getTime() ? formatDate(failure.at) : '-') },
   { title: 'ATTEMPTS', cell: ({ stored: { attempts } }) => attempts?.toString() ?? '-', right: true },
-  { title: 'REASON', cell: ({ stored: { failure } }) => oneLine(failure?.reason ?? '-', REASON_WIDTH) },
-  { title: 'ERROR', cell: ({ stored: { failure } }) => (failure === undefined ? '-' : errorOf(failure)) },
+  { title: 'REASON', cell: ({ stored: { failure } }) => oneLine(failure?.reason ?? '-') },
 ];
 
 export function defineFailed(command: Command, output: Output): void {
@@ -71,8 +69,13 @@ async function list(output: Output, name: string, options: FailedCommandOptions)
   });
   if (json) printRecords(output, found.map(recordOf));
   else if (found.length === 0) print(output, false, `no message${described(options)} is buried in "${name}"`, {});
-  else printMessages(output, COLUMNS, found);
+  else printMessages(output, COLUMNS, found, errorLine);
   if (more !== undefined) note(output, json, more);
+}
+
+/** Below each message, where there is room for it. */
+function errorLine({ stored: { failure } }: ReadMessage, paint: Paint): string | undefined {
+  return failure === undefined ? undefined : paint('red', `  ${errorOf(failure)}`);
 }
 
 /** Where the engine knows only those that its driver has buried: how many others there are. */

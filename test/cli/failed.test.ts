@@ -20,9 +20,11 @@ describe('haricot failed', () => {
     await queue.publish('mail.send', 3);
     await harness().run('mail');
     expect(harness().output.lines).to.deep.equal([
-      'ID  TYPE       FAILED                ATTEMPTS  REASON    ERROR',
-      `${first}   mail.send  2026-01-02 03:04:05Z         1  attempts  no route`,
-      `${second}   sms        2026-01-02 03:04:05Z         1  invalid   SchemaError: no to`,
+      'ID  TYPE       FAILED                ATTEMPTS  REASON',
+      `${first}   mail.send  2026-01-02 03:04:05Z         1  attempts`,
+      '  no route',
+      `${second}   sms        2026-01-02 03:04:05Z         1  invalid`,
+      '  SchemaError: no to',
     ]);
     expect(harness().output.err).to.equal('');
   });
@@ -50,15 +52,15 @@ describe('haricot failed', () => {
     const { output } = harness();
     await harness().run('mail');
     expect([output.lines.length, output.err]).to.deep.equal([
-      11,
+      21,
       'haricot: there are more, 12 in all: see --limit and --all\n',
     ]);
     output.err = '';
     await harness().run('mail', '--limit', '2', '--type', 'mail.send');
-    expect([output.lines.length, output.err]).to.deep.equal([14, 'haricot: there are more: see --limit and --all\n']);
+    expect([output.lines.length, output.err]).to.deep.equal([26, 'haricot: there are more: see --limit and --all\n']);
     output.err = '';
     await harness().run('mail', '--all');
-    expect([output.lines.length, output.err]).to.deep.equal([27, '']);
+    expect([output.lines.length, output.err]).to.deep.equal([51, '']);
   });
 
   it('asks for all of very many page by page', async () => {
@@ -226,7 +228,7 @@ describe('haricot failed', () => {
       holding({ jobId: '1', failure: undefined }, FAILED);
       count(harness().driver, { buried: 5 });
       await harness().run('mail');
-      expect(harness().output.lines).to.have.length(3);
+      expect(harness().output.lines).to.have.length(4);
       expect(harness().output.err).to.equal('haricot: 4 buried by other programs, the first of them shown\n');
     });
 
@@ -252,10 +254,11 @@ describe('haricot failed', () => {
   it('fits a terminal, and stands out there', async () => {
     const screen = terminal(60);
     const wide = new CommandHarness(defineFailed, screen);
-    await wide.queue().buried('mail.send', 1, { message: 'x'.repeat(500), at: AT });
+    await wide.queue().buried('x'.repeat(500), 1, { reason: 'y'.repeat(500), at: AT });
     await wide.run('mail');
     expect(screen.lines[1]).to.have.length(60);
     expect(screen.lines[0]).to.contain('\u001b[2mID');
+    expect(screen.lines[2]).to.equal('\u001b[31m  no route\u001b[39m');
   });
 
   const FAILED: Partial<StoredMessage> = {
