@@ -104,6 +104,16 @@ describe('The commands', () => {
       expect(countsOf(await queue.stats())).to.include({ ready: 0, buried: 0 });
     });
 
+    it('count again and again until a signal ends that', async () => {
+      await queue.publish(SendMail, { to: 'a' });
+      const watching = commands.start('stats', queue.name, '--watch', '--json');
+      await watching.until('the first look', () => watching.lines.length > 0);
+      await queue.publish(SendMail, { to: 'b' });
+      await watching.line(/"ready":2,/);
+      watching.signal('SIGINT');
+      expect([await watching.exit(), watching.stderr]).to.deep.equal([0, '']);
+    });
+
     it('pause a queue and resume it', async () => {
       await queue.publish(SendMail, { to: 'a' });
       const time = String.raw`\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ`;

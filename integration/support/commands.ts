@@ -8,7 +8,7 @@ import type { Driver } from '../../src/queue/driver.js';
 import { type Failure, toFailure } from '../../src/queue/failure.js';
 import { Queue } from '../../src/queue/queue.js';
 import { onSharedServer } from './fixture.js';
-import { haricot, killLeftovers } from './haricot.js';
+import { Haricot, haricot, killLeftovers } from './haricot.js';
 import { onBuild } from './haricot-build.js';
 
 /** The compiled program in a folder of its own, on an engine, with a queue that nobody else has. */
@@ -57,6 +57,10 @@ export class Commands {
   readonly runWith = (input: string, ...args: string[]): ReturnType<typeof haricot> => {
     return haricot(args, { build: this.#build(), cwd: this.folder, input, env: { HARICOT_URL: this.url } });
   };
+
+  /** A run that goes on. */
+  readonly start = (...args: string[]): Haricot =>
+    Haricot.start(args, { build: this.#build(), cwd: this.folder, env: { HARICOT_URL: this.url } });
 
   /** What the command prints, which must be all that it does. */
   readonly say = async (...args: string[]): Promise<string> => {

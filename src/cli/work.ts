@@ -75,7 +75,7 @@ export function defineWork(command: Command, output: Output): void {
           const logPause = logSignals(signals, output, { json, verbose, graceMs });
           const reason = await withSlots({ module, signals, app, graceMs, stop }, async () => {
             const worker = new Worker(queues, signals, workerOptions);
-            const watch = new PauseWatch(queues, logPause);
+            const watch = new PauseWatch(driver, names, logPause);
             const { show, pauseLookMs } = statusOf(output, json);
             const ends = [
               show(

@@ -1,4 +1,4 @@
-import type { Queue } from '../../queue/queue.js';
+import type { Driver } from '../../queue/driver.js';
 
 /** A queue that is paused. */
 export interface Pause {
@@ -8,13 +8,15 @@ export interface Pause {
 
 /** Sees which of a worker's queues are paused: no engine tells it by itself. */
 export class PauseWatch {
-  readonly #queues: readonly Queue[];
+  readonly #driver: Driver;
+  readonly #queues: readonly string[];
   readonly #onChange: (queue: string, until: Date | null) => void;
   readonly #pauses = new Map<string, Date>();
   #looking = false;
 
   /** @param onChange called when a pause is seen for the first time, when its end has moved, and when it is over */
-  constructor(queues: readonly Queue[], onChange: (queue: string, until: Date | null) => void) {
+  constructor(driver: Driver, queues: readonly string[], onChange: (queue: string, until: Date | null) => void) {
+    this.#driver = driver;
     this.#queues = queues;
     this.#onChange = onChange;
   }
@@ -33,12 +35,14 @@ export class PauseWatch {
     return () => clearInterval(timer);
   }
 
-  /** Nothing is known of a queue that cannot be asked: the worker itself tells what is wrong with the engine. */
+  /** Nothing is known where the engine cannot be asked: the worker itself logs what is wrong with it. */
   async look(): Promise<void> {
     if (this.#looking) return;
     this.#looking = true;
-    await Promise.allSettled(this.#queues.map(async (queue) => this.#see(queue.name, await queue.stats())));
+    const stats = await this.#driver.stats(this.#queues).catch(() => undefined);
     this.#looking = false;
+    if (stats === undefined) return;
+    for (const [index, queue] of this.#queues.entries()) this.#see(queue, stats[index] ?? null);
   }
 
   #see(queue: string, stats: { readonly pausedUntil: Date | null } | null): void {

@@ -1,6 +1,5 @@
 import { expect } from 'chai';
 import { PauseWatch } from '../../../src/cli/work/pause-watch.js';
-import { Queue } from '../../../src/queue/queue.js';
 import { type FakeEngine, fakeEngine } from '../harness.js';
 
 describe('The watch for pauses', () => {
@@ -19,10 +18,7 @@ describe('The watch for pauses', () => {
         pausedUntil: pausedUntil.get(queue) ?? null,
       }));
     seen = [];
-    watch = new PauseWatch(
-      ['mail', 'sms'].map((name) => new Queue(driver, name)),
-      (queue, until) => seen.push([queue, until]),
-    );
+    watch = new PauseWatch(driver, ['mail', 'sms'], (queue, until) => seen.push([queue, until]));
   });
 
   it('tells when a queue is paused, and when it is so no more', async () => {
@@ -58,13 +54,17 @@ describe('The watch for pauses', () => {
     ]);
   });
 
-  it('knows nothing of a queue that is not there, or that cannot be asked', async () => {
-    driver.stats = async ([queue]) => {
-      if (queue === 'mail') return [null];
-      throw new Error('no engine');
-    };
+  it('knows nothing of a queue that is not there, or of an engine that cannot be asked', async () => {
+    pausedUntil.set('mail', SOON);
+    const { stats } = driver;
+    driver.stats = async () => [null, null];
+    await watch.look();
+    driver.stats = () => Promise.reject(new Error('no engine'));
     await watch.look();
     expect(seen).to.deep.equal([]);
+    driver.stats = stats;
+    await watch.look();
+    expect(seen).to.deep.equal([['mail', SOON]]);
   });
 
   it('looks at once when it starts', async () => {
