@@ -88,16 +88,17 @@ for (const [name, onEngine] of Object.entries(ENGINES)) {
       expect(countsOf(await queue.stats())).to.deep.equal({ ...NOTHING, buried: 2 });
     });
 
-    it('buries a message that its holders never gave an outcome, as after crashes', async () => {
+    it('buries a message that was delivered as often as allowed, as after crashes', async () => {
       const { queue, signals } = bench();
       signals.connect(Work, () => expect.fail('it would crash once more'));
       const id = await queue.publish(Work, 'a');
-      for (let crash = 0; crash < 3; crash++) {
-        const consumer = await queue.driver.consume([queue.name]);
+      const consumer = await queue.driver.consume([queue.name]);
+      for (let delivery = 0; delivery < 3; delivery++) {
         const [message] = await consumer.reserve({ timeoutMs: 60_000 });
-        expect(message?.jobId).to.equal(id);
-        await consumer.close();
+        if (message?.jobId !== id) expect.fail('it is delivered');
+        await consumer.settle([{ kind: 'release', message }]);
       }
+      await consumer.close();
       await bench().start({ attempts: 3 });
       expect(await bench().until('messageFailed')).to.include({ jobId: id, attempt: 4, reason: 'attempts' });
     });
