@@ -68,5 +68,6 @@ export type {
 } from './signals/signals.js';
 export type { FailureAnswer, MessageFailure, OnFailure, Unhandled, WorkerOptions } from './worker/options.js';
 export type { Backoff, ExponentialBackoff } from './worker/retry.js';
+export type { ConnectSlots, SlotsApp, SlotsEnd } from './worker/slots.js';
 export type { InFlightMessage, WorkerState, WorkerStatus } from './worker/status.js';
 export { Worker } from './worker/worker.js';

@@ -9,6 +9,7 @@ import { InvalidOptionError } from '../queue/errors.js';
 import { Queue, type QueueOptions } from '../queue/queue.js';
 import { preview } from '../shared/text.js';
 import type { SignalDispatcher } from '../signals/dispatcher.js';
+import type { ConnectSlots, SlotsApp } from '../worker/slots.js';
 import { CommandFailedError } from './errors.js';
 import { describeError, formatDuration } from './output/text.js';
 import { placeIn, placeOfSyntaxError } from './syntax-error-place.js';
@@ -16,18 +17,8 @@ import { placeIn, placeOfSyntaxError } from './syntax-error-place.js';
 /** Tells the stack of what a module threw. */
 const debug = createDebug('haricot:cli');
 
-/** What the default export of a slots module is given besides the signals. */
-export interface SlotsApp {
-  /** The engine of the worker, open until the worker has stopped. */
-  readonly driver: Driver;
-  /** A queue on it, to publish to. Its options are those of the module's `queues` and of the command, unless given here. */
-  queue(name: string, options?: QueueOptions): Queue;
-}
-
 /** Closes what the default export has opened, after the worker has stopped. */
 export type EndSlots = () => unknown;
-
-type ConnectSlots = (signals: SignalDispatcher, app: SlotsApp) => unknown;
 
 /** A module of slots that was loaded and not called yet. */
 export interface SlotsModule {

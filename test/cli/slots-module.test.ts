@@ -9,6 +9,7 @@ import { json } from '../../src/queue/json.js';
 import type { QueueOptions } from '../../src/queue/queue.js';
 import { raw } from '../../src/queue/raw.js';
 import { SignalDispatcher } from '../../src/signals/dispatcher.js';
+import type { SlotsEnd } from '../../src/worker/slots.js';
 import { useFakeClock } from '../support/clock.js';
 import { rejection, thrown } from '../support/failures.js';
 import { type FakeEngine, fakeEngine } from './harness.js';
@@ -123,7 +124,7 @@ describe('The default export of a slots module', () => {
   });
 
   function returning(end: unknown): SlotsModule {
-    return { specifier: './slots.js', connect: () => end, queues: {} };
+    return { specifier: './slots.js', connect: () => end as SlotsEnd, queues: {} };
   }
 
   function connect(module: SlotsModule): ReturnType<typeof connectSlots> {
