@@ -15,15 +15,17 @@ import type {
   Transaction,
   TransactionClient,
 } from '../../queue/driver.js';
-import { DriverClosedError, EngineError, InvalidOptionError } from '../../queue/errors.js';
+import { DriverClosedError } from '../../queue/errors.js';
 import { checkPrefix, checkPrefixedName, queuesBehind } from '../../queue/name.js';
 import { keepBytes } from '../../shared/bytes.js';
 import { ClaimScheduler } from './claim-scheduler.js';
 import { SqliteConsumer } from './consumer.js';
 import { type OpenOptions, SqliteFile } from './file.js';
 import { GroupCommit } from './group-commit.js';
+import { dueAfter, type NewMessage } from './insert.js';
+import { checkSize, stored, storedIds, toSteps, toTransactions } from './lists.js';
 import { join, leave } from './local-notifier.js';
-import { dueAfter, type Messages, type NewMessage, type Range } from './messages.js';
+import type { Messages, Range } from './messages.js';
 import type { QueueRow } from './reader.js';
 import type { ConsumedQueue } from './reservation.js';
 import { UserTransaction } from './transaction.js';
@@ -43,17 +45,6 @@ export async function openSqlite(
   checkPrefix(prefix);
   return new SqliteDriver(await SqliteFile.open(address, options), prefix);
 }
-
-/** How many messages `put` stores in one step of a transaction, and how many bytes. */
-const STEP_MESSAGES = 64;
-const STEP_BYTES = 128 * 1024;
-
-/** How many messages `put` stores in one transaction, and how many bytes: moving more into the file takes too long. */
-const MAX_LIST_MESSAGES = 10_000;
-const MAX_LIST_BYTES = 4 * 1024 * 1024;
-
-/** What SQLite can hold in a row, with some room for the rest of it. */
-const MAX_BODY_BYTES = 999_990_000;
 
 /** How many messages a call that names them changes in one transaction. */
 const STEP_IDS = 256;
@@ -121,7 +112,7 @@ class SqliteDriver implements Driver {
     }
     const [first] = messages;
     if (messages.length === 1 && first !== undefined) return stored(await this.#putOne(first));
-    const parts = split(messages, MAX_LIST_MESSAGES, MAX_LIST_BYTES);
+    const parts = toTransactions(messages);
     const outcomes = await Promise.allSettled(parts.map((part) => this.#putList(part)));
     return stored(storedIds(parts, outcomes), parts.length);
   }
@@ -136,7 +127,7 @@ class SqliteDriver implements Driver {
 
   /** All of it or nothing. */
   #putList(items: readonly NewMessage[]): Promise<string[]> {
-    const [first = [], ...others] = split(items, STEP_MESSAGES, STEP_BYTES);
+    const [first = [], ...others] = toSteps(items);
     const ready = (): void => {
       for (const queue of new Set(items.map((item) => item.queue))) this.#claims.ready(queue);
     };
@@ -414,58 +405,7 @@ interface Changes {
   readonly one: (messages: Messages, queue: number, id: number, now: number) => boolean;
 }
 
-/** One part after another, each of so many messages and bytes at most, or of one message. */
-function split(items: readonly NewMessage[], maxMessages: number, maxBytes: number): NewMessage[][] {
-  const parts: NewMessage[][] = [];
-  let part: NewMessage[] = [];
-  let bytes = 0;
-  for (const item of items) {
-    if (part.length === maxMessages || (part.length > 0 && bytes + item.body.length > maxBytes)) {
-      parts.push(part);
-      part = [];
-      bytes = 0;
-    }
-    part.push(item);
-    bytes += item.body.length;
-  }
-  if (part.length > 0) parts.push(part);
-  return parts;
-}
-
-/** @throws EngineError that tells which are stored */
-function storedIds(parts: readonly NewMessage[][], stored: readonly PromiseSettledResult<string[]>[]): string[] {
-  const ids = stored.map((part, index) =>
-    part.status === 'fulfilled' ? part.value : new Array<undefined>(parts[index]?.length ?? 0).fill(undefined),
-  );
-  const failed = stored.find((part) => part.status === 'rejected');
-  if (failed === undefined) return ids.flat() as string[];
-  const { reason } = failed;
-  const all = ids.flat();
-  const count = all.filter((id) => id !== undefined).length;
-  if (count === 0 || !(reason instanceof EngineError)) throw reason;
-  throw new EngineError(
-    `cannot store all ${all.length} messages: only ${count} are known to be stored; ${reason.message}`,
-    {
-      cause: reason,
-      retryable: reason.retryable,
-      outcome: 'partial',
-      storedIds: all,
-    },
-  );
-}
-
-/** What was stored, part by part. Several parts are not stored together. */
-function stored(ids: readonly string[], parts = 1): PutResult {
-  return { atomic: parts <= 1, stored: ids.map((jobId) => ({ jobId, isNew: true })) };
-}
-
 /** Numbers of messages, without those that are larger than any that this engine has given. @throws InvalidOptionError */
 function rowIds(jobIds: readonly string[]): number[] {
   return jobIds.map((jobId) => Number(checkDecimalId(jobId))).filter(Number.isSafeInteger);
-}
-
-/** @throws InvalidOptionError, before something that SQLite refuses spoils the transaction that it shares with others */
-function checkSize(body: Uint8Array): void {
-  if (body.length <= MAX_BODY_BYTES) return;
-  throw new InvalidOptionError(`a body must be at most ${MAX_BODY_BYTES} bytes in SQLite, got ${body.length}`);
 }

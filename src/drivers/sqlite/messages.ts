@@ -1,17 +1,21 @@
 import { randomInt } from 'node:crypto';
-import type { PutOptions } from '../../queue/driver.js';
 import type { Connection, SqlValue, Statement } from './binding.js';
 import { DueScan, FIRST, isBefore, mergeInOrder } from './due-scan.js';
+import {
+  areAlike,
+  columns,
+  dueAfter,
+  GROUP,
+  insertSql,
+  insertValues,
+  NEXT_ID,
+  type NewMessage,
+  NOBODY,
+} from './insert.js';
 import { BURIED, DELAYED, READY, RESERVED } from './states.js';
-
-/** What stands where nobody holds the message. As wide as a holder's token, see the schema. */
-const NOBODY = 2 ** 46;
 
 /** How many messages become ready at once whose time has come: some milliseconds, in which the file is locked for others. */
 const PROMOTED_AT_ONCE = 256;
-
-/** How many messages one statement stores: calling libsql costs as much as storing one. */
-const GROUP = 16;
 
 /** Bodies up to this size are read with the message, larger ones one by one. */
 const SMALL_BODY_BYTES = 64 * 1024;
@@ -65,13 +69,6 @@ export interface Outlook {
   readonly nextDue: number;
 }
 
-/** A message to store in a queue of the file. */
-export interface NewMessage {
-  readonly queue: number;
-  readonly body: Uint8Array;
-  readonly options: PutOptions;
-}
-
 /** What a retry, promotion or flush goes through, step by step. */
 export type Range = 'buried' | 'delayed' | 'overdue' | 'ready' | 'ended';
 
@@ -88,18 +85,6 @@ const STEP_FROM = `FROM messages WHERE queue = ?1 AND state = ?2 AND rank > ?3 A
   ORDER BY rank, id`;
 const LOWEST = -1;
 const HIGHEST = Number.MAX_SAFE_INTEGER;
-
-/** An id that no message has had. */
-const NEXT_ID = '(SELECT max(id, (SELECT coalesce(max(id), 0) FROM messages)) FROM highest_id) + 1';
-
-/** The statements that take part in a transaction of the user, on a connection of the user. */
-export const INSERT: string = `${insertSql(1)} RETURNING id`;
-export const ACK: string = 'DELETE FROM messages WHERE id = ?1 AND token = ?2 RETURNING id';
-
-/** The values of {@link INSERT}. */
-export function insertValues({ queue, body, options }: NewMessage, now: number): SqlValue[] {
-  return [...columns(queue, options, now), body];
-}
 
 /** What a retry changes. */
 const RETRY = `state = ${READY}, attempts = 0, failure = NULL, token = ${NOBODY}`;
@@ -425,40 +410,4 @@ export class Messages {
 function promoteSql(states: string): string {
   return `UPDATE messages SET state = ${READY} WHERE id IN
     (SELECT id FROM messages WHERE queue = ?1 AND state IN (${states}) AND rank <= ?2 LIMIT ${PROMOTED_AT_ONCE})`;
-}
-
-/**
- * Stores so many messages that differ in their bodies alone. Ids are never used again, and by their order the oldest message is
- * found. AUTOINCREMENT would do that too, but writes a page more for each message that is put alone.
- */
-function insertSql(count: number): string {
-  const rows = Array.from({ length: count }, (_, index) => {
-    // Behind the first, SQLite itself gives the next one.
-    const id = index === 0 ? NEXT_ID : 'NULL';
-    return `(${id}, ?1, ?2, ?3, ?4, ${NOBODY}, ?5, ?6, ?${7 + index})`;
-  });
-  return `INSERT INTO messages (id, queue, state, priority, due, token, ttr, created, body) VALUES ${rows.join(', ')}`;
-}
-
-/** The values of {@link insertSql} before the bodies. */
-function columns(queue: number, { priority, delayMs, ttrMs }: PutOptions, now: number): SqlValue[] {
-  const state = delayMs > 0 ? DELAYED : READY;
-  return [queue, state, priority, dueAfter(delayMs, now), Math.max(1, Math.ceil(ttrMs)), now];
-}
-
-/** A millisecond more than asked for, because `now` may be as good as over. */
-export function dueAfter(delayMs: number, now: number): number {
-  return delayMs > 0 ? now + Math.ceil(delayMs) + 1 : now;
-}
-
-function areAlike(group: readonly NewMessage[]): boolean {
-  const [first] = group;
-  if (first === undefined || group.length < GROUP) return false;
-  const { priority, delayMs, ttrMs } = first.options;
-  return group.every(
-    ({ queue, options }) =>
-      queue === first.queue &&
-      (options === first.options ||
-        (options.priority === priority && options.delayMs === delayMs && options.ttrMs === ttrMs)),
-  );
 }

@@ -5,7 +5,7 @@ import { InvalidOptionError } from '../../queue/errors.js';
 import { preview } from '../../shared/text.js';
 import { type Connection, type SqlValue, type Statement, toBuffer } from './binding.js';
 import { toEngineError } from './errors.js';
-import { ACK, INSERT, insertValues, type NewMessage } from './messages.js';
+import { ACK, INSERT, insertValues, type NewMessage } from './insert.js';
 
 type Row = Readonly<Record<string, unknown>>;
 
