@@ -116,6 +116,14 @@ describe('the packed package, installed in an empty project', function () {
     expect(declarations.join()).to.not.match(
       /client\/(session|connection|writer)|protocol\/parser|drivers\/\w+\/|cli\//,
     );
+    // Nor any beside them in the same file.
+    const [types = '', commands = ''] = await Promise.all(
+      ['queue/duration', 'protocol/commands'].map((file) =>
+        readFile(join(project, `node_modules/haricot/dist/${file}.d.ts`), 'utf8'),
+      ),
+    );
+    expect(types).to.contain('type Duration').and.not.contain('toMs');
+    expect(commands).to.contain('interface PutOptions').and.not.contain('putLine');
   });
 
   it('has its comments in the declarations, where editors show them, and not in the code as well', async () => {

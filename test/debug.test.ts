@@ -44,7 +44,10 @@ describe('the debug output', () => {
   });
 
   describe('in a program that has not loaded the package', () => {
-    /** Runs `code`, where `debug` is of haricot:one. @returns what it wrote to stderr, and whether the package was loaded */
+    /**
+     * Runs `code`, in which `debug` has the namespace haricot:one. @returns what it wrote to stderr, and whether the
+     * package was loaded
+     */
     async function program(code: string, env: NodeJS.ProcessEnv = {}) {
       const script = `
         import { createRequire } from 'node:module';
@@ -65,6 +68,13 @@ describe('the debug output', () => {
     it('is asked for by DEBUG', async () => {
       const { stderr } = await program(`debug('%o', { seen: true });`, { DEBUG: 'haricot:*' });
       expect(stderr).to.contain('haricot:one { seen: true }');
+    });
+
+    it('is enabled wherever its namespace is used, once a line was written', async () => {
+      const { stderr } = await program(`debug('first'); if (createDebug('haricot:one').enabled) debug('second');`, {
+        DEBUG: 'haricot:*',
+      });
+      expect(stderr).to.contain('haricot:one second');
     });
 
     it('is asked for by DEBUG that the program itself sets', async () => {

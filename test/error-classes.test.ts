@@ -86,21 +86,8 @@ describe('the compiler, of errors', () => {
 
   it('lets each option be undefined, which is the same as leaving it out', () => {
     type Undefined<T> = { readonly [K in keyof T]?: undefined };
-    const all = {} as Undefined<AcquireOptions> &
-      Undefined<ClientOptions> &
-      Undefined<PoolOptions> &
-      Undefined<JobPutOptions> &
-      Undefined<ReconnectOptions> &
-      Undefined<JobReserveOptions> &
-      Undefined<ConnectOptions> &
-      Undefined<ConsumeOptions> &
-      Undefined<ExponentialBackoff> &
-      Undefined<PublishOptions> &
-      Undefined<QueueOptions> &
-      Undefined<ReserveOptions> &
-      Undefined<TakeOptions> &
-      Undefined<WorkerOptions>;
-    const options: [
+    type All<Options> = Options extends readonly [infer First, ...infer Rest] ? Undefined<First> & All<Rest> : unknown;
+    type EachOption = [
       AcquireOptions,
       ClientOptions,
       PoolOptions,
@@ -115,7 +102,9 @@ describe('the compiler, of errors', () => {
       ReserveOptions,
       TakeOptions,
       WorkerOptions,
-    ] = [all, all, all, all, all, all, all, all, all, all, all, all, all, all];
+    ];
+    const all = {} as All<EachOption>;
+    const options: EachOption = [all, all, all, all, all, all, all, all, all, all, all, all, all, all];
     expect(options).to.have.length(14);
   });
 });

@@ -5,30 +5,30 @@ import type { OptionNames } from '../shared/options.js';
 import { maskUrl, preview } from '../shared/text.js';
 import { checkInteger, checkOptions } from './arguments.js';
 
-/** How a TLS terminator in front of beanstalkd is verified and what it is shown; as Node's `tls.connect` takes it. */
+/** TLS options for a terminator in front of beanstalkd, with the meaning they have in Node's `tls.connect`. */
 export type TlsOptions = Pick<
   NodeTlsOptions,
   'ca' | 'cert' | 'key' | 'passphrase' | 'pfx' | 'servername' | 'minVersion' | 'ciphers' | 'checkServerIdentity'
 >;
 
-/** Where a server listens. */
+/** The address of a server. */
 export type Address =
   | { readonly host: string; readonly port: number; readonly tls?: TlsOptions | undefined }
   /** A Unix socket. */
   | { readonly path: string };
 
-/** How callers name an address. */
+/** An address as callers give it: a URL, or a host and a port. */
 export interface AddressOptions {
   /**
-   * `beanstalkd://host[:port]`, `beanstalkds://host[:port]` for TLS, `beanstalkd+unix:///path` or `host[:port]`; instead
-   * of `host` and `port`.
+   * `beanstalkd://host[:port]`, `beanstalkds://host[:port]` for TLS, `beanstalkd+unix:///path` or `host[:port]`.
+   * Excludes `host` and `port`.
    */
   readonly url?: string | undefined;
-  /** Default 127.0.0.1. */
+  /** The server's host name or IP address. Default 127.0.0.1. */
   readonly host?: string | undefined;
-  /** Default 11300. */
+  /** The server's port. Default 11300. */
   readonly port?: number | undefined;
-  /** For `beanstalkds://`; with `host` and `port` it asks for TLS. The certificate is always verified. */
+  /** TLS options for `beanstalkds://`. With `host` and `port` they enable TLS. The certificate is always verified. */
   readonly tls?: TlsOptions | undefined;
 }
 
@@ -51,13 +51,15 @@ const TLS_OPTIONS: OptionNames<TlsOptions> = {
   checkServerIdentity: true,
 };
 
-/** What DNS allows at most. */
+/** The longest name that DNS allows. */
 const MAX_HOST = 253;
 
-/** No host has these: what stands behind a NUL would be cut off, and the others are parts of a URL. */
+/**
+ * Characters that no host has. The system would cut a name off at a NUL, and the others separate the parts of a URL.
+ */
 const NOT_IN_HOST = /[\s\p{C}:/?#@[\]\\%]/u;
 
-/** What a server takes for `-l unix:PATH`. */
+/** The longest path that the server accepts for `-l unix:PATH`. */
 const MAX_SOCKET_PATH = 107;
 
 const UNIX = /^beanstalkd\+unix:\/\//i;
@@ -65,8 +67,9 @@ const PARTS = /^(?:([a-z][a-z0-9+.-]*):\/\/)?(\[[^\]]*\]|[^:/?#@[\]\s]+)(?::([^/
 const ALLOWED =
   'beanstalkd://host[:port], beanstalkds://host[:port], beanstalkd+unix:///path or host[:port], an IPv6 address in brackets';
 
-/** @internal
- * Reads the text of an address; the port defaults to 11300.
+/**
+ * @internal
+ * Parses an address string. The port defaults to 11300.
  * @throws InvalidArgumentError naming the part that is wrong
  */
 export function parseAddress(text: string, tls?: TlsOptions): Address {
@@ -90,7 +93,7 @@ export function parseAddress(text: string, tls?: TlsOptions): Address {
   };
 }
 
-/** @internal The address that options name. @throws InvalidArgumentError */
+/** @internal The address that the options describe. @throws InvalidArgumentError */
 export function addressOf({ url, host, port, tls }: AddressOptions): Address {
   checkOptions('tls', tls, TLS_OPTIONS);
   if (url !== undefined) {
@@ -109,14 +112,16 @@ export function addressOf({ url, host, port, tls }: AddressOptions): Address {
   };
 }
 
-/** @internal The address as a URL, for messages. */
+/** @internal Formats an address as a URL, for messages. */
 export function formatAddress(address: Address): string {
   if ('path' in address) return `beanstalkd+unix://${address.path}`;
   const { host, port, tls } = address;
   return `${tls ? 'beanstalkds' : 'beanstalkd'}://${isIPv6(host) ? `[${host}]` : host}:${port}`;
 }
 
-/** @internal The name that the certificate must bear: an address is none that TLS could ask for. */
+/**
+ * @internal The name that the certificate must match; undefined for an IP address, which TLS cannot request by name.
+ */
 export function serverNameOf({ host, tls }: { readonly host: string; readonly tls: TlsOptions }): string | undefined {
   return tls.servername ?? (isIP(host) ? undefined : host);
 }
@@ -149,8 +154,8 @@ function malformed(text: string, why: string): InvalidArgumentError {
 }
 
 /**
- * An address has no path, so whatever stands before the last `@` may belong to a password that somebody has written there,
- * with or without a scheme.
+ * Masks a password in an address, with or without a scheme. An address has no path, so that everything before the last
+ * `@` may be part of a password.
  */
 function masked(text: string): string {
   const scheme = /^[a-z][a-z0-9+.-]{0,29}:\/\//i.exec(text)?.[0] ?? '//';

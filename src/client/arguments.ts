@@ -1,4 +1,4 @@
-// What the client's callers may give. Everything is refused with InvalidArgumentError before a byte is sent.
+// Checks of the arguments that callers give. Each check fails with InvalidArgumentError before a byte is sent.
 import { type ErrorContext, InvalidArgumentError } from '../protocol/errors.js';
 import { isAbortSignal } from '../shared/abort.js';
 import { faultInOptions, type OptionNames } from '../shared/options.js';
@@ -7,7 +7,8 @@ import { preview } from '../shared/text.js';
 const NO_OPTIONS = Object.freeze({});
 
 /**
- * The options of a command. Misspelt ones are refused: ignored, they would be missed only in production.
+ * Checks the options of a command. Unknown names are refused, because an ignored misspelling would be noticed only in
+ * production.
  * @throws InvalidArgumentError
  */
 export function commandOptions<Options extends object>(
@@ -21,7 +22,10 @@ export function commandOptions<Options extends object>(
   return options;
 }
 
-/** @param what whose options they are @throws InvalidArgumentError */
+/**
+ * @param what the owner of the options, for the message
+ * @throws InvalidArgumentError
+ */
 export function checkOptions<Options extends object>(
   what: string,
   options: Options | undefined,
@@ -34,7 +38,7 @@ export function checkOptions<Options extends object>(
 }
 
 /**
- * Options that may be given behind an address, or instead of it, as one object.
+ * Merges options that may be given after an address, or instead of it.
  * @throws InvalidArgumentError
  */
 export function targetOptions<Options extends { readonly url?: string | undefined }>(
@@ -49,19 +53,19 @@ export function targetOptions<Options extends { readonly url?: string | undefine
   return { ...more, url: target };
 }
 
-/** @throws InvalidArgumentError for what only looks like a signal */
+/** @throws InvalidArgumentError for an object that only resembles a signal */
 export function checkSignal(value: unknown, context: ErrorContext = {}): AbortSignal | undefined {
   if (value === undefined || isAbortSignal(value)) return value;
   throw new InvalidArgumentError(`signal must be an AbortSignal, got ${preview(value)}`, context);
 }
 
-/** An integer. @throws InvalidArgumentError */
+/** Checks an integer. @throws InvalidArgumentError */
 export function checkInteger(what: string, value: unknown, min: number, max: number): number {
   if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value;
   throw new InvalidArgumentError(`${what} must be an integer from ${min} to ${max}, got ${preview(value)}`);
 }
 
-/** A number, or Infinity where `max` is. @throws InvalidArgumentError */
+/** Checks a number, which may be Infinity if `max` is. @throws InvalidArgumentError */
 export function checkNumber(what: string, value: unknown, min: number, max: number = Number.POSITIVE_INFINITY): number {
   if (typeof value === 'number' && value >= min && value <= max) return value;
   const range = max === Number.POSITIVE_INFINITY ? `of at least ${min}` : `from ${min} to ${max}`;

@@ -2,15 +2,15 @@ import { LONGEST_TIMER_MS } from '../shared/deadline.js';
 import type { OptionNames } from '../shared/options.js';
 import { checkNumber, checkOptions } from './arguments.js';
 
-/** How a client comes back after its connection was lost: capped exponential backoff with full jitter. */
+/** The delays between attempts to reconnect: capped exponential backoff with full jitter. */
 export interface ReconnectOptions {
-  /** Upper bound of the delay before the first try, in milliseconds. Default 100. */
+  /** The largest delay before the first attempt, in milliseconds. The actual delay is random. Default 100. */
   readonly initialDelayMs?: number | undefined;
-  /** No delay is longer, in milliseconds. Default 10,000. */
+  /** The largest delay before any attempt, in milliseconds. Default 10,000. */
   readonly maxDelayMs?: number | undefined;
-  /** From one try to the next. Default 2. */
+  /** The factor by which the largest delay grows from one attempt to the next. Default 2. */
   readonly factor?: number | undefined;
-  /** After so many tries in a row that failed the client closes. Default: never. */
+  /** How many attempts in a row may fail before the client closes. Default: no limit. */
   readonly maxAttempts?: number | undefined;
 }
 
@@ -21,7 +21,7 @@ const RECONNECT_OPTIONS: OptionNames<ReconnectOptions> = {
   maxAttempts: true,
 };
 
-/** @internal When to try again, and whether. */
+/** @internal Computes the delay before each attempt to connect. */
 export class Backoff {
   readonly #initialDelayMs: number;
   readonly #maxDelayMs: number;
@@ -44,7 +44,7 @@ export class Backoff {
     this.#random = random;
   }
 
-  /** @param attempt 1-based; the delay before it, in milliseconds */
+  /** The delay before an attempt, in milliseconds. @param attempt 1 for the first */
   delayMs(attempt: number): number {
     const ceiling = Math.min(this.#maxDelayMs, this.#initialDelayMs * this.#factor ** (attempt - 1));
     return Math.round(this.#random() * ceiling);

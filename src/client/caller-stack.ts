@@ -1,8 +1,8 @@
 import { BeanstalkdError } from './errors.js';
 
 /**
- * Makes the errors of `answer` show who has called: their own stack, of what reads replies and of timers, does not tell. To be
- * called before the first `await`.
+ * Adds the stack of the caller to the errors of `answer`. Their own stacks show only the code that reads replies, or a
+ * timer. Must be called before the first `await`.
  */
 export function withCallerStack<T>(answer: Promise<T>): Promise<T> {
   const caller: { stack?: string } = {};
@@ -18,7 +18,7 @@ function showCaller(error: Error, caller: string): void {
   if (frames !== '') error.stack = `${error.name}: ${error.message}${frames}`;
 }
 
-/** Each on a line of its own, behind the message. */
+/** The frames of a stack, each on its own line, without the message. */
 function framesOf(stack: string): string {
   const start = stack.indexOf('\n    at ');
   return start < 0 ? '' : stack.slice(start);

@@ -1,13 +1,15 @@
 import type { AnyBeanstalkdError } from './errors.js';
 
-/** What a client emits. */
+/** The events of a {@link Client}, with their arguments. */
 export interface ClientEvents {
-  /** The connection is back, tubes in use and watched as before. */
+  /** The client has reconnected; it uses and watches the same tubes as before. */
   connect: [];
-  /** The connection is lost. */
+  /** The connection was lost, with the reason. */
   disconnect: [error: AnyBeanstalkdError];
-  /** It is tried again after the delay. */
+  /** The client attempts to reconnect after the delay. */
   reconnecting: [event: { readonly attempt: number; readonly delayMs: number }];
-  /** The client is done: a ClosedError after `quit()` and `destroy()`, otherwise why it gave up. */
+  /**
+   * The client has closed: with a ClosedError after `quit()` and `destroy()`, otherwise with the reason why it gave up.
+   */
   close: [reason: AnyBeanstalkdError];
 }

@@ -9,14 +9,13 @@ import { throwUncaught } from '../shared/uncaught.js';
 import { checkBoolean, checkOptions, checkSignal, commandOptions, targetOptions } from './arguments.js';
 import { withCallerStack } from './caller-stack.js';
 import type { ClientEvents } from './client-events.js';
-import { DeliverySender } from './delivery-sender.js';
 import { ClosedError } from './errors.js';
-import { Job, type StoredJob } from './job.js';
+import { DeliverySender, Job, type StoredJob } from './job.js';
 import {
   buryJob,
   data,
   deleteJob,
-  nothing,
+  noop,
   releaseJob,
   sendForJob,
   statsJob,
@@ -31,16 +30,16 @@ import type { Session } from './session.js';
 import { kick, pauseTube, peek, put, stored, Tube, type TubeOwner } from './tube.js';
 
 export interface ReserveOptions {
-  /** How long to wait for a job, in whole seconds, 0 to 2147483647. Default: for ever. */
+  /** How long to wait for a job, in whole seconds from 0 to 2147483647. Default: no limit. */
   readonly timeout?: number | undefined;
-  /** Gives up waiting: the call rejects with its reason. A job that is on its way stays in its queue. */
+  /** Cancels the reserve: the call rejects with the signal's reason, and no job is lost. Default: none. */
   readonly signal?: AbortSignal | undefined;
 }
 
 export interface QuitOptions {
   /**
-   * Whether jobs that are held may still be deleted, released, buried and touched, by their methods or by their ids, before the
-   * connection closes. `false` gives them back at once. Default true.
+   * Whether held jobs may still be deleted, released, buried and touched, by their methods or by their ids, before the
+   * connection closes. `false` returns them to their tubes at once. Default true.
    */
   readonly waitForJobs?: boolean | undefined;
 }
@@ -49,32 +48,47 @@ const RESERVE_OPTIONS: OptionNames<ReserveOptions> = { timeout: true, signal: tr
 const QUIT_OPTIONS: OptionNames<QuitOptions> = { waitForJobs: true };
 
 /**
- * A connection to beanstalkd and every command of it.
+ * A connection to beanstalkd with all its commands.
  *
- * Commands are sent as they are called, all those of one tick in one write, and nothing waits for an earlier reply; the
- * server executes them in order. A `reserve` that waits therefore holds up everything called after it: consume and
- * produce on different clients. Arguments are checked before a byte is sent: a bad one rejects with INVALID_ARGUMENT.
+ * A command is sent when it is called, without waiting for earlier replies; the commands of one tick are sent in one
+ * write. The server executes them in order, so a `reserve` that waits delays every command that is called after it:
+ * consume and produce with different clients. Arguments are checked before a byte is sent: an invalid one rejects with
+ * INVALID_ARGUMENT.
+ *
+ * When the connection is lost, the pending commands reject, later ones wait for the next connection, and the client
+ * reconnects. See {@link ClientOptions} and {@link ClientEvents}.
+ *
+ * @example
+ * ```ts
+ * await using client = await Client.connect('beanstalkd://127.0.0.1:11300');
+ * await client.use('emails');
+ * const id = await client.put('hello', { delay: 5 });
+ * ```
  */
 export class Client extends EventEmitter<ClientEvents> implements AsyncDisposable {
   readonly #session: Session;
   readonly #reserver: Reserver;
   readonly #quitTimeoutMs: number;
-  /** Commands of this client; none once it went back to its pool. */
+  /** Sends the commands of this client. Refuses all after the client was returned to its pool. */
   readonly #sender: TubeOwner & { maxJobSize: number | undefined };
   #returned = false;
   readonly #refusal = (request: Request<unknown>): ClosedError | undefined =>
     this.#returned ? returned(request) : undefined;
 
   /**
-   * @param target an address, or options that name one
-   * @throws InvalidArgumentError, ConnectTimeoutError, ConnectionLostError, or the signal's reason
+   * Connects to a server.
+   * @param target an address, or options that contain one. Default: 127.0.0.1:11300
+   * @throws InvalidArgumentError for an invalid address or option
+   * @throws ConnectTimeoutError when there is no connection within `connectTimeoutMs`
+   * @throws ConnectionLostError when the server refuses or closes the connection; the reason of the signal when it
+   * aborts
    */
   static async connect(target: string | ClientOptions = {}, options: ClientOptions = {}): Promise<Client> {
     const all = targetOptions('Client.connect', target, options, CLIENT_OPTIONS);
     return new Client(await openSession(all), all.quitTimeoutMs);
   }
 
-  /** @internal For {@link Client.connect} and the pool. */
+  /** @internal Used by {@link Client.connect} and the pool. */
   constructor(session: Session, quitTimeoutMs: number = DEFAULT_QUIT_TIMEOUT_MS) {
     super();
     this.#session = session;
@@ -84,19 +98,21 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
     this.#quitTimeoutMs = quitTimeoutMs;
     this.#sender = { maxJobSize: undefined, send: (request) => this.#send(request) };
     session.emit = (event, ...args) => {
-      // Another server may have another limit.
+      // The next server may have another limit.
       if (event === 'disconnect') this.#sender.maxJobSize = undefined;
       try {
-        // Typed by the signature of Session.emit, which the emitter's own cannot follow.
+        // The signature of Session.emit checks the types. The emitter's own signature cannot express them.
         runOutside(() => (this as EventEmitter).emit(event, ...args));
       } catch (error) {
-        // Uncaught, as with any emitter, but not in the middle of reconnecting.
+        // The error of a listener becomes uncaught, as with any emitter, but does not interrupt reconnecting.
         throwUncaught(error);
       }
     };
   }
 
-  /** Whether commands are taken: false after `quit()` and `destroy()`, and when it has given up reconnecting. */
+  /**
+   * Whether the client accepts commands. False after `quit()` and `destroy()`, and after it has given up reconnecting.
+   */
   get isOpen(): boolean {
     return this.#session.isOpen && !this.#returned;
   }
@@ -105,15 +121,21 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
 
   /**
    * Puts a job into the used tube.
-   * @param body a string is sent as UTF-8. The bytes are copied: the buffer may be changed at once
-   * @returns the job's id
-   * @throws JobTooBigError, DrainingError, OutOfMemoryError; BuriedError when the server had to bury the job
+   * @param body a string is sent as UTF-8. The bytes are copied, so that the buffer may be changed at once
+   * @returns the id of the job
+   * @throws JobTooBigError when the body is larger than the server's limit
+   * @throws DrainingError when the server accepts no new jobs
+   * @throws OutOfMemoryError when the server has no memory for the job
+   * @throws BuriedError when the server had to bury the job
    */
   put(body: BodyInput, options?: PutOptions): Promise<string> {
-    return put(this.#sender, this.#session.chosenTube, body, options);
+    return put(this.#sender, this.#session.currentTube, body, options);
   }
 
-  /** Makes `tube` the one that `put`, `kick` and `peekReady` and its kin are about; creates it. @returns its name */
+  /**
+   * Selects the tube for `put`, `kick`, `peekReady`, `peekDelayed` and `peekBuried`, and creates it.
+   * @returns its name
+   */
   use(tube: string): Promise<string> {
     return this.#checked(() => this.#session.use(checkTube(tube, 'use')));
   }
@@ -121,10 +143,11 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
   // Consuming
 
   /**
-   * Takes the most urgent job of the watched tubes, waiting for one if need be.
-   * @returns `null` when the timeout passed
-   * @throws DeadlineSoonError when a job held by this connection must be touched or finished first; JobTooBigError when
-   * the body is larger than `maxBodyBytes`: the job is held, settle it by the error's `jobId`
+   * Reserves the most urgent job of the watched tubes, and waits for one if there is none.
+   * @returns `null` when the timeout has passed
+   * @throws DeadlineSoonError when the TTR of a job held by this connection ends within a second
+   * @throws JobTooBigError when the body is larger than `maxBodyBytes`. The job is held: settle it by the `jobId` of
+   * the error
    */
   reserve(options?: ReserveOptions): Promise<Job | null> {
     return this.#checked(() => {
@@ -134,7 +157,7 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
     });
   }
 
-  /** Its commands go down the connection that has reserved it, as long as this client may use that. */
+  /** The commands of the job are sent on the connection that reserved it, as long as this client may use it. */
   #job(reply: Reply, connection: JobConnection): Job {
     const sender = new DeliverySender(connection, connection.delivery(reply.value), this.#refusal);
     const traced: Sender = { send: (request) => this.#traced(sender.send(request)) };
@@ -142,77 +165,114 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
   }
 
   /**
-   * Takes one particular job, ready, delayed or buried, in any tube. Needs server 1.12.
-   * @throws NotFoundError when it does not exist or is reserved; BadFormatError on older servers
+   * Reserves a job by its id, whether it is ready, delayed or buried, in any tube. Requires server 1.12.
+   * @throws NotFoundError when the job does not exist or is reserved
+   * @throws BadFormatError on older servers
    */
   reserveJob(id: JobId): Promise<Job> {
     return this.#aboutJob('reserve-job', id, (reply, connection) => this.#job(reply, connection));
   }
 
-  /** Adds `tube` to those that `reserve` takes from; creates it. @returns how many are watched */
+  /**
+   * Adds a tube to those that `reserve` takes jobs from, and creates it.
+   * @returns how many tubes are watched
+   */
   watch(tube: string): Promise<number> {
     return this.#checked(() => this.#session.watch('watch', tube));
   }
 
-  /** Takes `tube` off those that `reserve` takes from. @returns how many are watched @throws NotIgnoredError for the last */
+  /**
+   * Removes a tube from those that `reserve` takes jobs from.
+   * @returns how many tubes are watched
+   * @throws NotIgnoredError when it is the only one
+   */
   ignore(tube: string): Promise<number> {
     return this.#checked(() => this.#session.watch('ignore', tube));
   }
 
   // One job, by its id
 
-  /** Removes a job that is held by this connection, or ready, delayed or buried. @throws NotFoundError */
+  /**
+   * Deletes a job that is held by this connection, or that is ready, delayed or buried.
+   * @throws NotFoundError when there is no such job, or another connection holds it
+   */
   delete(id: JobId): Promise<void> {
     return deleteJob(this.#sender, id);
   }
 
-  /** Gives back a job this connection holds. @throws NotFoundError, BuriedError */
+  /**
+   * Returns a job that this connection holds to its tube, ready or delayed.
+   * @throws NotFoundError when this connection does not hold the job
+   * @throws BuriedError when the server had to bury the job
+   */
   release(id: JobId, options?: ReleaseOptions): Promise<void> {
     return releaseJob(this.#sender, id, options);
   }
 
-  /** Puts aside a job this connection holds, until it is kicked. @throws NotFoundError */
+  /**
+   * Sets a job that this connection holds aside until it is kicked.
+   * @throws NotFoundError when this connection does not hold the job
+   */
   bury(id: JobId, options?: BuryOptions): Promise<void> {
     return buryJob(this.#sender, id, options);
   }
 
-  /** Starts the TTR of a job this connection holds anew. @throws NotFoundError */
+  /**
+   * Restarts the TTR of a job that this connection holds.
+   * @throws NotFoundError when this connection does not hold the job
+   */
   touch(id: JobId): Promise<void> {
     return touchJob(this.#sender, id);
   }
 
-  /** Makes one buried or delayed job ready. @throws NotFoundError when it is neither */
+  /**
+   * Makes one buried or delayed job ready.
+   * @throws NotFoundError when the job is neither
+   */
   kickJob(id: JobId): Promise<void> {
-    return this.#aboutJob('kick-job', id, nothing);
+    return this.#aboutJob('kick-job', id, noop);
   }
 
-  // Looking
+  // Inspecting
 
   /**
-   * A job in any tube and any state, without reserving it.
-   * @throws ProtocolError when another connection is still uploading it: its bytes are not there yet. The connection
-   * stays usable
+   * Reads a job in any tube and state, without reserving it.
+   * @returns `null` when there is no such job
+   * @throws ProtocolError when another connection is still uploading the job, so that its bytes are not there yet. The
+   * connection stays usable
    */
   peek(id: JobId): Promise<StoredJob | null> {
     return this.#aboutJob('peek', id, stored);
   }
 
-  /** The next ready job of the used tube. */
+  /**
+   * Reads the next ready job of the used tube.
+   * @returns `null` when there is none
+   */
   peekReady(): Promise<StoredJob | null> {
-    return peek(this.#sender, this.#session.chosenTube, 'peek-ready');
+    return peek(this.#sender, this.#session.currentTube, 'peek-ready');
   }
 
-  /** The delayed job of the used tube that becomes ready first. */
+  /**
+   * Reads the delayed job of the used tube that becomes ready first.
+   * @returns `null` when there is none
+   */
   peekDelayed(): Promise<StoredJob | null> {
-    return peek(this.#sender, this.#session.chosenTube, 'peek-delayed');
+    return peek(this.#sender, this.#session.currentTube, 'peek-delayed');
   }
 
-  /** The job of the used tube that was buried first. */
+  /**
+   * Reads the job of the used tube that was buried first.
+   * @returns `null` when there is none
+   */
   peekBuried(): Promise<StoredJob | null> {
-    return peek(this.#sender, this.#session.chosenTube, 'peek-buried');
+    return peek(this.#sender, this.#session.currentTube, 'peek-buried');
   }
 
-  /** The whole server. From then on `put` refuses bodies above its `maxJobSize` without sending them. */
+  /**
+   * Reads the statistics of the server. After that, `put` refuses bodies above the server's `maxJobSize` without
+   * sending them.
+   */
   stats(): Promise<ServerStats> {
     return this.#bare('stats', (reply) => {
       const stats = decodeStats<ServerStats>(data(reply));
@@ -221,12 +281,18 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
     });
   }
 
-  /** `null` when there is no such tube. */
+  /**
+   * Reads the statistics of a tube.
+   * @returns `null` when there is no such tube
+   */
   statsTube(tube: string): Promise<TubeStats | null> {
     return statsTube(this.#sender, tube);
   }
 
-  /** `null` when there is no such job. */
+  /**
+   * Reads the statistics of a job.
+   * @returns `null` when there is no such job
+   */
   statsJob(id: JobId): Promise<JobStats | null> {
     return statsJob(this.#sender, id);
   }
@@ -237,7 +303,7 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
 
   listTubeUsed(): Promise<string> {
     const command = 'list-tube-used';
-    return this.#sender.send({ command, line: bareLine(command), tube: this.#session.chosenTube, decode: value });
+    return this.#sender.send({ command, line: bareLine(command), tube: this.#session.currentTube, decode: value });
   }
 
   listTubesWatched(): Promise<string[]> {
@@ -247,19 +313,25 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
   // Operating
 
   /**
-   * Makes up to `bound` jobs of the used tube ready: buried ones if it has any, otherwise delayed ones.
+   * Makes up to `bound` jobs of the used tube ready: buried jobs if there are any, otherwise delayed jobs.
    * @returns how many
    */
   kick(bound: number): Promise<number> {
-    return kick(this.#sender, this.#session.chosenTube, bound);
+    return kick(this.#sender, this.#session.currentTube, bound);
   }
 
-  /** Hands out nothing from `tube` for so many seconds; 0 ends a pause. @throws NotFoundError */
+  /**
+   * Pauses delivery from a tube for the given number of seconds; 0 ends a pause.
+   * @throws NotFoundError when there is no such tube
+   */
   pauseTube(tube: string, seconds: number): Promise<void> {
     return pauseTube(this.#sender, tube, seconds);
   }
 
-  /** One tube, for callers that use several: it sends `use` when it must. @throws InvalidArgumentError */
+  /**
+   * Creates an interface to one tube, for callers that use several. It sends `use` when necessary.
+   * @throws InvalidArgumentError for an invalid tube name
+   */
   tube(name: string): Tube {
     return new Tube(this.#sender, checkTube(name, 'use'));
   }
@@ -267,9 +339,9 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
   // Closing
 
   /**
-   * Takes no further commands, waits until what is out is answered and the jobs that are held are settled, then closes. A
-   * reserve that waits is answered `null`, and no job is handed out any more. It takes `quitTimeoutMs` at most; jobs that are
-   * held then become ready again.
+   * Accepts no further commands, waits until the pending ones are answered and the held jobs are settled, then closes.
+   * A waiting reserve resolves with `null`, and no further job is delivered. Takes `quitTimeoutMs` at most; jobs that
+   * are still held then become ready again.
    */
   async quit(options?: QuitOptions): Promise<void> {
     const { waitForJobs } = checkOptions('quit', options, QUIT_OPTIONS);
@@ -277,7 +349,7 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
     if (!this.#returned) await this.#session.quit(this.#quitTimeoutMs, waitForJobs);
   }
 
-  /** Closes at once; what is pending rejects with CLOSED. */
+  /** Closes at once. Pending commands reject with CLOSED. */
   destroy(): void {
     if (!this.#returned) this.#session.destroy();
   }
@@ -286,15 +358,15 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
     return this.quit();
   }
 
-  /** @internal For the pool: no job is handed out any more, and a reserve that waits is answered `null`. */
+  /** @internal Used by the pool: delivers no further job; a waiting reserve resolves with `null`. */
   stopReserving(): void {
     this.#reserver.stop();
   }
 
-  /** @internal For the pool: the connection is somebody else's from now on. */
+  /** @internal Used by the pool: the connection no longer belongs to this client. */
   detach(): void {
     this.#returned = true;
-    this.#session.emit = nothing;
+    this.#session.emit = noop;
   }
 
   #send<T>(request: Request<T>): Promise<T> {
@@ -305,7 +377,7 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
     return this.#session.callerStacks ? withCallerStack(answer) : answer;
   }
 
-  /** What an argument is refused with becomes a rejection. */
+  /** Turns an error that an argument check throws into a rejection. */
   #checked<T>(call: () => Promise<T>): Promise<T> {
     if (this.#returned) return Promise.reject(returned());
     try {

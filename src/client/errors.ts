@@ -27,19 +27,19 @@ export {
 } from '../protocol/errors.js';
 
 /**
- * So much is in flight already, with no answer, that one more command would exceed `maxPendingBytes`. Nothing was sent: wait for
- * earlier calls before the next ones. Commands that settle jobs are never refused so.
+ * The command was not sent, because its bytes and those of the pending commands would exceed `maxPendingBytes`. Wait
+ * for earlier calls to settle. Commands that settle jobs are never refused.
  */
 export class PendingLimitError extends BaseError {
   readonly code = 'PENDING_LIMIT';
 }
 
-/** The connection could not be made, or ended before the reply came. */
+/** The connection could not be established, or ended before the reply arrived. */
 export class ConnectionLostError extends BaseError {
   readonly code = 'CONNECTION_LOST';
   /**
-   * Whether the command had been handed to the socket. If so the server may or may not have executed it: nobody can
-   * tell, and nothing is repeated silently. If not, it certainly did not.
+   * Whether the command was handed to the socket. If true, the server may or may not have executed it; the client never
+   * repeats it. If false, the server has not executed it.
    */
   readonly sent: boolean;
 
@@ -54,7 +54,10 @@ export class ConnectTimeoutError extends BaseError {
   readonly code = 'CONNECT_TIMEOUT';
 }
 
-/** The server accepted a command and did not answer it within `replyTimeoutMs`, or sent its reply too slowly. Whether it executed it nobody can tell. */
+/**
+ * The server did not answer a command within `replyTimeoutMs`, or sent the reply too slowly. It may or may not have
+ * executed the command.
+ */
 export class ReplyTimeoutError extends BaseError {
   readonly code = 'REPLY_TIMEOUT';
 }
@@ -66,7 +69,7 @@ export class ClosedError extends BaseError {
 
 nameErrors({ PendingLimitError, ConnectionLostError, ConnectTimeoutError, ReplyTimeoutError, ClosedError });
 
-/** Any error of the client. Each has its own `code`, by which the compiler tells the class. */
+/** Any error of the client. Each class has its own `code`, by which the compiler narrows the type. */
 export type AnyBeanstalkdError =
   | ServerError
   | InvalidArgumentError
@@ -77,8 +80,8 @@ export type AnyBeanstalkdError =
   | ReplyTimeoutError
   | ClosedError;
 
-/** Any error of the client: there is one class for each `code`. */
+/** Any error of the client. There is one class for each `code`. */
 export type BeanstalkdError = AnyBeanstalkdError;
 
-/** The base of every error of the client. What is an `instanceof` of it is told apart by `code`, or by class. */
+/** The base class of all errors of the client. After `instanceof`, tell the classes apart by `code`. */
 export const BeanstalkdError: ErrorBase<AnyBeanstalkdError> = BaseError as ErrorBase<AnyBeanstalkdError>;

@@ -5,13 +5,13 @@ type CreatePool = typeof createPool;
 
 let loaded: CreatePool | undefined;
 
-/** Loads the package with the first pool: most who import the client have none. */
+/** Loads the package for the first pool. Most programs that import the client have none. */
 export async function loadGenericPool(): Promise<CreatePool> {
   loaded ??= (await importPackage()).createPool;
   return loaded;
 }
 
-/** Undefined before it is loaded. */
+/** The package, if it is loaded. */
 export function loadedGenericPool(): CreatePool | undefined {
   return loaded;
 }
@@ -20,8 +20,8 @@ async function importPackage(): Promise<typeof import('generic-pool')> {
   try {
     return await import('generic-pool');
   } catch (error) {
-    // It requires `events` of Node, and a bundle that is an ES module has no `require`, unless there is a global one: esbuild's
-    // looks for that. It is there for this import only.
+    // The package requires `events` of Node. In a bundle that is an ES module, esbuild's `require` looks for a global
+    // one, which exists for the duration of this import only.
     if ('require' in globalThis) throw error;
     const value = createRequire(`${process.cwd()}/`);
     Object.defineProperty(globalThis, 'require', { value, configurable: true });

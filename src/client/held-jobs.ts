@@ -2,50 +2,50 @@ import { createDebug } from '../debug.js';
 import { NotFoundError } from '../protocol/errors.js';
 import type { JobStats } from '../protocol/stats.js';
 import { ConnectionLostError } from './errors.js';
-import { ExpiryWatch, type HoldingConnection } from './expiry-watch.js';
 import { giveBackJob, statsJob, touchJob } from './operations.js';
 import type { Delivery, Request, Sender } from './request.js';
+import { TtrWatchdog, type WatchedConnection } from './ttr-watchdog.js';
 
 const debug = createDebug('haricot:connection');
 
-/** The least TTR that the server grants: a delivery that is younger cannot have been followed by another. */
-const LEAST_TTR_MS = 1000;
+/** The shortest TTR that the server grants. A younger delivery cannot have been followed by another one. */
+const SHORTEST_TTR_MS = 1000;
 
-/** Of more former deliveries it is not kept whether the job has come again: their holders are told that it has. */
-const MOST_FORMER = 1000;
+/** How many former deliveries are remembered. Older ones count as delivered again. */
+const MAX_FORMER_DELIVERIES = 1000;
 
 /** The connection that holds the jobs. */
 export interface Holder extends Sender {
-  /** Whether the server reads what is sent: not while a reserve waits. */
+  /** Whether the server reads what is sent. It does not while a reserve waits. */
   readonly isListening: boolean;
   readonly isOpen: boolean;
-  /** Whether a reserve is out by which somebody may be given a job. */
+  /** Whether a reserve is pending that may deliver a job to a caller. */
   readonly awaitsJobs: boolean;
-  /** A job is not held any more. */
-  onLetGo(): void;
+  /** Called when a job is no longer held. */
+  onSettled(): void;
 }
 
 /**
- * The jobs that a connection has reserved, and for which no command was sent that gives them up.
+ * The jobs that a connection has reserved and for which no settling command was sent.
  *
- * The server knows a holder by its connection alone. Only the client can tell whether a job is settled by the one it was
- * delivered to, or by one who had it before.
+ * The server identifies a holder by its connection only. When the same job is delivered twice on one connection, only the client can
+ * tell which delivery a command belongs to.
  */
-export class HeldJobs implements HoldingConnection {
+export class HeldJobs implements WatchedConnection {
   readonly #holder: Holder;
   readonly #deliveries = new Map<string, Delivery>();
   /**
-   * Released, buried or expired, and not delivered again down this connection: what may still be done with the job is for the
-   * server to say.
+   * Deliveries that were released, buried or expired and were not followed by another on this connection. The server decides which
+   * commands their jobs still accept.
    */
-  readonly #former = new Map<string, Delivery>();
-  readonly #expiryWatch: ExpiryWatch;
-  /** Sends the commands at once that wait for a touch to be answered. */
+  readonly #formerDeliveries = new Map<string, Delivery>();
+  readonly #watchdog: TtrWatchdog;
+  /** Each function sends at once a command that waits for the reply to a touch. */
   readonly #confirming = new Set<() => void>();
 
   constructor(holder: Holder) {
     this.#holder = holder;
-    this.#expiryWatch = new ExpiryWatch(this);
+    this.#watchdog = new TtrWatchdog(this);
   }
 
   get size(): number {
@@ -64,45 +64,47 @@ export class HeldJobs implements HoldingConnection {
     return this.#deliveries.get(jobId);
   }
 
-  /** A job has come; an earlier delivery of it is over. */
-  add(jobId: string, askedAt: number): void {
-    this.#deliveries.set(jobId, { jobId, askedAt });
-    if (this.#former.size > 0) this.#former.delete(jobId);
-    this.#expiryWatch.add(jobId);
+  /** Adds a delivery, which ends an earlier one of the same job. */
+  add(jobId: string, requestedAt: number): void {
+    this.#deliveries.set(jobId, { jobId, requestedAt });
+    if (this.#formerDeliveries.size > 0) this.#formerDeliveries.delete(jobId);
+    this.#watchdog.add(jobId);
   }
 
-  /** It was deleted: there is nothing that could still be done. */
+  /** Removes a job that was deleted. No further command for it is accepted. */
   delete(jobId: string): void {
-    if (this.#former.size > 0) this.#former.delete(jobId);
+    if (this.#formerDeliveries.size > 0) this.#formerDeliveries.delete(jobId);
     if (!this.#deliveries.delete(jobId)) return;
-    this.#expiryWatch.delete(jobId);
-    this.#holder.onLetGo();
+    this.#watchdog.delete(jobId);
+    this.#holder.onSettled();
   }
 
-  /** It is held no longer. */
+  /** Removes a job that is no longer held but may still exist. */
   forget(jobId: string): void {
     const delivery = this.#deliveries.get(jobId);
     if (delivery === undefined) return;
     this.#deliveries.delete(jobId);
-    this.#expiryWatch.delete(jobId);
-    this.#former.set(jobId, delivery);
-    const [oldest] = this.#former.keys();
-    if (this.#former.size > MOST_FORMER && oldest !== undefined) this.#former.delete(oldest);
-    this.#holder.onLetGo();
+    this.#watchdog.delete(jobId);
+    this.#formerDeliveries.set(jobId, delivery);
+    const [oldest] = this.#formerDeliveries.keys();
+    if (this.#formerDeliveries.size > MAX_FORMER_DELIVERIES && oldest !== undefined) {
+      this.#formerDeliveries.delete(oldest);
+    }
+    this.#holder.onSettled();
   }
 
   clear(): void {
-    this.#expiryWatch.stop();
+    this.#watchdog.stop();
     this.#deliveries.clear();
-    this.#former.clear();
+    this.#formerDeliveries.clear();
     this.confirmAll();
   }
 
-  askAbout(jobId: string): Promise<JobStats | null> {
+  statsJob(jobId: string): Promise<JobStats | null> {
     return statsJob(this.#holder, jobId);
   }
 
-  /** Releases a job that nobody was given. */
+  /** Releases a job that was delivered to no caller. */
   giveBack(jobId: string): void {
     giveBackJob(this.#holder, jobId).catch((error) => {
       debug('could not give back %s: %o', jobId, error);
@@ -111,35 +113,35 @@ export class HeldJobs implements HoldingConnection {
   }
 
   /**
-   * Sends a command of one who was delivered the job.
-   * @throws NotFoundError when that delivery is over: then nothing is sent
+   * Sends a command of the holder of a delivery.
+   * @throws NotFoundError when that delivery is over; then nothing is sent
    */
   sendFor<T>(delivery: Delivery | undefined, request: Request<T>): Promise<T> {
     if (delivery !== undefined && this.#isCurrent(delivery)) {
-      return this.#mayComeAgain(delivery) ? this.#sendConfirmed(delivery, request) : this.#holder.send(request);
+      return this.#mayBeDeliveredAgain(delivery) ? this.#sendConfirmed(delivery, request) : this.#holder.send(request);
     }
-    // A connection that ends has its own answer to commands about jobs that it does not hold.
+    // A connection that is ending rejects commands about jobs that it does not hold with its own error.
     const isRefused = !this.#holder.isOpen && !this.#deliveries.has(request.jobId ?? '');
-    return isRefused ? this.#holder.send(request) : Promise.reject(overDelivery(request));
+    return isRefused ? this.#holder.send(request) : Promise.reject(deliveryOver(request));
   }
 
-  /** Waits for no touch any more: nobody will be given a job. */
+  /** Sends the commands that wait for a touch: no job will be delivered any more. */
   confirmAll(): void {
     for (const confirm of this.#confirming) confirm();
   }
 
   #isCurrent(delivery: Delivery): boolean {
     const { jobId } = delivery;
-    return this.#deliveries.get(jobId) === delivery || this.#former.get(jobId) === delivery;
+    return this.#deliveries.get(jobId) === delivery || this.#formerDeliveries.get(jobId) === delivery;
   }
 
-  /** Whether a reserve that is out may bring the job again before the server reads what is sent now. */
-  #mayComeAgain({ jobId, askedAt }: Delivery): boolean {
+  /** Whether a pending reserve may deliver the job again before the server reads a command that is sent now. */
+  #mayBeDeliveredAgain({ jobId, requestedAt }: Delivery): boolean {
     if (!this.#holder.awaitsJobs) return false;
-    return this.#former.has(jobId) || performance.now() - askedAt >= LEAST_TTR_MS;
+    return this.#formerDeliveries.has(jobId) || performance.now() - requestedAt >= SHORTEST_TTR_MS;
   }
 
-  /** Behind a touch: when it is answered, those reserves are answered too, and the job is certainly held for a while. */
+  /** Sends a touch first. Its reply comes after those of the pending reserves, and confirms that the job is held for a while. */
   async #sendConfirmed<T>(delivery: Delivery, request: Request<T>): Promise<T> {
     const { command, jobId } = request;
     try {
@@ -157,11 +159,11 @@ export class HeldJobs implements HoldingConnection {
       this.delete(delivery.jobId);
     }
     if (this.#isCurrent(delivery) || !this.#holder.isOpen) return this.#holder.send(request);
-    throw overDelivery(request);
+    throw deliveryOver(request);
   }
 }
 
-/** Nothing is sent then: the job may be held by somebody else, down the same connection even. */
-function overDelivery({ command, jobId }: Request<unknown>): NotFoundError {
+/** Nothing was sent, because another holder may have the job, possibly on the same connection. */
+function deliveryOver({ command, jobId }: Request<unknown>): NotFoundError {
   return new NotFoundError('the job is not held any more: it was settled, or its TTR is over', { command, jobId });
 }

@@ -7,34 +7,34 @@ import { Deadline } from '../shared/deadline.js';
 import { type Address, formatAddress } from './address.js';
 import { Connection, type ConnectionOptions } from './connection.js';
 import { ConnectionLostError, ConnectTimeoutError, ReplyTimeoutError } from './errors.js';
-import { nothing } from './operations.js';
+import { noop } from './operations.js';
 import { openSocket } from './socket.js';
 
 const debug = createDebug('haricot:connection');
 
-/** What a connection uses and watches. */
+/** The tubes that a connection uses and watches. */
 export interface Tubes {
   readonly used: string;
-  /** May change meanwhile, by what another connection still confirms. */
+  /** May change while the connection opens, when another connection confirms a `watch` or `ignore`. */
   readonly watched: ReadonlySet<string>;
 }
 
-/** What the server gives every connection. */
+/** The tubes of every new connection. */
 export const NEW_TUBES: Tubes = { used: 'default', watched: new Set(['default']) };
 
 /**
- * A connection that uses and watches `tubes`. The server has answered: something that only accepts connections is not
- * taken for one.
- * @param options its signal ends the attempt
+ * Opens a connection and restores the tubes it uses and watches. Waits for a reply, so that a peer that only accepts
+ * connections is not mistaken for a server.
+ * @param options the signal aborts the attempt
  * @throws ConnectTimeoutError, ConnectionLostError with `sent: false`, ProtocolError, or the signal's reason
  */
 export function openConnection(address: Address, options: ConnectionOptions, tubes: Tubes): Promise<Connection> {
   return runOutside(() => new Opening(address, options).open(tubes));
 }
 
-/** Does on `connection` what another one has confirmed. */
+/** Repeats on `connection` a command that another connection has confirmed. */
 export function follow(connection: Connection, command: 'watch' | 'ignore', tube: string): void {
-  connection.send({ command, line: tubeLine(command, tube), decode: nothing }).catch(nothing);
+  connection.send({ command, line: tubeLine(command, tube), decode: noop }).catch(noop);
 }
 
 /** One attempt to connect. */
@@ -42,7 +42,7 @@ class Opening {
   readonly #address: Address;
   readonly #name: string;
   readonly #options: ConnectionOptions;
-  /** Aborts when the attempt is given up. */
+  /** Aborts when the attempt ends early. */
   readonly #ending = new AbortController();
 
   constructor(address: Address, options: ConnectionOptions) {
@@ -83,12 +83,12 @@ class Opening {
     const closed = new Promise<never>((_, reject) => {
       connection.onClose = reject;
     });
-    closed.catch(nothing);
+    closed.catch(noop);
     const { signal } = this.#ending;
     const ignore = onAbort(signal, () => connection.destroy());
     try {
       await Promise.all(sendTubes(connection, used, restored));
-      // What came right behind the last answer may have ended it.
+      // Bytes after the last reply may have closed it.
       if (!connection.isOpen) await closed;
     } catch (cause) {
       connection.destroy();
@@ -100,7 +100,10 @@ class Opening {
     for (const tube of restored) if (!watched.has(tube)) follow(connection, 'ignore', tube);
   }
 
-  /** Nothing that was called has been sent, and a `use` or `watch` that nobody called is no matter of the caller's. */
+  /**
+   * Reports the failure as one of connecting: no command of the caller was sent, and the `use` and `watch` commands
+   * were not the caller's.
+   */
   #explain(cause: unknown): unknown {
     const why = `cannot connect to ${this.#name}`;
     if (cause instanceof ProtocolError) {
@@ -120,14 +123,14 @@ class Opening {
   }
 }
 
-/** There is always a `use`, so that there is an answer. */
+/** Always sends a `use`, so that there is a reply to wait for. */
 function sendTubes(connection: Connection, used: string, watched: ReadonlySet<string>): Promise<unknown>[] {
   const answers: Promise<unknown>[] = [];
   const send = (command: 'use' | 'watch' | 'ignore', tube: string): void => {
-    answers.push(connection.send({ command, line: tubeLine(command, tube), decode: nothing }));
+    answers.push(connection.send({ command, line: tubeLine(command, tube), decode: noop }));
   };
   for (const tube of watched) if (tube !== 'default') send('watch', tube);
-  // Only behind the others: the last watched tube cannot be ignored.
+  // After the others: the server refuses to ignore the only watched tube.
   if (!watched.has('default')) send('ignore', 'default');
   send('use', used);
   connection.usedTube = used;

@@ -1,4 +1,4 @@
-// The commands that both Client and Job offer, each as a function of what sends it.
+// The commands that Client and Job have in common, as functions of their sender.
 import type { JobId } from '../protocol/arguments.js';
 import {
   type BuryOptions,
@@ -17,7 +17,7 @@ import type { Request, Sender } from './request.js';
 const RELEASE_OPTIONS: OptionNames<ReleaseOptions> = { priority: true, delay: true };
 const BURY_OPTIONS: OptionNames<BuryOptions> = { priority: true };
 
-/** Sends what `request` describes; an argument it refuses becomes a rejection, and nothing is sent. */
+/** Sends the request that `request` builds. If it throws, the call rejects and nothing is sent. */
 export function send<T>(sender: Sender, request: () => Request<T>): Promise<T> {
   let built: Request<T>;
   try {
@@ -29,34 +29,36 @@ export function send<T>(sender: Sender, request: () => Request<T>): Promise<T> {
 }
 
 export function deleteJob(sender: Sender, id: JobId): Promise<void> {
-  return sendForJob(sender, 'delete', id, nothing, () => jobLine('delete', id));
+  return sendForJob(sender, 'delete', id, noop, () => jobLine('delete', id));
 }
 
 export function releaseJob(sender: Sender, id: JobId, options?: ReleaseOptions): Promise<void> {
-  return sendForJob(sender, 'release', id, nothing, () =>
+  return sendForJob(sender, 'release', id, noop, () =>
     releaseLine(id, commandOptions('release', options, RELEASE_OPTIONS)),
   );
 }
 
 export function buryJob(sender: Sender, id: JobId, options?: BuryOptions): Promise<void> {
-  return sendForJob(sender, 'bury', id, nothing, () => buryLine(id, commandOptions('bury', options, BURY_OPTIONS)));
+  return sendForJob(sender, 'bury', id, noop, () => buryLine(id, commandOptions('bury', options, BURY_OPTIONS)));
 }
 
 export function touchJob(sender: Sender, id: JobId): Promise<void> {
-  return sendForJob(sender, 'touch', id, nothing, () => jobLine('touch', id));
+  return sendForJob(sender, 'touch', id, noop, () => jobLine('touch', id));
 }
 
 export function statsJob(sender: Sender, id: JobId): Promise<JobStats | null> {
   return sendForJob(sender, 'stats-job', id, statsOrNull<JobStats>, () => jobLine('stats-job', id));
 }
 
-/** Gives back a job that nobody waits for any more, as it was: the server does not tell its priority with it. */
+/**
+ * Releases a job that was delivered to no caller, with its own priority: the server does not tell that with the job.
+ */
 export async function giveBackJob(sender: Sender, id: JobId): Promise<void> {
   const stats = await statsJob(sender, id);
   await releaseJob(sender, id, { priority: stats?.pri });
 }
 
-/** A command about one job. */
+/** Sends a command about one job. */
 export function sendForJob<T>(
   sender: Sender,
   command: Request<T>['command'],
@@ -67,14 +69,14 @@ export function sendForJob<T>(
   return send(sender, () => ({ command, line: line(), decode, jobId: String(id) }));
 }
 
-export function nothing(): void {}
+export function noop(): void {}
 
-/** The number in a reply that has one. */
+/** Decodes the number of a reply. */
 export function count(reply: Reply): number {
   return Number(reply.value);
 }
 
-/** The data of a reply that always has some. */
+/** Decodes the data of a reply. */
 export function data(reply: Reply): Buffer {
   return reply.body ?? Buffer.alloc(0);
 }
@@ -91,7 +93,7 @@ export function statsTube(sender: Sender, tube: string): Promise<TubeStats | nul
   }));
 }
 
-/** The id or tube in a reply that has one. */
+/** Decodes the id or tube of a reply. */
 export function value(reply: Reply): string {
   return reply.value;
 }

@@ -9,59 +9,63 @@ import { checkBoolean, checkFunction, checkInteger, checkSignal } from './argume
 import { Backoff, type ReconnectOptions } from './backoff.js';
 import { withCallerStack } from './caller-stack.js';
 import type { PendingLimitError } from './errors.js';
-import { livenessOf } from './liveness.js';
+import { livenessOf } from './reply-deadline.js';
 import { Session, type SessionOptions } from './session.js';
 
 /** How a {@link Client} connects, and what it does when the connection is lost. */
 export interface ClientOptions extends AddressOptions {
-  /** Gives up connecting for the first time: rejects with its reason. */
+  /** Aborts the first attempt to connect: `connect` rejects with the signal's reason. Default: none. */
   readonly signal?: AbortSignal | undefined;
   /** How long connecting may take, in milliseconds. Default 5000. */
   readonly connectTimeoutMs?: number | undefined;
   /**
-   * How long the server may take to answer a command, in milliseconds; a reserve gets its own timeout on top. A server
-   * that takes longer counts as lost; sending a large body counts too. Once a reply has begun, it must be whole within this
-   * time; while the data of a large one comes, the time starts anew as long as at least 1 KiB for each second of it has
-   * come. 0: for ever. Default 30,000.
+   * How long the server may take to answer a command, in milliseconds. After that the connection counts as lost. The
+   * time includes sending a large body; the timeout of a reserve is added. A reply that has begun must be complete
+   * within this time. For the data of a large reply the time starts again as long as at least 1 KiB per second arrives.
+   * 0: no limit. Default 30,000.
    */
   readonly replyTimeoutMs?: number | undefined;
   /**
-   * How long a reserve that waits may go without a sign of life from the server, in milliseconds; then the server counts as
-   * lost. For that a reserve that waits long is sent as several, of whole seconds: below 2000 it takes one second
-   * and half of this. 0: for ever. Default 60,000.
+   * How long a waiting reserve may receive nothing from the server, in milliseconds. After that the connection counts
+   * as lost. A long reserve is therefore sent as several shorter ones of whole seconds. Below 2000, the time is one
+   * second plus half of this value. 0: no limit. Default 60,000.
    */
   readonly livenessMs?: number | undefined;
   /**
-   * The largest body that is received, in bytes. A larger one is skipped, and the call that would have got it rejects with
-   * {@link JobTooBigError}, whose `jobId` names the job: a reserved one is held and must be settled by its id. Default 64 MiB.
+   * The largest job body that is received, in bytes. A larger body is skipped, and its call rejects with
+   * {@link JobTooBigError}. The error's `jobId` names the job: if it was reserved, it is held and must be settled by
+   * its id. Default 64 MiB.
    */
   readonly maxBodyBytes?: number | undefined;
-  /** How to come back after the connection is lost; `false`: not at all. Default: for ever, within 0.1 to 10 s. */
+  /**
+   * How to reconnect after the connection is lost; `false` to close instead. Default: without end, with delays of up to
+   * 0.1 s that grow to up to 10 s.
+   */
   readonly reconnect?: boolean | ReconnectOptions | undefined;
   /**
-   * How much may be in flight and not answered yet, in bytes: bodies, lines, and 400 bytes for each command. What would exceed
-   * it rejects with {@link PendingLimitError} and is not sent. A body passes where no other is in flight, however large it is,
-   * and commands that settle jobs always do. Default 64 MiB.
+   * How many bytes may be pending: bodies, lines, and 400 bytes for each command. A command that would exceed this
+   * rejects with {@link PendingLimitError} and is not sent. A body of any size is accepted when no other is pending.
+   * Commands that settle jobs are always accepted. Default 64 MiB.
    */
   readonly maxPendingBytes?: number | undefined;
   /** How many commands may wait while there is no connection. Default 10,000. */
   readonly maxWaitingCommands?: number | undefined;
-  /** How many bytes those may have. Default 16 MiB. */
+  /** How many bytes the waiting commands may have. Default 16 MiB. */
   readonly maxWaitingBytes?: number | undefined;
-  /** How long they may wait, in milliseconds. Default 30,000. */
+  /** How long a command may wait for a connection, in milliseconds. Default 30,000. */
   readonly maxWaitingMs?: number | undefined;
   /**
-   * How long `quit()` may take, in milliseconds, the wait for jobs that are held included; then the connection is destroyed.
-   * Default 5000.
+   * How long `quit()` may take, in milliseconds, including the wait for held jobs. After that the connection is
+   * destroyed. Default 5000.
    */
   readonly quitTimeoutMs?: number | undefined;
   /**
-   * Whether errors, such as NOT_FOUND and CONNECTION_LOST, have the stack of the call that they reject; otherwise it is the one
-   * of what has read the reply, or of a timer. Costs about 3 µs of the processor for each command, a third of the throughput of
-   * those that are pipelined. Default false.
+   * Whether errors such as NOT_FOUND and CONNECTION_LOST have the stack of the call that they reject. Otherwise they
+   * have the stack of the code that reads replies, or of a timer. Costs about 3 µs of CPU time per command, a third of
+   * the throughput of pipelined commands. Default false.
    */
   readonly callerStacks?: boolean | undefined;
-  /** Where sockets come from; for tests. */
+  /** Creates the sockets; for tests. Default: TCP, TLS or Unix sockets, according to the address. */
   readonly openSocket?: ((address: Address) => Socket) | undefined;
 }
 
@@ -93,7 +97,7 @@ export async function openSession(options: ClientOptions): Promise<Session> {
   return settings.callerStacks ? withCallerStack(opening) : opening;
 }
 
-/** @internal The options, checked and filled in. @throws InvalidArgumentError */
+/** @internal Checks the options and fills in the defaults. @throws InvalidArgumentError */
 export function settingsOf(options: ClientOptions): SessionOptions {
   const { reconnect = true, callerStacks = false, signal, openSocket } = options;
   integer('quitTimeoutMs', options.quitTimeoutMs, DEFAULT_QUIT_TIMEOUT_MS, LONGEST_TIMER_MS);

@@ -12,26 +12,26 @@ import { withCallerStack } from './caller-stack.js';
 import { Client } from './client.js';
 import { ClosedError, ConnectTimeoutError } from './errors.js';
 import { loadedGenericPool, loadGenericPool } from './generic-pool.js';
-import { nothing } from './operations.js';
+import { noop } from './operations.js';
 import { CLIENT_OPTIONS, type ClientOptions, settingsOf } from './options.js';
 import { Session, type SessionOptions } from './session.js';
 
-/** How a {@link Pool} connects and how many clients it has. */
+/** How a {@link Pool} connects, and how many connections it keeps. */
 export interface PoolOptions extends Omit<ClientOptions, 'reconnect' | 'signal'> {
-  /** So many connections are kept once the pool is in use. Default 0. */
+  /** How many connections are kept open once the pool is in use. Default 0. */
   readonly min?: number | undefined;
-  /** There are never more. Default 10. */
+  /** The largest number of connections. Default 10. */
   readonly max?: number | undefined;
   /** How long `acquire` may take, in milliseconds. Default 5000. */
   readonly acquireTimeoutMs?: number | undefined;
-  /** A connection above `min` that nobody borrowed for so long is closed, in milliseconds. Default 30,000. */
+  /** How long a connection above `min` may stay idle before it is closed, in milliseconds. Default 30,000. */
   readonly idleTimeoutMs?: number | undefined;
-  /** How long `drain` waits for borrowed clients, in milliseconds; then they are destroyed. Default 5000. */
+  /** How long `drain` waits for borrowed clients before it destroys them, in milliseconds. Default 5000. */
   readonly drainTimeoutMs?: number | undefined;
 }
 
 export interface AcquireOptions {
-  /** Gives up waiting: the call rejects with its reason. */
+  /** Cancels the wait: the call rejects with the signal's reason. Default: none. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -46,22 +46,28 @@ const POOL_OPTIONS: OptionNames<PoolOptions> = {
 };
 const ACQUIRE_OPTIONS: OptionNames<AcquireOptions> = { signal: true };
 
-/** A caller who has given up waits in generic-pool for so many times `acquireTimeoutMs` at most. */
+/** The longest time that a cancelled caller waits inside generic-pool, as a multiple of `acquireTimeoutMs`. */
 const LONGEST_WAIT = 5;
 
-/** What generic-pool keeps: a connection, or nothing at all, for callers that have given up already. */
+/** A resource of generic-pool: a connection, or a placeholder for callers that no longer wait. */
 type Pooled = Pick<Session, 'isOpen' | 'destroy'>;
 
-const NOTHING: Pooled = { isOpen: true, destroy: nothing };
+const NOTHING: Pooled = { isOpen: true, destroy: noop };
 
 /**
- * Connections to share, made when they are needed (generic-pool does the counting). Each borrower gets a client of its own,
- * which is of no use after its return; the connection behind it goes on with tubes as at first, or is destroyed: after
- * a transport error, while it holds jobs, and while a reserve waits on it.
+ * Shares connections, which are opened on demand (generic-pool counts them). Each borrower gets its own client, which
+ * is unusable after its return. The connection is reset to the default tubes and lent again; it is destroyed instead
+ * after a transport error, while it holds jobs, and while a reserve waits on it.
+ *
+ * @example
+ * ```ts
+ * await using pool = new Pool('beanstalkd://127.0.0.1:11300', { max: 5 });
+ * await pool.use((client) => client.tube('emails').put('hello'));
+ * ```
  */
 export class Pool implements AsyncDisposable {
   readonly #loading: Promise<GenericPool<Pooled>>;
-  /** Undefined while the package is loaded. */
+  /** Undefined until the package is loaded. */
   #pool: GenericPool<Pooled> | undefined;
   readonly #max: number;
   readonly #address: Address;
@@ -72,24 +78,25 @@ export class Pool implements AsyncDisposable {
   readonly #borrowed = new Map<Client, Session>();
   /** Connections of clients that are borrowed, or whose tubes are being reset. */
   readonly #lent = new Set<Session>();
-  /** What makes each waiting caller of `acquire` give up. */
+  /** Each function rejects a waiting call of `acquire`. */
   readonly #waiters = new Set<(reason: unknown) => void>();
   readonly #draining = new AbortController();
-  /** While the server cannot be reached. */
+  /** The delays while the server cannot be reached. */
   readonly #backoff = new Backoff({ initialDelayMs: 50, maxDelayMs: 1000 });
-  /** Connections that could not be made, since the last one that could. */
+  /** How many attempts to connect have failed since the last success. */
   #failures = 0;
   #lastFailure: unknown;
-  /** Not before this time, by `performance.now()`. */
+  /** The earliest time of the next attempt, by `performance.now()`. */
   #nextTry = 0;
-  /** Callers that have given up, but still wait in generic-pool. */
+  /** How many callers no longer wait but are still queued in generic-pool. */
   #abandoned = 0;
   #drained: Promise<void> | undefined;
-  #onLastReturn = nothing;
+  #onLastReturn = noop;
 
   /**
-   * @param target an address, or options that name one
-   * @throws InvalidArgumentError
+   * Creates a pool. It opens no connection before the first `acquire`.
+   * @param target an address, or options that contain one. Default: 127.0.0.1:11300
+   * @throws InvalidArgumentError for an invalid address or option
    */
   constructor(target: string | PoolOptions = {}, options: PoolOptions = {}) {
     const all = targetOptions('Pool', target, options, POOL_OPTIONS);
@@ -106,9 +113,9 @@ export class Pool implements AsyncDisposable {
     const settings: Options = {
       min,
       max,
-      // A lost caller does not wait for ever; how long one waits is told by a deadline of ours.
+      // Only a safeguard: the deadline of `acquire` is our own.
       acquireTimeoutMillis: Math.min(LONGEST_TIMER_MS, acquireTimeoutMs * LONGEST_WAIT),
-      // The other timeout of generic-pool, for which `min` counts.
+      // The idle timeout of generic-pool that respects `min`.
       softIdleTimeoutMillis: check('idleTimeoutMs', idleTimeoutMs, 1),
       idleTimeoutMillis: Number.POSITIVE_INFINITY,
       evictionRunIntervalMillis: Math.max(10, idleTimeoutMs / 2),
@@ -120,8 +127,8 @@ export class Pool implements AsyncDisposable {
     this.#loading = loaded
       ? Promise.resolve(this.#make(loaded, settings))
       : loadGenericPool().then((create) => this.#make(create, settings));
-    // Told to whoever acquires.
-    this.#loading.catch(nothing);
+    // Reported by `acquire`.
+    this.#loading.catch(noop);
   }
 
   #make(create: typeof createPool, settings: Options): GenericPool<Pooled> {
@@ -133,37 +140,38 @@ export class Pool implements AsyncDisposable {
       },
       settings,
     );
-    // Told to those who wait; an event without a listener would be lost.
+    // The calls of `acquire` that wait report these errors.
     pool.on('factoryCreateError', () => {});
     pool.on('factoryDestroyError', () => {});
     this.#pool = pool;
     return pool;
   }
 
-  /** Connections that exist. */
+  /** How many connections exist. */
   get size(): number {
     return this.#pool?.size ?? 0;
   }
 
-  /** Connections that nobody has borrowed. */
+  /** How many connections are not borrowed. */
   get available(): number {
-    // Once it is drained generic-pool still counts those it has closed.
+    // After `drain`, generic-pool still counts the connections that it has closed.
     return this.#pool === undefined ? 0 : Math.min(this.#pool.available, this.#pool.size);
   }
 
-  /** Callers of `acquire` that wait. */
+  /** How many calls of `acquire` are waiting. */
   get pending(): number {
     return this.#waiters.size;
   }
 
-  /** Clients that are borrowed. */
+  /** How many clients are borrowed. */
   get borrowed(): number {
     return this.#borrowed.size;
   }
 
   /**
-   * Borrows a client: it must be released. Prefer `use`, which does so by itself.
-   * @throws ConnectTimeoutError that tells why none was to be had; ClosedError once the pool drains; the signal's reason
+   * Borrows a client, which must be released. Prefer {@link Pool.use}, which releases it.
+   * @throws ConnectTimeoutError when no client became available within `acquireTimeoutMs`; its message says why
+   * @throws ClosedError after `drain`; the signal's reason when it aborts
    */
   async acquire(options?: AcquireOptions): Promise<Client> {
     const signal = checkSignal(checkOptions('acquire', options, ACQUIRE_OPTIONS).signal);
@@ -173,7 +181,7 @@ export class Pool implements AsyncDisposable {
     const session = await (this.#settings.callerStacks ? withCallerStack(acquiring) : acquiring);
     this.#lent.add(session);
     if (this.#draining.signal.aborted) {
-      // Drained in the moment in which a connection was found.
+      // The pool was drained while a connection was being acquired.
       await this.#takeBack(session, false);
       throw this.#draining.signal.reason;
     }
@@ -183,8 +191,8 @@ export class Pool implements AsyncDisposable {
   }
 
   /**
-   * Gives a client back. Resolves when its connection is ready for the next borrower, or destroyed.
-   * @throws InvalidArgumentError when it is not borrowed from this pool, or was given back before
+   * Returns a client. Resolves when its connection is ready for the next borrower, or destroyed.
+   * @throws InvalidArgumentError when the client is not borrowed from this pool, or was returned before
    */
   async release(client: Client): Promise<void> {
     const session = this.#borrowed.get(client);
@@ -198,21 +206,25 @@ export class Pool implements AsyncDisposable {
     await this.#takeBack(session, await isReusable(session));
   }
 
-  /** Lends a client to `work` and takes it back, whatever happens. */
+  /**
+   * Borrows a client for the duration of `work` and returns it, whether `work` succeeds or fails.
+   * @returns what `work` returns
+   * @throws what `work` throws, or what {@link Pool.acquire} throws
+   */
   async use<T>(work: (client: Client) => T | PromiseLike<T>, options?: AcquireOptions): Promise<T> {
     checkFunction('work', work ?? null);
     const client = await this.acquire(options);
     try {
       return await work(client);
     } finally {
-      // The borrower may have given it back itself.
+      // The borrower may have returned it already.
       if (this.#borrowed.has(client)) await this.release(client);
     }
   }
 
   /**
-   * Lends no more, waits for what is borrowed as long as `drainTimeoutMs` allows, and closes every connection. Meanwhile
-   * borrowed clients are given no further jobs: their reserves are answered `null`.
+   * Lends no further clients, waits up to `drainTimeoutMs` for the borrowed ones, and closes all connections. Borrowed
+   * clients receive no further jobs: their reserves resolve with `null`.
    */
   drain(): Promise<void> {
     this.#drained ??= this.#drain();
@@ -244,7 +256,7 @@ export class Pool implements AsyncDisposable {
     if (this.#lent.size === 0) this.#onLastReturn();
   }
 
-  /** Until nothing is lent, or `drainTimeoutMs` have passed. */
+  /** Resolves when nothing is lent, or after `drainTimeoutMs`. */
   async #untilReturned(): Promise<void> {
     if (this.#lent.size === 0) return;
     await new Promise<void>((resolve) => {
@@ -259,7 +271,7 @@ export class Pool implements AsyncDisposable {
   async #create(): Promise<Pooled> {
     const { signal } = this.#draining;
     if (signal.aborted) return { ...NOTHING };
-    // generic-pool would try again at once, and for ever, as long as somebody waits.
+    // generic-pool would retry at once, and without end while a caller waits.
     const pauseMs = this.#nextTry - performance.now();
     if (pauseMs > 0) await sleep(pauseMs, undefined, { signal });
     if (this.#abandoned > 0 && this.#waiters.size === 0) return { ...NOTHING };
@@ -278,8 +290,8 @@ export class Pool implements AsyncDisposable {
   }
 
   async #acquireSession(signal: AbortSignal | undefined): Promise<Session> {
-    let giveUp: (reason: unknown) => void = nothing;
-    const givenUp = new Promise<never>((_, reject) => {
+    let giveUp: (reason: unknown) => void = noop;
+    const abandoned = new Promise<never>((_, reject) => {
       giveUp = reject;
     });
     this.#waiters.add(giveUp);
@@ -287,12 +299,12 @@ export class Pool implements AsyncDisposable {
     const deadline = new Deadline(this.#acquireTimeoutMs, () => giveUp(this.#explain()));
     const acquiring = this.#acquire(() => this.#waiters.has(giveUp));
     try {
-      return await Promise.race([acquiring, givenUp]);
+      return await Promise.race([acquiring, abandoned]);
     } catch (error) {
-      // generic-pool does not know, and finds one all the same, or none in time.
+      // generic-pool does not know this, and may still acquire a connection for the caller.
       this.#abandoned++;
       const over = (): void => void this.#abandoned--;
-      acquiring.then((session) => this.#pool?.release(session), nothing).then(over, over);
+      acquiring.then((session) => this.#pool?.release(session), noop).then(over, over);
       throw error;
     } finally {
       this.#waiters.delete(giveUp);
@@ -301,10 +313,10 @@ export class Pool implements AsyncDisposable {
     }
   }
 
-  /** @param isAwaited whether the caller still waits */
+  /** @param isAwaited returns whether the caller still waits */
   async #acquire(isAwaited: () => boolean): Promise<Session> {
     const pool = this.#pool ?? (await this.#loading);
-    // Its timers belong to nobody's request.
+    // Its timers must not keep the AsyncLocalStorage of a caller.
     runOutside(() => pool.start());
     for (;;) {
       const pooled = await pool.acquire();
@@ -314,7 +326,7 @@ export class Pool implements AsyncDisposable {
     }
   }
 
-  /** Why there was no client within the time. */
+  /** Describes why no client became available in time. */
   #explain(): ConnectTimeoutError {
     const within = `within ${this.#acquireTimeoutMs} ms`;
     const failure = this.#lastFailure;

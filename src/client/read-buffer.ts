@@ -4,25 +4,26 @@ import { throwUncaught } from '../shared/uncaught.js';
 const SIZE = 64 * 1024;
 
 /**
- * The memory that a socket reads into. With `data` events each read would cost an allocation and a stream's bookkeeping
- * (protocol-notes, performance); here all reads share one buffer, so what is read must be copied before `onData`
- * returns. The rest of a large body is read straight into its own memory.
+ * The memory that a socket reads into. `data` events would cost an allocation and the bookkeeping of a stream for each
+ * read (protocol-notes, performance). Here all reads share one buffer, so `onData` must copy the bytes before it
+ * returns. The rest of a large body is read directly into its own memory.
  */
 export class ReadBuffer {
   readonly #buffer = Buffer.allocUnsafeSlow(SIZE);
-  /** What the next read fills. */
+  /** The memory that the next read fills. */
   #target: Buffer = this.#buffer;
-  /** Called with what was read. The bytes are overwritten by the next read. */
+  /** Called with the bytes of each read. The next read overwrites them. */
   onData: (bytes: Buffer) => void = () => {};
-  /** Where the next bytes belong, undefined where they are to be passed to `onData` wherever they are. */
+  /** Returns where the next bytes belong; undefined if they may be passed to `onData` at any place. */
   nextTarget: () => Buffer | undefined = () => undefined;
 
-  /** For `net.connect` and `tls.connect`. */
+  /** The `onread` option for `net.connect` and `tls.connect`. */
   readonly onread: OnReadOpts = {
-    // Node asks for it after each callback, for the read that follows.
+    // Node calls this after each callback, for the next read.
     buffer: () => {
       const target = this.nextTarget();
-      // Less than the buffer holds is copied out of it: what comes behind would need a read of its own.
+      // A target smaller than the buffer is not used: the bytes after it would require another read. They are copied
+      // instead.
       this.#target = target !== undefined && target.length >= SIZE ? target : this.#buffer;
       return this.#target;
     },
@@ -32,12 +33,15 @@ export class ReadBuffer {
     },
   };
 
-  /** For a socket that was made elsewhere. */
+  /** Reads from a socket that was created elsewhere. */
   listenTo(socket: Socket): void {
     socket.on('data', (chunk: Buffer) => this.#receive(chunk));
   }
 
-  /** An error would keep Node from asking for the next target: it would go on reading into a body that was handed out. */
+  /**
+   * An error here would keep Node from asking for the next target. Node would continue to read into a body that was
+   * delivered.
+   */
   #receive(bytes: Buffer): void {
     try {
       this.onData(bytes);

@@ -1,33 +1,33 @@
-import { type CommandName, givesUpJob, isReserve, mayBringJob } from '../protocol/commands.js';
+import { type CommandName, isReserve, mayReserve, settlesJob } from '../protocol/commands.js';
 import { ConnectionLostError, PendingLimitError } from './errors.js';
-import { Fifo } from './fifo.js';
 import type { Request } from './request.js';
+import { RingBuffer } from './ring-buffer.js';
 
-/** A command whose reply is still to come. */
+/** A command that has not been answered yet. */
 export interface Pending {
   readonly request: Request<unknown>;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
-  /** When a command that may bring a job was called, by `performance.now()`; 0 for others. */
-  readonly askedAt: number;
-  /** Its caller has been told already that it is given up: a job that comes all the same goes back. */
+  /** When a command that may reserve a job was called, by `performance.now()`; 0 for other commands. */
+  readonly requestedAt: number;
+  /** Whether its call was settled already. A job that the reply delivers goes back to its queue. */
   abandoned: boolean;
 }
 
-/** What a command in flight takes besides its bytes: its promise, its closures and its place in the queue. */
-const BYTES_FOR_EACH = 400;
+/** The memory of a pending command besides its bytes: its promise, its closures and its place in the queue. */
+const BYTES_PER_COMMAND = 400;
 
-/** Besides those that give a job up: renews it, or finds out how it was. */
-const SETTLING: ReadonlySet<CommandName> = new Set(['touch', 'stats-job']);
+/** Commands that a holder requires to settle its job, besides those that settle it. */
+const NEVER_REFUSED: ReadonlySet<CommandName> = new Set(['touch', 'stats-job']);
 
-/** What a command in flight takes, in bytes. */
+/** The memory of a pending command, in bytes. */
 function costOf({ line, size = 0 }: Request<unknown>): number {
-  return line.length + size + BYTES_FOR_EACH;
+  return line.length + size + BYTES_PER_COMMAND;
 }
 
-/** The commands of one connection that are not answered yet. Replies come in the same order. */
+/** The commands of one connection that are not answered yet, in the order of their replies. */
 export class RequestQueue {
-  readonly #pending = new Fifo<Pending>();
+  readonly #pending = new RingBuffer<Pending>();
   #answered = 0;
   #reserves = 0;
   #bytes = 0;
@@ -37,33 +37,33 @@ export class RequestQueue {
     return this.#pending.size;
   }
 
-  /** How many were answered, or told a fault. */
+  /** How many commands have left the queue. */
   get answered(): number {
     return this.#answered;
   }
 
-  /** Whether a reserve is out: the server reads nothing behind one that waits. */
+  /** Whether a reserve is pending. While it waits, the server reads nothing that was sent after it. */
   get hasReserve(): boolean {
     return this.#reserves > 0;
   }
 
-  /** Whether somebody waits for the answer to a reserve. */
+  /** Whether a caller waits for the reply to a reserve. */
   get hasAwaitedReserve(): boolean {
     if (this.#reserves === 0) return false;
     return this.#pending.find(({ request, abandoned }) => !abandoned && isReserve(request.command)) !== undefined;
   }
 
-  /** Whether somebody waits for a reply. */
+  /** Whether a caller waits for a reply. */
   get hasPendingReplies(): boolean {
     return this.#pending.find(({ abandoned }) => !abandoned) !== undefined;
   }
 
   /**
-   * Why the command is not taken: it would make more than `maxBytes` pending. One with a body passes where no other has one,
-   * however large it is; so do those that settle jobs, and what is sent for them.
+   * Why the command is refused: more than `maxBytes` would be pending. A command with a body of any size is accepted when no other
+   * body is pending. Commands that settle jobs, and those sent for them, are always accepted.
    */
   refusalOf(request: Request<unknown>, maxBytes: number): PendingLimitError | undefined {
-    if (this.#bytes + costOf(request) <= maxBytes || alwaysPasses(request)) return undefined;
+    if (this.#bytes + costOf(request) <= maxBytes || isNeverRefused(request)) return undefined;
     if (request.body !== undefined && this.#bodies === 0) return undefined;
     const { command, jobId } = request;
     const why = `${this.size} commands are in flight, and more than ${maxBytes} bytes would be (maxPendingBytes)`;
@@ -72,8 +72,8 @@ export class RequestQueue {
 
   add(request: Request<unknown>, resolve: Pending['resolve'], reject: Pending['reject']): void {
     const { command, body } = request;
-    const askedAt = mayBringJob(command) ? performance.now() : 0;
-    this.#pending.push({ request, resolve, reject, askedAt, abandoned: false });
+    const requestedAt = mayReserve(command) ? performance.now() : 0;
+    this.#pending.push({ request, resolve, reject, requestedAt, abandoned: false });
     this.#bytes += costOf(request);
     if (body !== undefined) this.#bodies++;
     if (isReserve(command)) this.#reserves++;
@@ -94,15 +94,15 @@ export class RequestQueue {
     return pending;
   }
 
-  /** Takes out the oldest command, which is told of a fault; a `use` that nobody called leaves that to what it was for. */
+  /** Removes the command that must report a fault: the oldest one, or the command for which that one was sent implicitly. */
   shiftFaulty(): Pending | undefined {
     const oldest = this.shift();
-    if (oldest?.request.isAhead !== true || this.#pending.size === 0) return oldest;
-    oldest.reject(new ConnectionLostError('told to the command behind it', true));
+    if (oldest?.request.implicit !== true || this.#pending.size === 0) return oldest;
+    oldest.reject(new ConnectionLostError('reported to the command that required it', true));
     return this.shift();
   }
 
-  /** The call is over, but its place is kept. @returns false when the command is not out */
+  /** Settles the call and keeps its place in the queue. @returns false when the command is not pending */
   abandon(request: Request<unknown>, settle: (pending: Pending) => void): boolean {
     const pending = this.#pending.find((candidate) => candidate.request === request);
     if (pending === undefined || pending.abandoned) return false;
@@ -112,6 +112,6 @@ export class RequestQueue {
   }
 }
 
-function alwaysPasses({ command, isAhead }: Request<unknown>): boolean {
-  return isAhead === true || SETTLING.has(command) || givesUpJob(command);
+function isNeverRefused({ command, implicit }: Request<unknown>): boolean {
+  return implicit === true || NEVER_REFUSED.has(command) || settlesJob(command);
 }

@@ -9,65 +9,68 @@ import type { Backoff } from './backoff.js';
 import type { ClientEvents } from './client-events.js';
 import type { Connection, ConnectionOptions } from './connection.js';
 import { type AnyBeanstalkdError, ClosedError, ConnectionLostError } from './errors.js';
-import type { Liveness } from './liveness.js';
+import { OfflineQueue, type OfflineQueueLimits } from './offline-queue.js';
 import { follow, NEW_TUBES, openConnection } from './open-connection.js';
-import { nothing } from './operations.js';
+import { noop } from './operations.js';
+import type { Liveness } from './reply-deadline.js';
 import type { Request, Sender } from './request.js';
-import { WaitingCommands, type WaitingLimits } from './waiting.js';
 
 const debug = createDebug('haricot:connection');
 
-export interface SessionOptions extends ConnectionOptions, WaitingLimits {
+export interface SessionOptions extends ConnectionOptions, OfflineQueueLimits {
   /** How long a reserve may go unanswered. */
   readonly liveness: Liveness;
-  /** How to come back after a loss; undefined: not at all. */
+  /** The delays between attempts to reconnect; undefined to close instead. */
   readonly backoff: Backoff | undefined;
-  /** Whether errors show who has called. */
+  /** Whether errors have the stacks of their callers. */
   readonly callerStacks?: boolean | undefined;
 }
 
 type Emit = <K extends keyof ClientEvents>(event: K, ...args: ClientEvents[K]) => void;
 
 /**
- * up: there is a connection. parked: it was given up with a cancelled reserve, and the next command opens another one.
- * down: it is being opened; commands wait. closed: for good, `#end` says why.
+ * - up: there is a connection.
+ * - parked: the connection was abandoned with a cancelled reserve; the next command opens another one.
+ * - down: a connection is being opened; commands wait.
+ * - closed: the end; `#closeReason` says why.
  */
 type State = 'up' | 'parked' | 'down' | 'closed';
 
 /**
- * One connection after another, as if it were one: what is used and watched is restored before any command, commands wait
- * while there is none, and nothing that may have been executed is repeated.
+ * A sequence of connections that behaves like one connection. It restores the tubes that are used and watched before it
+ * sends any command, queues commands while there is no connection, and never repeats a command that may have been
+ * executed.
  */
 export class Session implements Sender {
   readonly #address: Address;
   readonly #options: SessionOptions;
-  readonly #waiting: WaitingCommands;
-  /** Connections that were given up and still hold jobs or owe answers. */
+  readonly #offlineQueue: OfflineQueue;
+  /** Abandoned connections that still hold jobs or have pending replies. */
   readonly #retired = new Set<Connection>();
-  /** Ends the wait between two tries, and a try. */
+  /** Aborts a pause between two attempts, and an attempt. */
   readonly #closing = new AbortController();
   readonly #whenClosed: Promise<void>;
-  #resolveClosed: () => void = nothing;
+  #resolveClosed: () => void = noop;
   #connection: Connection | undefined;
   #state: State = 'up';
-  #end: AnyBeanstalkdError | undefined;
+  #closeReason: AnyBeanstalkdError | undefined;
   #isQuitting = false;
-  /** The connection was lost or could not be opened, and is not back. */
+  /** Whether the connection was lost or could not be opened, and is not back. */
   #isOutage = false;
-  /** Until the connection that was given up has given its answers: what is called now must not overtake them. */
+  /** Resolves when the abandoned connection has answered its commands. Later commands must not overtake them. */
   #handover: Promise<void> | undefined;
-  /** Tries since a connection last answered. */
+  /** How many attempts were made since the last connection. */
   #attempt = 0;
 
-  /** The tube for commands that name none, once what was called is executed. */
-  #chosen = 'default';
-  /** How often `use` was called. A promise in its place would keep the AsyncLocalStorage of its caller. */
-  #uses = 0;
-  /** What the server has confirmed, and what a new connection is made to use and watch. */
-  #used = 'default';
-  readonly #watched = new Set(['default']);
+  /** The tube for commands that name none, once all called commands are executed. */
+  #currentTube = 'default';
+  /** How often `use` was called. Storing a promise instead would keep the AsyncLocalStorage of its caller. */
+  #useCalls = 0;
+  /** The tubes that the server has confirmed, and that a new connection restores. */
+  #confirmedTube = 'default';
+  readonly #confirmedWatched = new Set(['default']);
 
-  emit: Emit = nothing;
+  emit: Emit = noop;
 
   /** @throws ConnectTimeoutError, ConnectionLostError, or the signal's reason */
   static async open(address: Address, options: SessionOptions): Promise<Session> {
@@ -76,21 +79,21 @@ export class Session implements Sender {
 
   private constructor(address: Address, options: SessionOptions, connection: Connection) {
     this.#address = address;
-    // The signal was for connecting the first time.
+    // The caller's signal applies to the first connection only.
     this.#options = { ...options, signal: this.#closing.signal };
-    this.#waiting = new WaitingCommands(options);
+    this.#offlineQueue = new OfflineQueue(options);
     this.#whenClosed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
     });
     this.#adopt(connection);
   }
 
-  /** Whether commands are taken. */
+  /** Whether it accepts commands. */
   get isOpen(): boolean {
-    return this.#end === undefined;
+    return this.#closeReason === undefined;
   }
 
-  /** Whether there is a connection, nothing is out on it and no job is held. */
+  /** Whether there is a connection, with no pending command and no held job. */
   get isIdle(): boolean {
     return this.#state === 'up' && this.#retired.size === 0 && this.#connection?.isIdle === true;
   }
@@ -100,7 +103,7 @@ export class Session implements Sender {
     return this.#isQuitting;
   }
 
-  /** Aborts when it takes no commands any more. */
+  /** Aborts when it no longer accepts commands. */
   get closing(): AbortSignal {
     return this.#closing.signal;
   }
@@ -118,36 +121,36 @@ export class Session implements Sender {
   }
 
   /** The tube for commands that name none. */
-  get chosenTube(): string {
-    return this.#chosen;
+  get currentTube(): string {
+    return this.#currentTube;
   }
 
-  /** Down the connection there is; a command about a job that a given-up connection still holds, down that one. */
+  /** Sends a command on the current connection, or on an abandoned one that still holds the job of the command. */
   send<T>(request: Request<T>): Promise<T> {
     const { jobId } = request;
-    if (jobId !== undefined && (this.#retired.size > 0 || this.#end !== undefined)) {
+    if (jobId !== undefined && (this.#retired.size > 0 || this.#closeReason !== undefined)) {
       const holder = this.#connections().find((connection) => connection.holds(jobId));
       if (holder !== undefined && holder !== this.#connection) return holder.send(request);
-      if (holder !== undefined && this.#end !== undefined) return holder.send(request);
+      if (holder !== undefined && this.#closeReason !== undefined) return holder.send(request);
     }
-    if (this.#end !== undefined) return Promise.reject(this.#refusal(request));
+    if (this.#closeReason !== undefined) return Promise.reject(this.#refusal(request));
     if (this.#connection !== undefined) return this.#transmit(this.#connection, request);
-    const waiting = this.#waiting.add(request, this.#isOutage);
+    const waiting = this.#offlineQueue.add(request, this.#isOutage);
     if (this.#state === 'parked') void runOutside(() => this.#reconnect());
     return waiting;
   }
 
-  /** As `send`, for what is sent often: without a promise. */
+  /** Does the same as `send` without a promise, for frequent commands. */
   dispatch<T>(request: Request<T>, resolve: (value: T) => void, reject: (error: unknown) => void): void {
     const connection = this.#connection;
-    if (this.#end !== undefined || connection === undefined) void this.send(request).then(resolve, reject);
+    if (this.#closeReason !== undefined || connection === undefined) void this.send(request).then(resolve, reject);
     else connection.dispatch(request, resolve, reject);
   }
 
   /**
-   * Sends a reserve that can be given up. A waiting reserve cannot be taken back, so its connection is given up with it:
-   * a job that was on its way goes back to its queue, jobs that are held stay held, and the next command opens another
-   * connection.
+   * Sends a reserve that can be cancelled. The server cannot cancel a waiting reserve, so its connection is abandoned
+   * with it: a job that the reserve receives goes back to its queue, held jobs stay held, and the next command opens
+   * another connection.
    */
   sendCancellable<T>(request: Request<T>, signal: AbortSignal): Promise<T> {
     if (signal.aborted) return Promise.reject(signal.reason);
@@ -157,40 +160,40 @@ export class Session implements Sender {
     return answer;
   }
 
-  /** Resolves a reserve that is out with null; a job that comes all the same is released. */
+  /** Resolves a pending reserve with null. A job that it receives later is released. */
   abandon(request: Request<unknown>): void {
     for (const connection of this.#connections()) connection.abandon(request, ({ resolve }) => resolve(null));
   }
 
-  /** Sends `use`, by which later commands that name no tube go. */
+  /** Sends `use`, which selects the tube for commands that name none. */
   use(tube: string): Promise<string> {
     const line = tubeLine('use', tube);
-    this.#chosen = tube;
-    const call = ++this.#uses;
+    this.#currentTube = tube;
+    const call = ++this.#useCalls;
     const answer: Promise<string> = this.send({
       command: 'use',
       line,
       decode: (reply, connection) => {
-        // On a connection that was given up: a later one may have been confirmed before it.
-        if (this.#uses === call || connection === this.#connection) this.#used = tube;
+        // An abandoned connection may confirm its `use` after a later one was confirmed.
+        if (this.#useCalls === call || connection === this.#connection) this.#confirmedTube = tube;
         return reply.value;
       },
     });
     answer.catch(() => {
-      if (this.#uses === call) this.#chosen = this.#used;
+      if (this.#useCalls === call) this.#currentTube = this.#confirmedTube;
     });
     return answer;
   }
 
-  /** Sends `watch` or `ignore`; the list changes when the server has confirmed it. */
+  /** Sends `watch` or `ignore`. The set of watched tubes changes when the server confirms it. */
   watch(command: 'watch' | 'ignore', tube: string): Promise<number> {
     return this.send({
       command,
       line: tubeLine(command, tube),
       decode: (reply, connection) => {
-        if (command === 'watch') this.#watched.add(tube);
-        else this.#watched.delete(tube);
-        // Confirmed by a connection that was given up meanwhile: the one from now on must follow.
+        if (command === 'watch') this.#confirmedWatched.add(tube);
+        else this.#confirmedWatched.delete(tube);
+        // An abandoned connection has confirmed it. The current connection must do the same.
         if (this.#connection && connection !== this.#connection) follow(this.#connection, command, tube);
         return Number(reply.value);
       },
@@ -198,25 +201,28 @@ export class Session implements Sender {
   }
 
   /**
-   * Uses and watches what a new connection would, once what is out has been answered.
-   * @throws ClosedError when that cannot be: a reserve waits, or jobs are held
+   * Restores the tubes of a new connection, once the pending commands are answered.
+   * @throws ClosedError when a reserve waits or jobs are held
    */
   async reset(): Promise<void> {
     const connection = this.#connection;
     if (connection === undefined || !connection.isListening || connection.holdsJobs) {
       throw new ClosedError('cannot lend the connection: it waits for jobs or holds some');
     }
-    // Behind what is out, for only then it is known what is watched.
-    if (this.#chosen !== 'default' || this.#used !== 'default' || !connection.isIdle) await this.use('default');
+    // After the pending commands, because the watched tubes are known only then.
+    if (this.#currentTube !== 'default' || this.#confirmedTube !== 'default' || !connection.isIdle)
+      await this.use('default');
     const answers: Promise<unknown>[] = [];
-    if (!this.#watched.has('default')) answers.push(this.watch('watch', 'default'));
-    for (const tube of this.#watched) if (tube !== 'default') answers.push(this.watch('ignore', tube));
+    if (!this.#confirmedWatched.has('default')) answers.push(this.watch('watch', 'default'));
+    for (const tube of this.#confirmedWatched) if (tube !== 'default') answers.push(this.watch('ignore', tube));
     await Promise.all(answers);
   }
 
-  /** Answers what is out, then closes; see `Connection.quit`. Bounded by `timeoutMs`: then it is destroyed. */
+  /**
+   * Closes after the pending commands are answered; see `Connection.quit`. Destroys the connection after `timeoutMs`.
+   */
   async quit(timeoutMs: number, waitForJobs?: boolean): Promise<void> {
-    if (this.#end === undefined) this.#isQuitting = true;
+    if (this.#closeReason === undefined) this.#isQuitting = true;
     this.#close(new ClosedError('the client was closed by quit()'), (connection) => void connection.quit(waitForJobs));
     const deadline = new Deadline(timeoutMs, () => this.destroy());
     await this.#whenClosed;
@@ -225,7 +231,7 @@ export class Session implements Sender {
 
   destroy(): void {
     this.#close(new ClosedError('the client was closed by destroy()'), (connection) => connection.destroy());
-    // Also those that an earlier quit() waits for.
+    // Including those that an earlier quit() waits for.
     for (const connection of this.#connections()) connection.destroy();
   }
 
@@ -241,16 +247,16 @@ export class Session implements Sender {
     return answer;
   }
 
-  /** Sends `use` ahead of the command that needs it, in the same write. */
+  /** Sends `use` before the command that requires it, in the same write. */
   #useOn(connection: Connection, tube: string): void {
     this.#expectTube(
       connection,
       tube,
-      connection.send({ command: 'use', line: tubeLine('use', tube), isAhead: true, decode: nothing }),
+      connection.send({ command: 'use', line: tubeLine('use', tube), implicit: true, decode: noop }),
     );
   }
 
-  /** What is sent next is executed in `tube`; if the server refuses, nobody knows in which. */
+  /** Assumes that later commands are executed in `tube`. If the server refuses the `use`, the tube is unknown. */
   #expectTube(connection: Connection, tube: string, answer: Promise<unknown>): void {
     connection.usedTube = tube;
     answer.catch(() => {
@@ -259,84 +265,87 @@ export class Session implements Sender {
   }
 
   #cancel(request: Request<unknown>, reason: unknown): void {
-    if (this.#waiting.abandon(request, reason)) return;
+    if (this.#offlineQueue.abandon(request, reason)) return;
     const connection = this.#connections().find((candidate) =>
       candidate.abandon(request, ({ reject }) => reject(reason)),
     );
-    // One that another cancellation has given up already goes on as it is.
+    // A connection that an earlier cancellation has abandoned continues unchanged.
     if (connection === undefined || connection !== this.#connection) return;
     this.#connection = undefined;
     this.#state = 'parked';
     this.#retired.add(connection);
     connection.retire();
-    this.#handover = connection.owesAnswers && !connection.holdsJobs ? connection.closed : undefined;
+    this.#handover = connection.hasPendingReplies && !connection.holdsJobs ? connection.closed : undefined;
   }
 
-  /** @param connection is the one from now on */
+  /** Makes `connection` the current one. */
   #adopt(connection: Connection): void {
     this.#connection = connection;
     this.#state = 'up';
-    connection.onClose = (reason) => this.#closed(connection, reason);
+    connection.onClose = (reason) => this.#onClosed(connection, reason);
   }
 
-  #closed(connection: Connection, reason: AnyBeanstalkdError): void {
+  #onClosed(connection: Connection, reason: AnyBeanstalkdError): void {
     this.#retired.delete(connection);
     if (connection === this.#connection) {
       this.#connection = undefined;
-      if (this.#end === undefined) this.#lost(reason);
+      if (this.#closeReason === undefined) this.#onLost(reason);
     }
-    if (this.#end !== undefined) this.#finishWhenGone();
+    if (this.#closeReason !== undefined) this.#finishWhenGone();
   }
 
-  #lost(reason: AnyBeanstalkdError): void {
+  #onLost(reason: AnyBeanstalkdError): void {
     this.#state = 'down';
     this.#isOutage = true;
     this.emit('disconnect', reason);
     // A listener may have closed the client.
-    if (this.#end !== undefined) return;
+    if (this.#closeReason !== undefined) return;
     if (this.#options.backoff === undefined) this.#giveUp(reason);
     else void this.#reconnect(reason);
   }
 
-  /** Tries until there is a connection. @param cause why there is none; without one the first try is made at once */
+  /**
+   * Repeats attempts to connect until one succeeds. @param cause why there is no connection; without one the first
+   * attempt is made at once
+   */
   async #reconnect(cause?: AnyBeanstalkdError): Promise<void> {
     this.#state = 'down';
     let failure = cause;
     if (cause === undefined) await this.#handover;
-    if (this.#end !== undefined) return;
+    if (this.#closeReason !== undefined) return;
     for (;;) {
       if (failure !== undefined && !(await this.#mayTryAgain(failure))) return;
       try {
         const connection = await openConnection(this.#address, this.#options, {
-          used: this.#used,
-          watched: this.#watched,
+          used: this.#confirmedTube,
+          watched: this.#confirmedWatched,
         });
-        if (this.#end !== undefined) {
+        if (this.#closeReason !== undefined) {
           connection.destroy();
           return;
         }
         this.#adopt(connection);
         this.#attempt = 0;
         this.#isOutage = false;
-        this.#waiting.cause = undefined;
-        this.#waiting.flush((request) => this.send(request));
+        this.#offlineQueue.cause = undefined;
+        this.#offlineQueue.flush((request) => this.send(request));
         if (failure !== undefined) this.emit('connect');
         return;
       } catch (error) {
-        if (this.#end !== undefined) return;
+        if (this.#closeReason !== undefined) return;
         if (failure === undefined) this.emit('disconnect', error as AnyBeanstalkdError);
         failure = error as AnyBeanstalkdError;
       }
     }
   }
 
-  /** Waits before the next try, where there is to be one. */
+  /** Waits before the next attempt. @returns false when no further attempt is to be made */
   async #mayTryAgain(failure: AnyBeanstalkdError): Promise<boolean> {
     // A listener may have closed the client.
-    if (this.#end !== undefined) return false;
+    if (this.#closeReason !== undefined) return false;
     const { backoff } = this.#options;
     this.#isOutage = true;
-    this.#waiting.cause = failure;
+    this.#offlineQueue.cause = failure;
     if (backoff === undefined || this.#attempt >= backoff.maxAttempts) {
       this.#giveUp(failure);
       return false;
@@ -347,7 +356,7 @@ export class Session implements Sender {
     return this.#pause(delayMs);
   }
 
-  /** @returns false when the client was closed meanwhile */
+  /** @returns false when the client was closed during the pause */
   async #pause(delayMs: number): Promise<boolean> {
     try {
       await sleep(delayMs, undefined, { signal: this.#closing.signal });
@@ -361,27 +370,27 @@ export class Session implements Sender {
     this.#close(reason, (connection) => connection.destroy());
   }
 
-  /** Takes nothing from now on. */
-  #close(end: AnyBeanstalkdError, closeConnection: (connection: Connection) => void): void {
-    if (this.#end !== undefined) return;
-    this.#end = end;
-    this.#closing.abort(end);
-    this.#waiting.rejectAll((request) => this.#refusal(request));
+  /** Accepts no further commands. */
+  #close(reason: AnyBeanstalkdError, closeConnection: (connection: Connection) => void): void {
+    if (this.#closeReason !== undefined) return;
+    this.#closeReason = reason;
+    this.#closing.abort(reason);
+    this.#offlineQueue.rejectAll((request) => this.#refusal(request));
     for (const connection of this.#connections()) closeConnection(connection);
     this.#finishWhenGone();
   }
 
   #finishWhenGone(): void {
-    if (this.#state === 'closed' || this.#connections().length > 0 || this.#end === undefined) return;
+    if (this.#state === 'closed' || this.#connections().length > 0 || this.#closeReason === undefined) return;
     this.#state = 'closed';
     this.#resolveClosed();
-    this.emit('close', this.#end);
+    this.emit('close', this.#closeReason);
   }
 
   #refusal({ command, jobId }: Request<unknown>): AnyBeanstalkdError {
-    const end = this.#end;
-    if (end instanceof ClosedError) return new ClosedError(end.message, { command, jobId });
-    const cause = end instanceof ConnectionLostError ? end.cause : end;
-    return new ConnectionLostError(end?.message ?? 'the client is closed', false, { command, jobId, cause });
+    const reason = this.#closeReason;
+    if (reason instanceof ClosedError) return new ClosedError(reason.message, { command, jobId });
+    const cause = reason instanceof ConnectionLostError ? reason.cause : reason;
+    return new ConnectionLostError(reason?.message ?? 'the client is closed', false, { command, jobId, cause });
   }
 }

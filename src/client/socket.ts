@@ -4,22 +4,22 @@ import { type Address, formatAddress, serverNameOf } from './address.js';
 import { ConnectionLostError } from './errors.js';
 import { ReadBuffer } from './read-buffer.js';
 
-/** When the operating system begins to ask a silent peer whether it is still there. */
+/** How long a connection is idle before the operating system probes whether the peer is reachable. */
 const KEEP_ALIVE_MS = 10_000;
 
-/** Makes a socket that connects. */
+/** Creates a socket that is connecting. */
 export type SocketFactory = (address: Address) => Socket;
 
 export interface OpenSocket {
   readonly socket: Socket;
-  /** Where its bytes arrive. */
+  /** Receives the bytes of the socket. */
   readonly readBuffer: ReadBuffer;
 }
 
 /**
- * A connected socket. Names are resolved and several addresses of one tried as Node does by default.
- * @param signal gives up: rejects with its reason
- * @param factory makes the socket; for tests
+ * Connects a socket. Resolves names and tries several addresses of a name as Node does by default.
+ * @param signal cancels the attempt: it rejects with the signal's reason
+ * @param factory creates the socket; for tests
  * @throws ConnectionLostError with `sent: false`, or the signal's reason
  */
 export function openSocket(address: Address, signal: AbortSignal, factory?: SocketFactory): Promise<OpenSocket> {
@@ -35,7 +35,7 @@ export function openSocket(address: Address, signal: AbortSignal, factory?: Sock
     };
     const fail = (error: unknown): void => {
       settle();
-      // A socket that is torn down can still report an error, and nobody else listens.
+      // A destroyed socket may still emit an error, and has no other listener.
       socket.on('error', () => {});
       socket.destroy();
       reject(error);
@@ -57,7 +57,7 @@ export function openSocket(address: Address, signal: AbortSignal, factory?: Sock
   });
 }
 
-/** What went wrong with a socket. A connection tried on several addresses fails with an error of each. */
+/** The message of a socket error. When several addresses of a name were tried, there is an error for each. */
 export function describe(cause: Error): string {
   if (cause instanceof AggregateError) return cause.errors.map((error: Error) => error.message).join(', ');
   return cause.message;
@@ -68,7 +68,7 @@ function createSocket(address: Address, { onread }: ReadBuffer): Socket {
   const { host, port, tls } = address;
   const target = { host, port, onread };
   const socket = tls
-    ? // Loaded when it is needed, as few need it.
+    ? // Loaded on demand: few programs use TLS.
       process
         .getBuiltinModule('node:tls')
         .connect({ ...tls, ...target, servername: serverNameOf({ host, tls }) ?? '', rejectUnauthorized: true })

@@ -6,67 +6,92 @@ import type { TubeStats } from '../protocol/stats.js';
 import type { OptionNames } from '../shared/options.js';
 import { commandOptions } from './arguments.js';
 import { StoredJob } from './job.js';
-import { count, nothing, send, statsTube, value } from './operations.js';
+import { count, noop, send, statsTube, value } from './operations.js';
 import type { Sender } from './request.js';
 
 const PUT_OPTIONS: OptionNames<PutOptions> = { priority: true, delay: true, ttr: true };
 
-/** @internal What a tube needs of its client. */
+/** @internal The client that a tube belongs to. */
 export interface TubeOwner extends Sender {
-  /** The server's max-job-size, once `stats` has told it. */
+  /** The server's max-job-size, once `stats` has read it. */
   readonly maxJobSize: number | undefined;
 }
 
 /**
- * One tube on a client's connection. `use` is sent only when another tube is in use, in the same write as the command that
- * needs it; the tube that the client itself uses stays what it was.
+ * One tube on a client's connection; see {@link Client.tube}. `use` is sent only when another tube is in use, in the
+ * same write as the command that requires it. The tube that the client itself uses does not change.
  */
 export class Tube {
   readonly #owner: TubeOwner;
   readonly name: string;
 
-  /** @internal @param name was checked: it goes into command lines as it is */
+  /** @internal @param name was checked before, because command lines contain it unchanged */
   constructor(owner: TubeOwner, name: string) {
     this.#owner = owner;
     this.name = name;
   }
 
-  /** As `client.put`, into this tube. */
+  /**
+   * Puts a job into this tube, like {@link Client.put}.
+   * @param body a string is sent as UTF-8. The bytes are copied, so that the buffer may be changed at once
+   * @returns the id of the job
+   */
   put(body: BodyInput, options?: PutOptions): Promise<string> {
     return put(this.#owner, this.name, body, options);
   }
 
-  /** The next ready job. */
+  /**
+   * Reads the next ready job.
+   * @returns `null` when there is none
+   */
   peekReady(): Promise<StoredJob | null> {
     return peek(this.#owner, this.name, 'peek-ready');
   }
 
-  /** The delayed job that becomes ready first. */
+  /**
+   * Reads the delayed job that becomes ready first.
+   * @returns `null` when there is none
+   */
   peekDelayed(): Promise<StoredJob | null> {
     return peek(this.#owner, this.name, 'peek-delayed');
   }
 
-  /** The job that was buried first. */
+  /**
+   * Reads the job that was buried first.
+   * @returns `null` when there is none
+   */
   peekBuried(): Promise<StoredJob | null> {
     return peek(this.#owner, this.name, 'peek-buried');
   }
 
-  /** As `client.kick`, of this tube's jobs. */
+  /**
+   * Makes up to `bound` jobs ready: buried jobs if there are any, otherwise delayed jobs.
+   * @returns how many
+   */
   kick(bound: number): Promise<number> {
     return kick(this.#owner, this.name, bound);
   }
 
-  /** `null` when there is no such tube. */
+  /**
+   * Reads the statistics of the tube.
+   * @returns `null` when there is no such tube
+   */
   stats(): Promise<TubeStats | null> {
     return statsTube(this.#owner, this.name);
   }
 
-  /** Hands out nothing for so many seconds. @throws NotFoundError when there is no such tube */
+  /**
+   * Pauses delivery for the given number of seconds; 0 ends a pause.
+   * @throws NotFoundError when there is no such tube
+   */
   pause(seconds: number): Promise<void> {
     return pauseTube(this.#owner, this.name, seconds);
   }
 
-  /** Ends a pause. @throws NotFoundError when there is no such tube */
+  /**
+   * Ends a pause.
+   * @throws NotFoundError when there is no such tube
+   */
   resume(): Promise<void> {
     return this.pause(0);
   }
@@ -75,7 +100,7 @@ export class Tube {
 /** @internal */
 export function put(owner: TubeOwner, tube: string, body: BodyInput, options?: PutOptions): Promise<string> {
   return send(owner, () => {
-    // Before the size, which must still be right when the body is copied: an option may be a getter.
+    // Read before the size is computed, because a getter of an option may change the body.
     const { priority, delay, ttr } = commandOptions('put', options, PUT_OPTIONS);
     const size = checkBody(body, Buffer.byteLength, owner.maxJobSize);
     return { command: 'put', line: putLine(size, { priority, delay, ttr }), body, size, tube, decode: value };
@@ -98,7 +123,7 @@ export function kick(sender: Sender, tube: string, bound: number): Promise<numbe
 
 /** @internal */
 export function pauseTube(sender: Sender, tube: string, seconds: number): Promise<void> {
-  return send(sender, () => ({ command: 'pause-tube', line: pauseTubeLine(tube, seconds), decode: nothing }));
+  return send(sender, () => ({ command: 'pause-tube', line: pauseTubeLine(tube, seconds), decode: noop }));
 }
 
 /** @internal */

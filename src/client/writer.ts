@@ -5,23 +5,23 @@ const FIRST_SLAB = 4 * 1024;
 const LARGEST_SLAB = 64 * 1024;
 
 /**
- * Gathers commands and gives the socket one write a tick, and none while the socket asks for a drain.
+ * Collects commands and writes them to the socket once per tick, but not while the socket waits for a drain.
  *
- * The bytes are copied when the command is added, so the caller may change its buffer at once; they go into a slab that
- * is used up from front to back and never written twice, because the socket may still be reading from it. A body too
- * large for that gets memory of its own, which is used again once it is written. Lines alone stay text until then: the
- * socket writes that in fewer steps.
+ * The bytes are copied when a command is added, so that the caller may change its buffer at once. They are copied into
+ * a slab, which is filled from front to back and never written twice, because the socket may still be reading from it.
+ * A body that is too large for a slab gets its own memory, which is reused after it is written. Lines without bodies
+ * remain a string, because the socket writes that in fewer steps.
  */
 export class Writer {
   readonly #socket: Socket;
   readonly #spares = new Spares();
   #slab = Buffer.allocUnsafeSlow(FIRST_SLAB);
-  /** The part of the slab that is filled and not yet handed on: from #start to #end. */
+  /** The part of the slab that is filled and not yet written: from #start to #end. */
   #start = 0;
   #end = 0;
-  /** Filled buffers that come before that part. */
+  /** Filled buffers that precede that part. */
   #full: Buffer[] = [];
-  /** Lines that come behind that part. */
+  /** Lines that follow that part. */
   #lines = '';
   #scheduled = false;
   #draining = false;
@@ -41,21 +41,21 @@ export class Writer {
     });
   }
 
-  /** How many commands have been handed to the socket. */
+  /** How many commands were handed to the socket. */
   get written(): number {
     return this.#written;
   }
 
-  /** Whether the end was asked for. */
+  /** Whether {@link end} was called. */
   get isEnding(): boolean {
     return this.#ending;
   }
 
   /**
-   * Once the end was asked for, nothing is added any more.
-   * @param line the command line, ASCII, CR LF included
-   * @param body follows the line together with its own CR LF, as one unit
-   * @param size of the body in bytes
+   * Adds a command. After {@link end} it is ignored.
+   * @param line the command line, ASCII, including CR LF
+   * @param body follows the line with its own CR LF, as one unit
+   * @param size the size of the body in bytes
    */
   add(line: string, body?: BodyInput, size = 0): void {
     if (this.#ending) return;
@@ -64,12 +64,13 @@ export class Writer {
     this.#added++;
     if (!this.#scheduled && !this.#draining) {
       this.#scheduled = true;
-      // Runs after the promise continuations that one chunk of replies has woken, so that what they send goes together.
+      // Runs after the promise continuations of one chunk of replies, so that the commands they send are written
+      // together.
       process.nextTick(this.#onTick);
     }
   }
 
-  /** The lines go with the body behind them, and so do those that came before. */
+  /** Copies the pending lines together with the body that follows them. */
   #addBytes(lines: string, body?: BodyInput, size = 0): void {
     const total = lines.length + (body === undefined ? 0 : size + 2);
     if (total > LARGEST_SLAB) {
@@ -83,7 +84,7 @@ export class Writer {
     this.#lines = '';
   }
 
-  /** Ends the sending side behind everything that was added. */
+  /** Ends the sending side after all commands that were added. */
   end(): void {
     if (this.#ending) return;
     this.#ending = true;
@@ -98,7 +99,7 @@ export class Writer {
       if (this.#full.length === 0 && this.#end === this.#start) this.#writeLines();
       else this.#writeBuffers();
     }
-    // The socket itself keeps the order of what it still holds and the end.
+    // The socket itself writes what it has buffered before it ends.
     if (this.#ending) socket.end();
   }
 
@@ -130,7 +131,7 @@ export class Writer {
     this.#start = this.#end;
   }
 
-  /** Slabs grow with the traffic, so that a quiet connection costs little. */
+  /** Slabs grow with the traffic, so that a quiet connection uses little memory. */
   #nextSlab(atLeast: number): void {
     this.#seal();
     this.#slab = Buffer.allocUnsafeSlow(Math.max(atLeast, Math.min(LARGEST_SLAB, this.#slab.length * 2)));
@@ -140,21 +141,24 @@ export class Writer {
 }
 
 /**
- * Memory of large bodies that the socket has written, for the next ones: memory that is touched for the first time takes
- * several times as long to fill (protocol-notes, performance). It counts as garbage meanwhile: what is not used again
- * goes with the next collection, and nothing has to be dropped.
+ * Memory of large bodies that were written, for reuse: filling memory that is touched for the first time takes several
+ * times as long (protocol-notes, performance). The references are weak, so that the next garbage collection frees what
+ * was not reused.
  */
 class Spares {
   #buffers = new WeakRef<Buffer[]>([]);
 
-  /** At least `size` bytes, and not much more than that: a small body must not hold the memory of a huge one. */
+  /**
+   * Returns at least `size` bytes and at most twice as many, so that a small body does not keep the memory of a large
+   * one.
+   */
   take(size: number): Buffer {
     const spare = this.#buffers.deref()?.pop();
     const fits = spare !== undefined && spare.length >= size && spare.length <= 2 * size;
     return fits ? spare : Buffer.allocUnsafeSlow(size);
   }
 
-  /** @param part whose whole memory nobody needs any more */
+  /** @param part a view of memory that nothing uses any more */
   give(part: Buffer): void {
     let buffers = this.#buffers.deref();
     if (buffers === undefined) {
@@ -165,7 +169,7 @@ class Spares {
   }
 }
 
-/** Writes one command into `target` from `at` and returns where it ends. */
+/** Writes one command into `target` at `at` and returns where it ends. */
 function fill(target: Buffer, at: number, line: string, body: BodyInput | undefined, size: number): number {
   let end = at + target.write(line, at, 'latin1');
   if (body === undefined) return end;

@@ -3,21 +3,27 @@ import { preview } from '../shared/text.js';
 import { InvalidArgumentError, JobTooBigError } from './errors.js';
 import { MAX_RESERVE_TIMEOUT, MAX_TUBE_NAME, MAX_U32, MAX_U64_TEXT } from './limits.js';
 
-/** A job id as callers may give it. The client itself always hands out decimal strings: ids are u64. */
+/** A job id as callers give it. Ids are unsigned 64-bit integers; the client itself returns decimal strings. */
 export type JobId = string | number | bigint;
 
-/** A body as callers may give it: a string is sent as UTF-8. */
+/** A body as callers give it. A string is sent as UTF-8. */
 export type BodyInput = Uint8Array | string;
 
 const TUBE_NAME = /^[A-Za-z0-9+/;.$_()][A-Za-z0-9\-+/;.$_()]*$/;
 
-/** @internal Decimal text of a u64, without leading zeros: it is longer than the largest one, or compares above it. */
+/**
+ * @internal Whether a decimal string without leading zeros exceeds a u64: it is longer than the largest one, or
+ * compares above it.
+ */
 export function exceedsU64(digits: string): boolean {
   const excess = digits.length - MAX_U64_TEXT.length;
   return excess > 0 || (excess === 0 && digits > MAX_U64_TEXT);
 }
 
-/** @internal Whether the server takes `name` for a tube: 1 to 200 bytes of `A-Z a-z 0-9 - + / ; . $ _ ( )`, not beginning with `-`. */
+/**
+ * @internal Whether the server accepts `name` as a tube name: 1 to 200 bytes of `A-Z a-z 0-9 - + / ; . $ _ ( )`, not
+ * beginning with `-`.
+ */
 export function isTubeName(name: string): boolean {
   return name.length <= MAX_TUBE_NAME && TUBE_NAME.test(name);
 }
@@ -32,7 +38,7 @@ export function checkTube(name: unknown, command: string): string {
 /** @internal */
 export function checkJobId(id: unknown, command: string): string {
   const text = typeof id === 'string' ? id : Number.isSafeInteger(id) || typeof id === 'bigint' ? String(id) : '';
-  // Its length first: a longer one need not be looked at.
+  // The length first: it bounds the work of the other checks.
   if (text.length <= MAX_U64_TEXT.length && /^(0|[1-9][0-9]*)$/.test(text) && !exceedsU64(text)) return text;
   throw new InvalidArgumentError(`a job id must be an integer from 0 to ${MAX_U64_TEXT}, got ${preview(id)}`, {
     command,
@@ -49,9 +55,10 @@ export function checkReserveTimeout(seconds: unknown): number {
   return checkInteger('timeout', seconds, MAX_RESERVE_TIMEOUT, 'reserve-with-timeout');
 }
 
-/** @internal
+/**
+ * @internal
  * The size of a body, in bytes.
- * @param limit the server's max-job-size, where it is known
+ * @param limit the server's max-job-size, if it is known
  * @throws JobTooBigError as the server would answer; InvalidArgumentError
  */
 export function checkBody(body: unknown, byteLength: (text: string) => number, limit: number = MAX_U32): number {
@@ -70,7 +77,7 @@ export function checkBody(body: unknown, byteLength: (text: string) => number, l
 }
 
 function checkInteger(what: string, value: unknown, max: number, command: string): number {
-  // -0 passes every comparison and prints as 0.
+  // -0 passes all comparisons and prints as 0.
   if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= max) return value;
   throw new InvalidArgumentError(`${what} must be an integer from 0 to ${max}, got ${preview(value)}`, { command });
 }
@@ -78,10 +85,10 @@ function checkInteger(what: string, value: unknown, max: number, command: string
 const typedArray: object = Object.getPrototypeOf(Uint8Array.prototype);
 const kindOf = getterOf<string | undefined>(typedArray, Symbol.toStringTag);
 
-/** What is copied, even where a subclass says something else of its `length`: the command line must declare just that. */
+/** The actual size, even if a subclass overrides `length`: the command line must declare what is copied. */
 const sizeOf = getterOf<number>(typedArray, 'byteLength');
 
-/** Also one of another realm; not an object that only has its prototype. */
+/** Accepts an array of another realm, but not an object that only has the prototype. */
 function isUint8Array(value: unknown): value is Uint8Array {
   return kindOf(value) === 'Uint8Array';
 }

@@ -15,23 +15,26 @@ export type CommandName =
   | 'kick'
   | 'pause-tube';
 
-/** @internal What a command may be answered with. */
+/** @internal The replies to a command. */
 export interface CommandReplies {
   /** The forms that carry its result. */
   readonly success: readonly ReplyForm[];
-  /** The forms by which it fails, besides {@link ANY_COMMAND_FAILS}. */
+  /** The forms that report its failure, besides {@link COMMON_FAILURES}. */
   readonly failure: readonly ReplyForm[];
 }
 
-/** @internal How any command may fail. */
-export const ANY_COMMAND_FAILS: readonly ReplyForm[] = [
+/** @internal The forms that report the failure of any command. */
+export const COMMON_FAILURES: readonly ReplyForm[] = [
   'BAD_FORMAT',
   'UNKNOWN_COMMAND',
   'OUT_OF_MEMORY',
   'INTERNAL_ERROR',
 ];
 
-/** @internal What each command is answered with (`doc/protocol.txt` of beanstalkd, each row checked against a server in integration/). */
+/**
+ * @internal The replies to each command (`doc/protocol.txt` of beanstalkd; the integration tests check each row against
+ * a server).
+ */
 export const COMMANDS: Readonly<Record<CommandName, CommandReplies>> = {
   put: { success: ['INSERTED <id>'], failure: ['BURIED <id>', 'EXPECTED_CRLF', 'JOB_TOO_BIG', 'DRAINING'] },
   use: { success: ['USING <tube>'], failure: [] },
@@ -60,54 +63,62 @@ export const COMMANDS: Readonly<Record<CommandName, CommandReplies>> = {
   quit: { success: [], failure: [] },
 };
 
-/** @internal Whether the command waits, and holds up what is sent behind it. */
+/** @internal Whether the command waits, and delays the commands that are sent after it. */
 export function isReserve(command: CommandName): boolean {
   return command === 'reserve' || command === 'reserve-with-timeout';
 }
 
-/** @internal Whether it may be answered with a job. */
-export function mayBringJob(command: CommandName): boolean {
+/** @internal Whether the reply may deliver a job. */
+export function mayReserve(command: CommandName): boolean {
   return isReserve(command) || command === 'reserve-job';
 }
 
-/** @internal What a reserve, or a reserve-job, is answered with. When the connection closes behind it the server takes the job back. */
-export const ENDS_RESERVE: readonly ReplyForm[] = ['RESERVED <id> <bytes>', 'TIMED_OUT'];
+/**
+ * @internal The successful replies to a reserve or reserve-job. When the connection closes after one, the server takes
+ * the job back.
+ */
+export const RESERVE_REPLIES: readonly ReplyForm[] = ['RESERVED <id> <bytes>', 'TIMED_OUT'];
 
-/** @internal Whether the job is no longer held once the command is executed. */
-export function givesUpJob(command: CommandName): boolean {
+/** @internal Whether the job is no longer held after the command. */
+export function settlesJob(command: CommandName): boolean {
   return command === 'delete' || command === 'release' || command === 'bury';
 }
 
-/** @internal Whether a put that is answered so leaves the stream out of step: the server may have read only a part of the body. */
+/**
+ * @internal Whether the stream is out of step after this reply to a put: the server may have read only a part of the
+ * body.
+ */
 export function losesFraming(form: ReplyForm): boolean {
   return form === 'EXPECTED_CRLF' || form === 'BAD_FORMAT' || form === 'UNKNOWN_COMMAND';
 }
 
-/** @internal The error code of a reply that says no: its word. */
+/** @internal The error code of a reply that reports a failure: its first word. */
 export function errorCodeOf(form: ReplyForm): ServerErrorCode {
   return (form === 'BURIED <id>' ? 'BURIED' : form) as ServerErrorCode;
 }
 
-/** Scheduling of a job that is put. All are whole numbers up to 4294967295. */
+/** The scheduling of a job that is put. All values are integers up to 4294967295. */
 export interface PutOptions {
-  /** The lowest is served first; below 1024 the server counts it as urgent. Default 1024. */
+  /** The job with the lowest number is served first. The server counts a job below 1024 as urgent. Default 1024. */
   readonly priority?: number | undefined;
-  /** Seconds until the job becomes ready. Default 0. */
+  /** How long until the job becomes ready, in seconds. Default 0. */
   readonly delay?: number | undefined;
-  /** Time to run, in seconds: so long may a worker hold the job without touching it. 0 becomes 1. Default 60. */
+  /** Time to run: how long a consumer may hold the job without touching it, in seconds. 0 becomes 1. Default 60. */
   readonly ttr?: number | undefined;
 }
 
-/** Where a job goes when it is given back. The server overwrites both values of the job. */
+/** The scheduling of a job that is released. The server overwrites both values of the job. */
 export interface ReleaseOptions {
-  /** Default 1024, not the priority the job had: the server does not tell it with the job. */
+  /**
+   * The new priority. Default 1024, not the previous priority of the job, which the server does not tell with the job.
+   */
   readonly priority?: number | undefined;
-  /** Seconds until it becomes ready again. Default 0. */
+  /** How long until the job becomes ready again, in seconds. Default 0. */
   readonly delay?: number | undefined;
 }
 
 export interface BuryOptions {
-  /** Default 1024, not the priority the job had. */
+  /** The new priority. Default 1024, not the previous priority of the job. */
   readonly priority?: number | undefined;
 }
 
@@ -116,9 +127,9 @@ export const DEFAULT_PRIORITY = 1024;
 /** @internal */
 export const DEFAULT_TTR = 60;
 
-/** @internal The command line of a `put`; the body of `size` bytes and CR LF must follow it. */
+/** @internal The command line of a `put`. The body of `size` bytes and CR LF must follow it. */
 export function putLine(size: number, options: PutOptions = {}): string {
-  // Not by `??`: null is refused.
+  // Defaults instead of `??`: null must be refused.
   const { priority = DEFAULT_PRIORITY, delay = 0, ttr = DEFAULT_TTR } = options;
   checkU32('priority', priority, 'put');
   checkU32('delay', delay, 'put');
@@ -126,7 +137,7 @@ export function putLine(size: number, options: PutOptions = {}): string {
   return `put ${priority} ${delay} ${ttr} ${size}\r\n`;
 }
 
-/** @internal Without a timeout the server waits for ever. A timeout is in seconds, 0 to 2147483647. */
+/** @internal A timeout is in seconds, 0 to 2147483647. Without one the server waits without limit. */
 export function reserveLine(timeout?: number): string {
   return timeout === undefined ? 'reserve\r\n' : `reserve-with-timeout ${checkReserveTimeout(timeout)}\r\n`;
 }
@@ -143,7 +154,7 @@ export function buryLine(id: JobId, { priority = DEFAULT_PRIORITY }: BuryOptions
   return `bury ${checkJobId(id, 'bury')} ${checkU32('priority', priority, 'bury')}\r\n`;
 }
 
-/** @internal At most `bound` jobs, 0 to 4294967295: the server would silently wrap a larger number. */
+/** @internal At most `bound` jobs, 0 to 4294967295. The server would silently wrap a larger number. */
 export function kickLine(bound: number): string {
   return `kick ${checkU32('bound', bound, 'kick')}\r\n`;
 }

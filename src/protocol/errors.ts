@@ -1,6 +1,6 @@
 import { nameErrors } from '../shared/error-names.js';
 
-/** Every code a {@link BeanstalkdError} can carry. */
+/** Every `code` of a {@link BeanstalkdError}. */
 export type ErrorCode =
   | ServerErrorCode
   | 'PENDING_LIMIT'
@@ -11,22 +11,24 @@ export type ErrorCode =
   | 'CLOSED'
   | 'INVALID_ARGUMENT';
 
-/** What an error happened to. */
+/** What an error refers to. */
 export interface ErrorContext {
-  /** The command's name on the wire, such as `put`. */
+  /** The name of the command on the wire, such as `put`. */
   readonly command?: string | undefined;
-  /** The job the command was about. */
+  /** The job that the command refers to. */
   readonly jobId?: string | undefined;
   readonly cause?: unknown;
 }
 
-/** The base of every error of the client. Tell them apart by `code`, or by class: there is one for each code. */
+/**
+ * The base class of all errors of the client. Tell them apart by `code` or by class: there is one class for each code.
+ */
 export abstract class BeanstalkdError extends Error {
   abstract readonly code: ErrorCode;
   readonly command: string | undefined;
   readonly jobId: string | undefined;
 
-  /** @param lead stands before the command, where the error tells of one */
+  /** @param lead precedes the command in the message */
   constructor(message: string, context: ErrorContext = {}, lead = 'cannot ') {
     const subject = [context.command, context.jobId].filter((part) => part !== undefined).join(' ');
     super(
@@ -38,7 +40,7 @@ export abstract class BeanstalkdError extends Error {
   }
 }
 
-/** An argument the server would refuse or misread. Nothing was sent. */
+/** An invalid argument, which the server would refuse or misread. Nothing was sent. */
 export class InvalidArgumentError extends BeanstalkdError {
   readonly code = 'INVALID_ARGUMENT';
 
@@ -47,53 +49,56 @@ export class InvalidArgumentError extends BeanstalkdError {
   }
 }
 
-/** The server's bytes are not a reply, or not one to the command that was sent. The connection is destroyed. */
+/** The server sent bytes that are not a reply, or no reply to the command. The connection is destroyed. */
 export class ProtocolError extends BeanstalkdError {
   readonly code = 'PROTOCOL';
-  /** The offending bytes, at most the first 256 of them. Empty where the fault is not in particular bytes. */
+  /** The offending bytes, at most the first 256. Empty when the fault is not in particular bytes. */
   readonly bytes: Uint8Array;
 
   constructor(message: string, bytes: Uint8Array = new Uint8Array(0), context: ErrorContext = {}) {
     super(message, context);
-    // A copy even of a Buffer, whose slice() would be a view of the chunk.
+    // Copies a Buffer as well, whose slice() would be a view of the chunk.
     this.bytes = Uint8Array.from(bytes.subarray(0, 256));
   }
 }
 
-/** There is no such job or tube, or the job is not in a state (or not held by this connection) that the command asks for. */
+/** There is no such job or tube, or the job is in the wrong state, or another connection holds it. */
 export class NotFoundError extends BeanstalkdError {
   readonly code = 'NOT_FOUND';
 }
 
-/** The TTR of a job held by this connection ends within a second, and no other job is ready: touch or finish it. */
+/**
+ * The TTR of a job that this connection holds ends within a second, and no other job is ready. Touch or settle the job.
+ */
 export class DeadlineSoonError extends BeanstalkdError {
   readonly code = 'DEADLINE_SOON';
 }
 
-/** The server is in drain mode (SIGUSR1) and takes no new jobs until it is restarted. */
+/** The server is in drain mode (SIGUSR1) and accepts no new jobs until it restarts. */
 export class DrainingError extends BeanstalkdError {
   readonly code = 'DRAINING';
 }
 
 /**
- * For a put: the body is larger than the server's max-job-size (`-z`), and nothing was stored. For a call that receives a job:
- * its body is larger than `maxBodyBytes` and was skipped; `jobId` names the job, which is held if the call has reserved it.
+ * For a put: the body is larger than the server's max-job-size (`-z`), and nothing was stored. For a call that receives
+ * a job: the body is larger than `maxBodyBytes` and was skipped. `jobId` names the job, which is held if the call
+ * reserved it.
  */
 export class JobTooBigError extends BeanstalkdError {
   readonly code = 'JOB_TOO_BIG';
 }
 
-/** The server has no memory, or no room in its binlog, for this. */
+/** The server has no memory, or no space in its binlog, for the command. */
 export class OutOfMemoryError extends BeanstalkdError {
   readonly code = 'OUT_OF_MEMORY';
 }
 
-/** The server failed inside, for example at writing its binlog. */
+/** The server had an internal failure, for example while writing its binlog. */
 export class InternalError extends BeanstalkdError {
   readonly code = 'INTERNAL_ERROR';
 }
 
-/** The server could not read the command line. */
+/** The server could not parse the command line. */
 export class BadFormatError extends BeanstalkdError {
   readonly code = 'BAD_FORMAT';
 }
@@ -103,7 +108,7 @@ export class UnknownCommandError extends BeanstalkdError {
   readonly code = 'UNKNOWN_COMMAND';
 }
 
-/** The server did not find CR LF behind the body: the stream is out of step. */
+/** The server did not find CR LF after the body. The stream is out of step. */
 export class ExpectedCrlfError extends BeanstalkdError {
   readonly code = 'EXPECTED_CRLF';
 }
@@ -113,7 +118,9 @@ export class NotIgnoredError extends BeanstalkdError {
   readonly code = 'NOT_IGNORED';
 }
 
-/** The server could not queue the job and buried it instead (memory or binlog trouble). `jobId` names it. */
+/**
+ * The server could not queue the job and buried it, because of a lack of memory or a binlog failure. `jobId` names it.
+ */
 export class BuriedError extends BeanstalkdError {
   readonly code = 'BURIED';
 }
@@ -135,7 +142,7 @@ nameErrors({
   BuriedError,
 });
 
-/** A word of the server that says no. */
+/** The first word of a reply that reports a failure. */
 export type ServerErrorCode =
   | 'NOT_FOUND'
   | 'DEADLINE_SOON'
@@ -149,7 +156,7 @@ export type ServerErrorCode =
   | 'NOT_IGNORED'
   | 'BURIED';
 
-/** The error of a word of the server that says no. */
+/** The error classes for replies that report a failure. */
 export type ServerError =
   | NotFoundError
   | DeadlineSoonError
@@ -179,13 +186,13 @@ const SERVER_ERRORS: Readonly<Record<ServerErrorCode, readonly [ServerErrorClass
   BURIED: [BuriedError, 'the server could not queue the job and buried it'],
 };
 
-/** @internal The typed error for a server's refusal. */
+/** @internal Creates the error for a reply that reports a failure. */
 export function serverError(code: ServerErrorCode, context: ErrorContext): ServerError {
   const [ErrorClass, explanation] = SERVER_ERRORS[code];
   return new ErrorClass(`${code} (${explanation})`, context);
 }
 
-/** @internal Bytes as an operator can read them: printable ASCII, the rest escaped, cut after 64. */
+/** @internal Formats bytes for an error message: printable ASCII unchanged, the rest escaped, cut after 64. */
 export function printable(bytes: Uint8Array): string {
   let text = '';
   for (const byte of bytes.subarray(0, 64)) {

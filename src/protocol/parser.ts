@@ -8,42 +8,42 @@ const LF = 10;
 const SPACE = 32;
 const ZERO = 48;
 
-/** Below this many bytes a loop is cheaper than the call that copies a block. */
+/** Below this number of bytes, a loop is faster than the call that copies a block. */
 const SHORT_COPY = 16;
 
-/** Longest decimal number that is exact as a JavaScript number. */
+/** The longest decimal number that a JavaScript number represents exactly. */
 const EXACT_DIGITS = 15;
 
-/** What can follow a status word. */
+/** A status word and what may follow it. */
 interface Status {
   readonly word: string;
-  /** The reply where nothing follows the word: without arguments it is always the same object. */
+  /** The reply when nothing follows the word. It has no arguments, so one object serves for all. */
   bare?: Reply;
-  /** The form where something does. */
+  /** The form when something follows. */
   form?: ReplyForm;
   argument?: 'id' | 'count' | 'tube' | 'bytes';
-  /** Whether `<bytes>` comes behind the argument. */
+  /** Whether `<bytes>` follows the argument. */
   sized: boolean;
 }
 
-/** Status words by their first byte; at most three share one. */
+/** The status words by their first byte, which at most three of them share. */
 const STATUSES: readonly (readonly Status[])[] = statusTable();
 
 /**
- * Decides about the data of a reply once its line has been read: `true` reads it, `false` skips it.
- * @throws ProtocolError when the reply must not be read at all
+ * Called for a reply with data when its line was read. Returns true to read the data, false to skip it.
+ * @throws ProtocolError to stop parsing
  */
 export type BodyPolicy = (form: ReplyForm, size: number) => boolean;
 
 /**
- * Turns the server's bytes into replies, whatever the chunks they come in. It does no I/O and knows nothing of commands.
+ * Parses replies from the server's bytes, in chunks of any size. Does no I/O and knows no commands.
  *
- * - One pass: each byte is looked at once, and only an unfinished line (at most 208 bytes) is kept between chunks.
- * - Each body gets an `ArrayBuffer` of its own, of its declared size: whoever gets it may transfer it to another thread, and
- *   a chunk may be overwritten as soon as {@link push} returns. What is missing of a large body can be read into its
- *   {@link nextTarget} and is not copied then.
- * - Bytes that cannot be a reply make {@link push} throw a {@link ProtocolError}; the parser is then of no further use,
- *   because nobody can tell where the next reply begins.
+ * - One pass: each byte is examined once. Only an unfinished line (at most 208 bytes) is kept between chunks.
+ * - Each body has its own `ArrayBuffer` of the declared size. Its recipient may transfer it to another thread, and the
+ *   chunk may be overwritten once {@link push} has returned. The missing part of a large body can be read into
+ *   {@link nextTarget}, which saves a copy.
+ * - Bytes that cannot be a reply make {@link push} throw a {@link ProtocolError}. The parser cannot be used after that,
+ *   because the start of the next reply is unknown.
  */
 export class ReplyParser {
   readonly #onReply: (reply: Reply) => void;
@@ -53,45 +53,48 @@ export class ReplyParser {
   readonly #line = Buffer.allocUnsafeSlow(MAX_REPLY_LINE);
   #lineLength = 0;
 
-  /** The reply whose body or trailing CR LF is still to come. */
+  /** The reply whose body or trailing CR LF is incomplete. */
   #form: ReplyForm | undefined;
   #value = '';
   /** Undefined while a body is skipped. */
   #body: Buffer | undefined;
   #size = 0;
-  /** Bytes of body and CR LF that have come. */
+  /** How many bytes of the body and its CR LF have arrived. */
   #received = 0;
-  /** Whether the data so far ends as it must. */
+  /** Whether the CR LF is correct so far. */
   #intact = true;
-  /** Where the next chunk may have been read to. */
+  /** The view that the next chunk may have been read into. */
   #target: Buffer | undefined;
 
   #fault: ProtocolError | undefined;
 
-  /** @param onReply is called for each reply, in order. An error that it throws ends {@link push}, and the rest is lost */
+  /**
+   * @param onReply is called for each reply, in order. An error that it throws ends {@link push}, and the rest of the
+   * chunk is lost
+   */
   constructor(onReply: (reply: Reply) => void, bodyPolicy: BodyPolicy = () => true) {
     this.#onReply = onReply;
     this.#bodyPolicy = bodyPolicy;
   }
 
-  /** Where the next bytes belong, undefined while no body is on its way. What is pushed from there is not copied. */
+  /** Where the next bytes belong; undefined when no body is incomplete. Bytes that were read there are not copied. */
   get nextTarget(): Buffer | undefined {
     const isReading = this.#form !== undefined && this.#received < this.#size;
     this.#target = isReading ? this.#body?.subarray(this.#received) : undefined;
     return this.#target;
   }
 
-  /** Whether a part of a reply has come. */
+  /** Whether a part of a reply has arrived. */
   get isInReply(): boolean {
     return this.#form !== undefined || this.#lineLength > 0;
   }
 
-  /** How many bytes of the data of an unfinished reply have come. */
+  /** How many bytes of the data of an unfinished reply have arrived. */
   get received(): number {
     return this.#form === undefined ? 0 : this.#received;
   }
 
-  /** @throws ProtocolError when the bytes cannot be a reply; the replies before them have been handed out. */
+  /** Parses a chunk. @throws ProtocolError when the bytes cannot be a reply. Replies before them have been reported */
   push(chunk: Buffer): void {
     if (this.#fault) throw this.#fault;
     let at = 0;
@@ -101,7 +104,7 @@ export class ReplyParser {
     this.#target = undefined;
   }
 
-  /** Reads on in a line, to its end or to the chunk's. */
+  /** Continues a line, up to its end or the end of the chunk. @returns where to continue */
   #takeLine(chunk: Buffer, from: number): number {
     const kept = this.#lineLength;
     const limit = Math.min(chunk.length, from + MAX_REPLY_LINE - kept);
@@ -124,7 +127,7 @@ export class ReplyParser {
     return at + 1;
   }
 
-  /** `bytes` from `start` to `lf`, which is where the LF stands: word, argument, size. */
+  /** Parses the line in `bytes` from `start` to its LF at `lf`: word, argument, size. */
   #readLine(bytes: Buffer, start: number, lf: number): void {
     const end = lf - 1;
     if (end < start || bytes[end] !== CR) this.#fail('a reply line that does not end in CR LF', bytes, start, lf);
@@ -171,7 +174,7 @@ export class ReplyParser {
     this.#intact = true;
   }
 
-  /** Reads on in a body, then in the CR LF behind it. */
+  /** Continues a body and the CR LF after it. @returns where to continue */
   #takeBody(chunk: Buffer, from: number): number {
     const missing = this.#size - this.#received;
     if (missing <= 0) return this.#takeTrailer(chunk, from);
@@ -199,7 +202,7 @@ export class ReplyParser {
     let at = from;
     for (; at < chunk.length && this.#received < this.#size + 2; at++, this.#received++) {
       if (chunk[at] === (this.#received === this.#size ? CR : LF)) continue;
-      // Only a peek can meet a job that is still being uploaded: the server sends size + 2 bytes of its memory.
+      // Only `peek` can return a job that is still being uploaded: the server sends size + 2 bytes of its memory.
       if (this.#form !== 'FOUND <id> <bytes>') this.#fail('a body without CR LF behind it', chunk, at, at + 1);
       this.#intact = false;
     }
@@ -229,7 +232,9 @@ export class ReplyParser {
   }
 }
 
-/** Memory that nothing else shares, not even Node's pool of small buffers; undefined where there is not enough. */
+/**
+ * Allocates memory that nothing else shares, not even Node's pool of small buffers; undefined when there is not enough.
+ */
 function allocate(size: number): Buffer | undefined {
   try {
     return Buffer.allocUnsafeSlow(size);
@@ -238,13 +243,13 @@ function allocate(size: number): Buffer | undefined {
   }
 }
 
-/** The tube name between `from` and `to`, or '' where no server would send it. */
+/** The tube name between `from` and `to`, or '' if it is not valid. */
 function tubeName(bytes: Buffer, from: number, to: number): string {
   const name = bytes.toString('latin1', from, to);
   return isTubeName(name) ? name : '';
 }
 
-/** The u64 between `from` and `to` as the server prints it (digits, no leading zero), or '' where it is none. */
+/** The u64 between `from` and `to` as the server prints it (digits, no leading zero), or '' if there is none. */
 function decimal(bytes: Buffer, from: number, to: number): string {
   const length = to - from;
   if (length <= 0 || (length > 1 && bytes[from] === ZERO)) return '';

@@ -1,6 +1,6 @@
 /**
- * Every form a reply can have. `BURIED` and `KICKED` have two: with an id after `put` and a number after `kick`,
- * bare after `bury`, `release` and `kick-job`.
+ * Every form of a reply. `BURIED` has an id after `put` and none after `bury` and `release`. `KICKED` has a number
+ * after `kick` and none after `kick-job`.
  */
 export const REPLY_FORMS = [
   'INSERTED <id>',
@@ -35,19 +35,18 @@ export type ReplyForm = (typeof REPLY_FORMS)[number];
 /** One reply of the server. */
 export interface Reply {
   readonly form: ReplyForm;
-  /** The id, count or tube of the line, as text; empty where the form has none. */
+  /** The id, count or tube of the line as a string; empty if the form has none. */
   readonly value: string;
   /**
-   * The data of `RESERVED`, `FOUND` and `OK`. A `FOUND` whose data does not end in CR LF has none: that is a job which
-   * another connection is still uploading, and the bytes are whatever stood in the server's memory. A body that was
-   * skipped is missing as well.
+   * The data of `RESERVED`, `FOUND` and `OK`. Undefined when the body was skipped, and for a `FOUND` whose data does
+   * not end in CR LF: another connection is still uploading that job, and the bytes are arbitrary memory of the server.
    */
   readonly body: Buffer | undefined;
   /** The size of a body that was skipped because it is too large. */
   readonly skippedBytes?: number;
 }
 
-/** Only a peek by id can meet a job that another connection is still uploading. */
+/** Whether the job is still being uploaded by another connection. Only `peek` can return such a job. */
 export function isCutShort(reply: Reply): boolean {
   return reply.form === 'FOUND <id> <bytes>' && reply.body === undefined && reply.skippedBytes === undefined;
 }

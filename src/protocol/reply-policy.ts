@@ -1,19 +1,21 @@
-import { ANY_COMMAND_FAILS, COMMANDS, type CommandName, type CommandReplies } from './commands.js';
+import { COMMANDS, COMMON_FAILURES, type CommandName, type CommandReplies } from './commands.js';
 import { JobTooBigError, ProtocolError } from './errors.js';
 import { MAX_LIST_BYTES, MAX_STATS_BYTES } from './limits.js';
 import type { Reply, ReplyForm } from './replies.js';
 
-/** Checks that `form` can answer the command, which is undefined where none is pending. @throws ProtocolError */
+/**
+ * Checks that `form` can be the reply to the command. @param command undefined if none is pending @throws ProtocolError
+ */
 export function checkReplyForm(form: ReplyForm, command: CommandName | undefined): void {
   if (command === undefined) throw new ProtocolError(`the server sent ${form} unasked`);
   const { success, failure }: CommandReplies = COMMANDS[command];
-  if (success.includes(form) || failure.includes(form) || ANY_COMMAND_FAILS.includes(form)) return;
+  if (success.includes(form) || failure.includes(form) || COMMON_FAILURES.includes(form)) return;
   throw new ProtocolError(`the server answered ${form}, which is no reply to ${command}`);
 }
 
 /**
- * Whether the data of a reply is read. The body of a job that is larger than `maxBodyBytes` is skipped.
- * @throws ProtocolError when no server answers the command with so much
+ * Whether the data of a reply is read. A job body larger than `maxBodyBytes` is skipped.
+ * @throws ProtocolError when a server would not send so much data for the command
  */
 export function acceptsBody(form: ReplyForm, size: number, command: CommandName, maxBodyBytes: number): boolean {
   if (form !== 'OK <bytes>') return size <= maxBodyBytes;
@@ -22,7 +24,7 @@ export function acceptsBody(form: ReplyForm, size: number, command: CommandName,
   throw new ProtocolError(`the server sent a reply to ${command} of ${size} bytes, above the ceiling of ${most}`);
 }
 
-/** Why a job comes without its body, which was skipped; undefined where it was not. */
+/** The error for a job whose body was skipped; undefined if it was not. */
 export function skippedBody(
   reply: Reply,
   command: CommandName,

@@ -1,12 +1,14 @@
 /** The value of a statistic. */
 export type StatsValue = string | number | boolean;
 
-/** What the server sends for a key this client does not know stays available under its camelCase name. */
+/** Keys that this client does not know, under their camelCase names. */
 interface OtherStats {
   readonly [key: string]: StatsValue | undefined;
 }
 
-/** `stats`: the whole server. Times are in seconds. Keys a server version does not send are absent. */
+/**
+ * The statistics of the server (`stats`). Times are in seconds. Keys that the server version does not send are absent.
+ */
 export interface ServerStats extends OtherStats {
   readonly currentJobsUrgent: number;
   readonly currentJobsReady: number;
@@ -37,7 +39,7 @@ export interface ServerStats extends OtherStats {
   readonly cmdPauseTube: number;
   readonly jobTimeouts: number;
   readonly totalJobs: number;
-  /** Largest body the server takes, in bytes. */
+  /** The largest body that the server accepts, in bytes. */
   readonly maxJobSize: number;
   readonly currentTubes: number;
   readonly currentConnections: number;
@@ -46,7 +48,7 @@ export interface ServerStats extends OtherStats {
   readonly currentWaiting: number;
   readonly totalConnections: number;
   readonly pid: number;
-  /** Text: `1.10` is not the number 1.1. */
+  /** A string, because the version `1.10` is not the number 1.1. */
   readonly version: string;
   readonly rusageUtime: number;
   readonly rusageStime: number;
@@ -56,9 +58,9 @@ export interface ServerStats extends OtherStats {
   readonly binlogRecordsMigrated: number;
   readonly binlogRecordsWritten: number;
   readonly binlogMaxSize: number;
-  /** Whether the server takes no more jobs (SIGUSR1); from 1.12. */
+  /** Whether the server accepts no more jobs (SIGUSR1). From 1.12. */
   readonly draining?: boolean;
-  /** 16 hexadecimal digits, new at every start of the server. */
+  /** 16 hexadecimal digits, new at each start of the server. */
   readonly id: string;
   readonly hostname: string;
   /** From 1.12. */
@@ -67,7 +69,7 @@ export interface ServerStats extends OtherStats {
   readonly platform?: string;
 }
 
-/** `stats-tube`: one tube. Times are in seconds. */
+/** The statistics of a tube (`stats-tube`). Times are in seconds. */
 export interface TubeStats extends OtherStats {
   readonly name: string;
   readonly currentJobsUrgent: number;
@@ -85,20 +87,20 @@ export interface TubeStats extends OtherStats {
   readonly pauseTimeLeft: number;
 }
 
-/** `stats-job`: one job. Times are in seconds. */
+/** The statistics of a job (`stats-job`). Times are in seconds. */
 export interface JobStats extends OtherStats {
-  /** A u64 as decimal text. */
+  /** The job id, a u64 as a decimal string. */
   readonly id: string;
   readonly tube: string;
-  /** `ready`, `reserved`, `delayed`, `buried`; or `invalid` while another connection still uploads it. */
+  /** `ready`, `reserved`, `delayed` or `buried`; `invalid` while another connection is uploading the job. */
   readonly state: string;
   readonly pri: number;
   readonly age: number;
   readonly delay: number;
   readonly ttr: number;
-  /** Until the end of the delay or of the TTR. Negative where the server missed the end of a TTR. */
+  /** The remaining time of the delay or the TTR. Negative when the server has missed the end of a TTR. */
   readonly timeLeft: number;
-  /** Number of the oldest binlog file that holds the job; 0 without a binlog. */
+  /** The number of the oldest binlog file that contains the job; 0 without a binlog. */
   readonly file: number;
   readonly reserves: number;
   readonly timeouts: number;
@@ -107,7 +109,7 @@ export interface JobStats extends OtherStats {
   readonly kicks: number;
 }
 
-/** Keys whose values are text whatever they look like: a host, a tube or an id may be all digits. */
+/** Keys whose values are always strings: a host, a tube or an id may consist of digits. */
 const TEXT_KEYS = new Set(['version', 'id', 'hostname', 'os', 'platform', 'name', 'tube', 'state']);
 
 /** Keys that servers 1.10 to 1.13 send as numbers. */
@@ -116,31 +118,33 @@ const NUMBER_KEYS =
 
 interface Key {
   readonly name: string;
-  /** Whether assignment makes it a property: not `__proto__`. */
+  /** Whether an assignment creates the property. It does not for `__proto__`. */
   readonly isPlain: boolean;
   readonly decode: (text: string) => StatsValue;
 }
 
 const keys = new Map<string, Key>();
 
-/** The server sends 79 different keys; a peer that sends ever new ones must not fill the memory. */
+/** A limit for the cache. Servers send 79 different keys; a peer that sends arbitrary keys must not fill the memory. */
 const MAX_KNOWN_KEYS = 256;
 
-/** @internal
- * The data of `stats`, `stats-tube` or `stats-job`, by camelCase keys. Read line by line and not as YAML, which would
- * misread what servers send unquoted: `os: #1 SMP …` is a comment there, the tube `null` is nothing, `1e3` a number.
- * A key this client does not know is kept; it is a number only where that number prints as the same text, and a boolean
- * where it is `true` or `false`. Takes time linear in the length.
+/**
+ * @internal
+ * Decodes the data of `stats`, `stats-tube` or `stats-job` to camelCase keys. The data is read line by line and not as
+ * YAML, because servers do not quote their values: in YAML, `os: #1 SMP …` is a comment, the tube `null` is no value
+ * and `1e3` is a number. The value of an unknown key is a number if that number prints as the same string, and a
+ * boolean if it is `true` or `false`. Takes linear time.
  */
 export function decodeStats<T extends OtherStats>(data: Buffer): T {
   const text = data.toString('utf8');
   const stats: Record<string, StatsValue> = {};
-  // Without arrays of lines and entries: a worker reads one of these for each message (protocol-notes, performance).
+  // Avoids arrays of lines and entries, because a worker decodes statistics for each message (protocol-notes,
+  // performance).
   let colon = -1;
   for (let at = 0, end = 0; at < text.length; at = end + 1) {
     end = text.indexOf('\n', at);
     if (end === -1) end = text.length;
-    // Looked for only once where many lines have none.
+    // Searched once for consecutive lines without a colon.
     if (colon < at) colon = text.indexOf(':', at);
     if (colon === -1) break;
     if (colon === at || colon > end) continue;
@@ -152,7 +156,10 @@ export function decodeStats<T extends OtherStats>(data: Buffer): T {
   return stats as T;
 }
 
-/** @internal The data of `list-tubes` or `list-tubes-watched`: names as they are, in the server's order, which means nothing. */
+/**
+ * @internal Decodes the data of `list-tubes` or `list-tubes-watched`: the names in the server's order, which has no
+ * meaning.
+ */
 export function decodeList(data: Buffer): string[] {
   const names: string[] = [];
   for (const line of data.toString('utf8').split('\n')) {
@@ -171,7 +178,7 @@ function keyOf(text: string): Key {
 }
 
 function camelCase(key: string): string {
-  // Dashes that no letter follows are matched as well, so that no position is looked at twice.
+  // Also matches dashes that no letter follows, so that no position is examined twice.
   return key.replace(/-+([a-z0-9]?)/g, (dashes, letter: string) => (letter === '' ? dashes : letter.toUpperCase()));
 }
 

@@ -1,22 +1,22 @@
-/** What waits for one signal. */
+/** The listeners of one signal. */
 type Listeners = Set<() => void>;
 
 const listenersOf = new WeakMap<AbortSignal, Listeners>();
 
-/** Whether `value` is a signal as `new AbortController().signal` is one. Objects that only look like one are not. */
+/** Whether `value` is an AbortSignal. Objects that only resemble one are not. */
 export function isAbortSignal(value: unknown): value is AbortSignal {
   return value instanceof AbortSignal;
 }
 
 /**
- * Calls `listener` once when `signal` aborts; one that has aborted already calls nothing.
+ * Calls `listener` once when `signal` aborts. If the signal has aborted already, it is not called.
  *
- * However many wait, the signal gets a single listener: it belongs to the user, so Node's warning of more than ten
- * listeners must neither appear nor be turned off there.
+ * The signal gets a single listener, however many are added here. Node warns of more than ten listeners, and only the
+ * owner of the signal, the user, may turn that warning off.
  * @returns removes the listener; may be called again
  */
 export function onAbort(signal: AbortSignal, listener: () => void): () => void {
-  // A function of its own for each call, so that one listener may wait twice.
+  // A separate function for each call, so that the same listener may be added twice.
   const entry = (): void => listener();
   let listeners = listenersOf.get(signal);
   if (listeners === undefined) {
@@ -36,7 +36,7 @@ function callListeners(this: AbortSignal): void {
   const called = [...listeners];
   listenersOf.delete(this);
   for (const listener of called) {
-    // One that was called before it may have removed it.
+    // A listener that was called before may have removed it.
     if (listeners.delete(listener)) listener();
   }
 }

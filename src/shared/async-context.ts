@@ -1,11 +1,11 @@
 import { AsyncResource } from 'node:async_hooks';
 
-/** Of the program that loads this, which is nobody's request. */
+/** The context in which this module was loaded. It belongs to no request. */
 const root = new AsyncResource('haricot');
 
 /**
- * Runs `callback` outside of the caller's AsyncLocalStorage. For what outlives the call, such as connections and timers:
- * otherwise they would keep the store of whoever happened to call first, and run their listeners in it.
+ * Runs `callback` outside of the caller's AsyncLocalStorage. Use it for everything that outlives the call, such as
+ * connections and timers. Otherwise these would keep the store of their first caller, and run listeners in it.
  */
 export function runOutside<T>(callback: () => T): T {
   return root.runInAsyncScope(callback);

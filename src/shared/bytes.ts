@@ -1,6 +1,6 @@
 /**
- * The same bytes in an `ArrayBuffer` of their own, which their owner may transfer to another thread. `Buffer.from` would put
- * small ones into memory that all of the process shares.
+ * Copies bytes into an `ArrayBuffer` that nothing else uses and that may be transferred to another thread.
+ * `Buffer.from` would copy small arrays into memory that the process shares.
  */
 export function copyBytes(bytes: Uint8Array): Buffer {
   const copy = Buffer.allocUnsafeSlow(bytes.length);
@@ -8,12 +8,14 @@ export function copyBytes(bytes: Uint8Array): Buffer {
   return copy;
 }
 
-/** The same bytes, for our own use: what their owner does to them from now on changes nothing. They may be in shared memory. */
+/**
+ * Copies bytes for internal use, so that later changes by their owner have no effect. The copy may be in shared memory.
+ */
 export function keepBytes(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes);
 }
 
-/** Whether somebody else has its memory now: it looks empty then. */
+/** Whether the memory of `bytes` was transferred elsewhere. Such an array appears empty. */
 export function isDetached(bytes: Uint8Array): boolean {
   try {
     new Uint8Array(bytes.buffer);

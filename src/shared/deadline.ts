@@ -1,62 +1,69 @@
 import { runOutside } from './async-context.js';
 
-/** What Node's timers can hold; longer ones would fire at once. */
+/** The longest time that a Node timer can hold. A longer one would fire at once. */
 export const LONGEST_TIMER_MS = 2_147_483_647;
 
-/** Part of the time after which a deadline looks whether the event loop was blocked. */
+/** The part of its time after which a deadline checks whether the event loop was blocked. */
 const SLICE = 1 / 4;
 const SHORTEST_SLICE_MS = 10;
 const LONGEST_SLICE_MS = 1000;
 
-/** A timer that fires this much later than it was set for says that the event loop was blocked. */
+/** A timer that fires later than it was set for, by more than this, shows that the event loop was blocked. */
 const LATENESS_MS = 5;
 
-/** However long the event loop is blocked, a deadline passes after this multiple of its time. */
-const MOST_EXTENSION = 4;
+/** A deadline passes after this multiple of its time even if the event loop is blocked. */
+const MAX_EXTENSION = 4;
 
 export interface DeadlineOptions {
   /** Whether the process may end before the deadline. Default false. */
   readonly unref?: boolean | undefined;
+  /**
+   * Called each time the deadline checks the event loop, once a second at most. If it returns false, the deadline is cancelled, so
+   * that it sets no further timers. Default: the deadline is always needed.
+   */
+  readonly isNeeded?: (() => boolean) | undefined;
 }
 
 /**
- * A time limit on something that comes from outside the process, such as a reply.
+ * A time limit on an event outside the process, such as a reply.
  *
- * It counts only the time in which the event loop could run: while that is blocked nothing can be read, and what is late
- * then is not the other side's fault. Before the deadline passes, what has arrived is read once more. When the loop is
- * blocked nearly always, it passes after four times its time at the latest.
+ * It counts only the time in which the event loop could run: nothing can be read while the loop is blocked, and the other side is
+ * not responsible for that. Before the deadline passes, data that has arrived is read once more. When the loop is blocked nearly
+ * always, the deadline passes after four times its time at the latest.
  */
 export class Deadline {
   readonly #onDeadline: () => void;
   readonly #unref: boolean;
+  readonly #isNeeded: (() => boolean) | undefined;
   #timer: NodeJS.Timeout | undefined;
   #immediate: NodeJS.Immediate | undefined;
   #ms = 0;
-  /** How long the timer was set for: counted again when it fires late, because the loop may have been blocked all the while. */
+  /** How long the timer was set for. It is counted again when it fires late, because the loop may have been blocked all the time. */
   #slice = 0;
-  /** What is left behind that. */
+  /** What remains after the slice. */
   #left = 0;
-  /** By `performance.now()`. */
+  /** When the timer should fire, by `performance.now()`. */
   #firesAt = 0;
   #latest = 0;
 
-  /** @param ms how long; `Infinity` for ever. Longer than 24.8 days is counted in parts. */
-  constructor(ms: number, onDeadline: () => void, { unref = false }: DeadlineOptions = {}) {
+  /** @param ms how long; `Infinity` for no limit. More than 24.8 days are counted in parts. */
+  constructor(ms: number, onDeadline: () => void, { unref = false, isNeeded }: DeadlineOptions = {}) {
     this.#onDeadline = onDeadline;
     this.#unref = unref;
+    this.#isNeeded = isNeeded;
     this.restart(ms);
   }
 
-  /** Counts anew, whether it has passed, was cancelled, or neither. @param ms default: as long as before */
+  /** Starts the time again, whether the deadline has passed, was cancelled, or neither. @param ms default: the time as before */
   restart(ms: number = this.#ms): void {
     this.cancel();
     this.#ms = ms;
     if (ms === Number.POSITIVE_INFINITY) return;
-    this.#latest = performance.now() + ms * MOST_EXTENSION;
+    this.#latest = performance.now() + ms * MAX_EXTENSION;
     this.#wait(ms);
   }
 
-  /** The deadline does not pass any more. */
+  /** Prevents the deadline from passing. */
   cancel(): void {
     clearTimeout(this.#timer);
     clearImmediate(this.#immediate);
@@ -65,29 +72,33 @@ export class Deadline {
 
   /** @param left milliseconds until the deadline */
   #wait(left: number): void {
-    // Whole milliseconds: timers cut off fractions, and the deadline would pass too early.
+    // Rounded up to whole milliseconds: timers drop fractions, and the deadline would pass too early.
     const part = Math.max(SHORTEST_SLICE_MS, Math.min(LONGEST_SLICE_MS, this.#ms * SLICE));
     const slice = Math.ceil(Math.min(left, part));
     this.#slice = slice;
     this.#left = left - slice;
     this.#firesAt = performance.now() + slice;
-    // It may have been set in a request, and that must not be kept.
+    // The timer must not keep the AsyncLocalStorage of the request that set it.
     const timer = runOutside(() =>
       setTimeout(() => {
-        // One that could not be cleared, because the program has replaced the timers meanwhile, is over all the same.
-        if (timer === this.#timer) this.#look();
+        // A timer that could not be cleared, because the program has replaced the timer functions, must not count.
+        if (timer === this.#timer) this.#onTimer();
       }, slice),
     );
     if (this.#unref) timer.unref();
     this.#timer = timer;
   }
 
-  #look(): void {
+  #onTimer(): void {
+    if (this.#isNeeded?.() === false) {
+      this.cancel();
+      return;
+    }
     const now = performance.now();
     const wasBlocked = now > this.#firesAt + LATENESS_MS;
     const left = wasBlocked ? this.#left + this.#slice : this.#left;
     if (left > 0 && now < this.#latest) this.#wait(left);
-    // After the timers Node reads what has arrived, and then runs immediates.
+    // Node reads what has arrived after the timers, and then runs immediates.
     else this.#immediate = setImmediate(this.#onDeadline);
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Gives error classes their names, by the keys of `classes`: a minifier renames a class, but not a property. They stand on the
- * prototypes, as those of the language's own errors do, so that stacks begin with them.
+ * Sets the names of error classes to the keys of `classes`. A minifier renames classes, but not properties. The names
+ * are set on the prototypes, as those of the built-in errors are, so that stacks begin with them.
  */
 export function nameErrors(classes: Readonly<Record<string, { readonly prototype: Error }>>): void {
   for (const [name, { prototype }] of Object.entries(classes)) {
@@ -8,7 +8,7 @@ export function nameErrors(classes: Readonly<Record<string, { readonly prototype
   }
 }
 
-/** The base class of several errors, typed so that the compiler knows of an `instanceof` that it is one of them. */
+/** The type of a base class whose `instanceof` narrows to the union of its subclasses. */
 export type ErrorBase<Errors extends Error> = (abstract new (
   ...args: never[]
 ) => Errors) & { readonly prototype: Errors };

@@ -1,21 +1,21 @@
-/** How often it is looked whether the event loop turns. */
+/** How often to check whether the event loop turns. */
 const LOOK_EVERY_MS = 5;
 
-/** After this time without a turn, work waits for one. */
+/** How long the event loop may be blocked before work waits for a turn. */
 const LONGEST_TURN_MS = 10;
 
 /**
- * Lets the event loop turn. Where an engine answers without I/O and slots are synchronous, promises alone would keep it from
- * ever running a timer. Beside an engine that does I/O the loop turns by itself, and nothing waits here.
+ * Lets the event loop turn. When an engine answers without I/O and the slots are synchronous, promises alone would
+ * prevent all timers. With an engine that does I/O, the loop turns by itself, and nothing waits.
  */
 export class EventLoop {
-  /** A turn that was asked for, and when. */
+  /** A requested turn of the event loop, and when it was requested. */
   #turn: Promise<void> | undefined;
   #askedAt = Number.NEGATIVE_INFINITY;
 
   /**
    * @param now by `performance.now()`
-   * @returns what is to be awaited before going on; undefined while the loop turns
+   * @returns a promise to await before continuing; undefined while the loop turns
    */
   turnIfBlocked(now: number): Promise<void> | undefined {
     if (this.#turn !== undefined) return now - this.#askedAt > LONGEST_TURN_MS ? this.#turn : undefined;

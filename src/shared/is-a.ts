@@ -1,6 +1,6 @@
 /**
- * As `instanceof`, for whatever was thrown: of some objects one cannot even ask. Errors of another copy of this package, which a
- * module with slots may have brought along, are known by the names that `nameErrors` gave to their prototypes.
+ * `instanceof` for any thrown value. Some objects throw when `instanceof` examines them. Errors of another copy of this package,
+ * which a module with slots may import, are recognised by the names that `nameErrors` gave to their prototypes.
  */
 export function isA<E extends Error>(type: abstract new (...args: never[]) => E, value: unknown): value is E {
   try {

@@ -1,11 +1,12 @@
 import { preview } from './text.js';
 
-/** The names of all options of an interface. The compiler refuses a list that lacks one. */
+/** The names of all options of an interface. The compiler rejects an incomplete list. */
 export type OptionNames<Options extends object> = Readonly<Record<keyof Options, true>>;
 
 /**
- * What is wrong with options that are not a plain object or that contain a name that is unknown; undefined where nothing is.
- * @param what whose options they are, such as `publish`, where the message does not say so anyway
+ * Describes what is wrong with options: they are not a plain object, or contain an unknown name. Undefined if they are
+ * valid.
+ * @param what the owner of the options, such as `publish`; omit it if the message names it anyway
  */
 export function faultInOptions(
   options: unknown,
@@ -13,7 +14,7 @@ export function faultInOptions(
   what?: string,
 ): string | undefined {
   const whose = what === undefined ? '' : ` of ${what}`;
-  // An AbortSignal or a Map has no properties of its own: what it was given for would be ignored.
+  // An AbortSignal or a Map has no own properties, so that the whole argument would be ignored.
   if (typeof options !== 'object' || Object.prototype.toString.call(options) !== '[object Object]') {
     return `the options${whose} must be an object, got ${preview(options)}`;
   }
@@ -24,7 +25,7 @@ export function faultInOptions(
   return undefined;
 }
 
-/** `a, b or c` */
+/** Joins names as `a, b or c`. */
 export function listOf(names: readonly string[]): string {
   const last = names.at(-1) ?? 'none';
   return names.length > 1 ? `${names.slice(0, -1).join(', ')} or ${last}` : last;

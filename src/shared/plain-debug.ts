@@ -1,23 +1,23 @@
 import { formatWithOptions } from 'node:util';
 
-/** Writes a line where DEBUG asks for its namespace, as the package `debug` does without colours. */
+/** Writes a line to stderr if DEBUG contains its namespace, like the package `debug` without colours. */
 export interface PlainDebug {
   (format: string, ...values: readonly unknown[]): void;
   readonly enabled: boolean;
 }
 
-/** What stands in for the package `debug` where it cannot be loaded. */
+/** Replaces the package `debug` when it cannot be loaded. */
 export function plainDebug(namespace: string): PlainDebug {
   const line = (format: string, ...values: readonly unknown[]): void => {
     if (!isEnabled(namespace)) return;
-    // `%o` of the package is on one line, and Node's own shows even what is hidden.
+    // In the package, `%o` prints one line. Node's own `%o` also prints hidden properties.
     const text = formatWithOptions({ breakLength: Number.POSITIVE_INFINITY }, format.replace(/%o/g, '%O'), ...values);
     process.stderr.write(`${new Date().toISOString()} ${namespace} ${text}\n`);
   };
   return Object.defineProperty(line, 'enabled', { get: () => isEnabled(namespace) }) as PlainDebug;
 }
 
-/** DEBUG has names with `*`, separated by commas or blanks; those behind a `-` are left out. */
+/** DEBUG is a list of names with `*`, separated by commas or spaces. A name after `-` is excluded. */
 function isEnabled(namespace: string): boolean {
   const names = (process.env['DEBUG'] ?? '').split(/[\s,]+/).filter((name) => name !== '');
   const covers = (pattern: string): boolean => matches(namespace, pattern);

@@ -1,26 +1,26 @@
-// Strings of others, such as names, data and error messages, as they may appear on a terminal, in a log or in an error.
+// Formats foreign strings, such as names, data and error messages, for terminals, logs and errors.
 
 /**
- * What moves the cursor, colours, hides text or turns its direction: control, format and unassigned characters, lone
- * surrogates, line and paragraph separators, fillers and selectors that show nothing.
+ * Characters that move the cursor, set colours, hide text or change its direction: control, format and unassigned
+ * characters, lone surrogates, line and paragraph separators, invisible fillers and variation selectors.
  */
 const UNPRINTABLE =
   /[\p{Cc}\p{Cf}\p{Cn}\p{Cs}\p{Zl}\p{Zp}\u115f\u1160\u3164\uffa0]|\u034f|\u17b4|\u17b5|\p{Variation_Selector}/gu;
 
-/** Makes what does not show visible, as `\u200b` or `\u{e0041}`; the rest stays. Takes time linear in the length. */
+/** Escapes invisible characters, as `\u200b` or `\u{e0041}`. Other characters do not change. Takes linear time. */
 export function escapeText(text: string): string {
   return text.replace(UNPRINTABLE, escapeCharacter);
 }
 
 /**
- * A record as JSON on one line, with the characters that do not show as JSON's own escapes: a terminal shows what is there,
- * and a program reads the same value.
+ * Formats a record as one line of JSON with JSON's escapes for invisible characters. A program reads the same value,
+ * and a terminal shows all of it.
  */
 export function toJsonLine(record: object): string {
   return JSON.stringify(record).replace(UNPRINTABLE, escapeUnits);
 }
 
-/** JSON knows no `\\u{…}`: each code unit is escaped. */
+/** JSON has no `\\u{…}`, so each code unit is escaped. */
 function escapeUnits(character: string): string {
   const units = Array.from({ length: character.length }, (_, index) => character.charCodeAt(index));
   return units.map((unit) => `\\u${unit.toString(16).padStart(4, '0')}`).join('');
@@ -34,9 +34,9 @@ function escapeCharacter(character: string): string {
   return code > 0xffff ? `\\u{${code.toString(16)}}` : `\\u${code.toString(16).padStart(4, '0')}`;
 }
 
-/** At most `length` characters, the last of which says that there was more. */
+/** Cuts a string to at most `length` characters, the last of which is `…`. */
 export function truncate(text: string, length: number): string {
-  // A character has two code units at most: of megabytes no more need be looked at.
+  // A character has at most two code units. The rest of a long string need not be examined.
   const characters = [...text.slice(0, 2 * length + 1)];
   return characters.length <= length ? text : `${characters.slice(0, Math.max(0, length - 1)).join('')}…`;
 }
@@ -44,11 +44,11 @@ export function truncate(text: string, length: number): string {
 const PREVIEW_LENGTH = 60;
 
 /**
- * Any value as it may stand in an error message: strings in quotes, escaped and cut; of objects only what they are.
- * Never throws, whatever the value.
+ * Formats any value for an error message: strings quoted, escaped and cut; objects by their kind only. Never throws.
  */
 export function preview(value: unknown, length: number = PREVIEW_LENGTH): string {
-  // Cut first, so that the cost does not depend on the string; what is escaped grows, so it is cut again.
+  // Cut before escaping, so that the cost does not depend on the length, and again after it, because escaping lengthens
+  // the string.
   if (typeof value === 'string')
     return `"${truncate(escapeText(truncate(value, length)).replaceAll('"', '\\"'), length)}"`;
   if (typeof value === 'bigint') return truncate(`${value}n`, length);
@@ -72,15 +72,16 @@ function kindOf(value: object): string {
 const MASK = '***';
 
 /**
- * A URL without its password, for errors and logs. Needs no well-formed URL: whatever stands between `//` and the last
- * `@` of the authority, or behind a parameter that names a secret, is masked.
+ * Masks the password of a URL, for errors and logs. The URL need not be well-formed: masks everything between `//` and
+ * the last `@` of the authority, and the value of each parameter whose name suggests a secret.
  */
 export function maskUrl(url: string): string {
   const start = url.indexOf('//') + 2;
   if (start === 1) return maskParameters(url);
   const end = url.slice(start).search(/[/?#]/);
   const authority = end < 0 ? url : url.slice(0, start + end);
-  // A password with an unescaped slash or question mark ends the authority too early: then the last @ of all counts.
+  // In a password, an unescaped slash or question mark would end the authority too early. Then the last @ of the URL
+  // counts.
   const isWhole = authority.indexOf('@', start) >= 0 || authority.indexOf(':', start) < 0;
   const at = (isWhole ? authority : url).lastIndexOf('@');
   if (at < start) return maskParameters(url);

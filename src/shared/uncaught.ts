@@ -1,4 +1,4 @@
-/** Throws `error` where no code of ours is on the stack: it is uncaught, as an error of a listener is. */
+/** Throws `error` outside of the current call, so that it is uncaught, like an error of an event listener. */
 export function throwUncaught(error: unknown): void {
   process.nextTick(() => {
     throw error;

@@ -10,7 +10,7 @@ import { useScriptedServer } from '../support/scripted-server.js';
 
 const MIB = 1024 * 1024;
 
-/** Hands the memory of `body` to somebody else, as `postMessage` with a transfer list does. */
+/** Transfers the memory of `body`, as `postMessage` with a transfer list does. */
 function transfer(body: Uint8Array): void {
   structuredClone(body, { transfer: [body.buffer as ArrayBuffer] });
 }
@@ -129,7 +129,7 @@ describe('A job with a body above maxBodyBytes', () => {
     socket.reply('RESERVED 7 3\r\nabc\r\n');
     await nextTurn();
     await nextTurn();
-    // Its connection ends behind it, which gives the job back.
+    // The connection then closes, which returns the job to its queue.
     expect(socket.writableEnded).to.equal(true);
   });
 

@@ -10,7 +10,7 @@ describe('callerStacks', () => {
   let server: Server;
   let port: number;
 
-  /** Knows no job but one that it hands out, and hangs up at a `kick`. */
+  /** A server that has no job except the one that it delivers, and that closes the connection after a `kick`. */
   beforeEach(async () => {
     server = createServer((peer) => {
       peer.on('error', () => {});

@@ -6,7 +6,7 @@ import { ConnectionLostError, ReplyTimeoutError } from '../../src/client/errors.
 import type { Job } from '../../src/client/job.js';
 import { rejection } from '../support/failures.js';
 import { FakeNetwork, sentNext } from '../support/fake-network.js';
-import type { FakeSocket } from '../support/fake-socket.js';
+import { delivered, type FakeSocket } from '../support/fake-socket.js';
 import { ok } from '../support/replies.js';
 
 describe('The connection that is given up with a cancelled reserve', () => {
@@ -24,7 +24,7 @@ describe('The connection that is given up with a cancelled reserve', () => {
     client.destroy();
   });
 
-  /** Cancels a reserve that waits; `behind` is called behind it. */
+  /** Cancels a waiting reserve. `behind` is called after the reserve. */
   async function cancel(behind: () => void = () => {}): Promise<void> {
     const cancelling = new AbortController();
     const reserved = rejection(client.reserve({ signal: cancelling.signal }), Error);
@@ -34,11 +34,7 @@ describe('The connection that is given up with a cancelled reserve', () => {
     await reserved;
   }
 
-  async function hold(id: string): Promise<Job> {
-    const reserved = client.reserve();
-    socket.reply(`RESERVED ${id} 1\r\nx\r\n`);
-    return (await reserved) ?? expect.fail('no job');
-  }
+  const hold = (id: string): Promise<Job> => delivered(client.reserve(), socket, id);
 
   it('gives its answers first: what was watched and put behind the reserve is not overtaken', async () => {
     let watched: Promise<number> | undefined;

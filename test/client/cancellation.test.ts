@@ -5,7 +5,7 @@ import { ConnectionLostError } from '../../src/client/errors.js';
 import type { Job } from '../../src/client/job.js';
 import { rejection } from '../support/failures.js';
 import { eventsOf, FakeNetwork, sentNext } from '../support/fake-network.js';
-import type { FakeSocket } from '../support/fake-socket.js';
+import { delivered, type FakeSocket } from '../support/fake-socket.js';
 import { countListeners } from '../support/listeners.js';
 import { ok } from '../support/replies.js';
 
@@ -31,14 +31,9 @@ describe('A reserve that is cancelled', () => {
     return client.reserve({ signal: cancelling.signal });
   }
 
-  /** A job that is held by the connection there is. */
-  async function hold(id: string): Promise<Job> {
-    const reserved = client.reserve();
-    socket.reply(`RESERVED ${id} 1\r\nx\r\n`);
-    return (await reserved) ?? expect.fail('no job');
-  }
+  const hold = (id: string): Promise<Job> => delivered(client.reserve(), socket, id);
 
-  /** Cancels a reserve that waits. */
+  /** Cancels a waiting reserve. */
   async function cancel(): Promise<void> {
     const reserved = rejection(reserve(), Error);
     await nextTurn();

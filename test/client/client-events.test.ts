@@ -19,7 +19,7 @@ describe("a client's close event", () => {
     });
   });
 
-  /** The one reason it came with, after everything else that may end the connection has happened too. */
+  /** The reason of the single close event, after everything else that may close the connection has happened as well. */
   async function onlyReason(): Promise<BeanstalkdError> {
     await client.quit();
     client.destroy();

@@ -17,7 +17,7 @@ function ok(data: string): string {
   return `OK ${Buffer.byteLength(data)}\r\n${data}\r\n`;
 }
 
-/** A job as plain data, with its class. */
+/** A job as plain data, with the name of its class. */
 function plain(value: unknown): unknown {
   return value instanceof StoredJob ? { class: value.constructor.name, id: value.id, body: value.text() } : value;
 }

@@ -5,7 +5,7 @@ import type { Client } from '../../src/client/client.js';
 import { ClosedError, ConnectionLostError } from '../../src/client/errors.js';
 import { ProtocolError } from '../../src/protocol/errors.js';
 import { rejection } from '../support/failures.js';
-import { connectFake } from '../support/fake-socket.js';
+import { connectFake, delivered } from '../support/fake-socket.js';
 import { useScriptedServer } from '../support/scripted-server.js';
 
 describe('quit', () => {
@@ -201,9 +201,7 @@ describe('destroy', () => {
 
   it('rejects the methods of a job that was reserved', async () => {
     const { client, socket } = await connectFake();
-    const reserved = client.reserve();
-    socket.reply('RESERVED 1 1\r\nx\r\n');
-    const job = (await reserved) ?? expect.fail('no job');
+    const job = await delivered(client.reserve(), socket, '1');
     client.destroy();
     for (const call of [job.delete(), job.release(), job.bury(), job.touch(), job.stats()]) {
       expect((await rejection(call, ClosedError)).jobId).to.equal('1');

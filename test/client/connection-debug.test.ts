@@ -83,7 +83,7 @@ describe('the debug output of haricot:connection', () => {
     const quit = client.quit();
     socket.hangUp();
     await quit;
-    expect(lines.at(-2)).to.contain('quit, 0 answers to come');
+    expect(lines.at(-2)).to.contain('quit, 0 replies pending');
     expect(lines.at(-1)).to.contain('beanstalkd://127.0.0.1:11300 closed').and.to.not.contain('closed:');
   });
 });

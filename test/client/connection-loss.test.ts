@@ -108,7 +108,7 @@ describe('Connection, when it is lost,', () => {
     expect(client.isOpen).to.equal(false);
     await client.quit();
     client.destroy();
-    // Further errors have a listener still; without one this would throw.
+    // Further errors still have a listener. Without one this would throw.
     socket.emit('error', new Error('late'));
   });
 });

@@ -7,7 +7,7 @@ import { rejection } from '../support/failures.js';
 import { connectFake } from '../support/fake-socket.js';
 import { encode } from '../support/replies.js';
 
-/** What a reply to a command comes to; a form that is not listed is no reply to it. */
+/** The result of each reply to a command. A form that is not listed is no reply to it. */
 type Outcomes = Partial<Record<ReplyForm, 'result' | ErrorCode>>;
 
 const OF_ANY: Outcomes = {
@@ -63,7 +63,7 @@ const COMMANDS: Record<
   'pause-tube': [(c) => c.pauseTube('a', 1), { PAUSED: 'result', NOT_FOUND: 'NOT_FOUND' }],
 };
 
-/** Replies to a put behind which the server may take the body for commands. */
+/** Replies to a put after which the server may take the body for commands. */
 const OUT_OF_STEP: ReplyForm[] = ['EXPECTED_CRLF', 'BAD_FORMAT', 'UNKNOWN_COMMAND'];
 
 describe('Connection', () => {
@@ -89,7 +89,7 @@ describe('Connection', () => {
         const brokenOff = expected === 'PROTOCOL' || (command === 'put' && OUT_OF_STEP.includes(form));
         expect(socket.destroyed, form).to.equal(brokenOff);
         expect(client.isOpen).to.equal(!brokenOff);
-        // It may hold a job, which it would ask about in a later test.
+        // The client may hold a job and would check it during a later test.
         client.destroy();
       }
     });

@@ -5,9 +5,9 @@ import { ConnectionLostError, NotFoundError } from '../../src/client/errors.js';
 import type { Job } from '../../src/client/job.js';
 import { useFakeClock } from '../support/clock.js';
 import { rejection } from '../support/failures.js';
-import { connectFake, type FakeSocket } from '../support/fake-socket.js';
+import { answered, connectFake, delivered, type FakeSocket } from '../support/fake-socket.js';
 
-/** The commands by which a holder changes what it holds. */
+/** The commands by which a holder changes its job. */
 const CHANGES = {
   delete: (job: Job) => job.delete(),
   release: (job: Job) => job.release(),
@@ -25,16 +25,8 @@ describe('A job that is delivered again', () => {
 
   afterEach(() => client.destroy());
 
-  async function reserve(id = '7'): Promise<Job> {
-    const reserved = client.reserve({ timeout: 0 });
-    socket.reply(`RESERVED ${id} 1\r\nx\r\n`);
-    return (await reserved) ?? expect.fail('no job');
-  }
-
-  async function settle(settling: Promise<void>, reply: string): Promise<void> {
-    socket.reply(`${reply}\r\n`);
-    await settling;
-  }
+  const reserve = (id = '7'): Promise<Job> => delivered(client.reserve({ timeout: 0 }), socket, id);
+  const settle = (settling: Promise<void>, reply: string): Promise<void> => answered(settling, socket, reply);
 
   async function sentBy(action: () => unknown): Promise<string> {
     const before = socket.sent.length;
@@ -108,9 +100,7 @@ describe('A job that is delivered again', () => {
   it('by its id, with reserve-job, is another delivery as well', async () => {
     const first = await reserve();
     await settle(first.bury(), 'BURIED');
-    const reserving = client.reserveJob('7');
-    socket.reply('RESERVED 7 1\r\nx\r\n');
-    const second = await reserving;
+    const second = await delivered(client.reserveJob('7'), socket, '7');
     expect(await sentBy(() => rejection(first.delete(), NotFoundError))).to.equal('');
     await settle(second.delete(), 'DELETED');
   });
@@ -153,11 +143,9 @@ describe('A job whose TTR may be over while a reserve is out', () => {
 
   beforeEach(async () => {
     ({ client, socket } = await connectFake());
-    const reserved = client.reserve({ timeout: 0 });
-    socket.reply('RESERVED 7 1\r\nx\r\n');
-    first = (await reserved) ?? expect.fail('no job');
+    first = await delivered(client.reserve({ timeout: 0 }), socket, '7');
     await clock.tickAsync(1000);
-    // The watch for missed expiries asks about it.
+    // The TTR watchdog checks the job.
     socket.reply('OK 30\r\nstate: reserved\ntime-left: 10\n\r\n');
     await nextTurn();
     alreadySent = socket.sent.length;

@@ -13,14 +13,14 @@ describe('Draining a pool', () => {
   let network: FakeNetwork;
   let pool: Pool;
 
-  // Before the clock is taken away.
+  // Runs before the clock is restored.
   afterEach(() => {
     for (const socket of network.sockets) expect(socket.destroyed).to.equal(true);
     expect(clock.pending).to.equal(0);
     sinon.restore();
   });
 
-  // Loaded before time stands still.
+  // Loaded before the clock is faked.
   before(loadGenericPool);
 
   const clock = useFakeClock();
@@ -34,7 +34,7 @@ describe('Draining a pool', () => {
     pool = new Pool({ ...options, openSocket: network.openSocket });
   }
 
-  /** How far a promise is. */
+  /** Whether a promise has settled. */
   function progress(promise: Promise<unknown>): { done: boolean } {
     const state = { done: false };
     const settle = (): void => {

@@ -16,7 +16,7 @@ describe('A pool whose acquire', () => {
   let network: FakeNetwork;
   let pool: Pool;
 
-  // Before the clock is taken away.
+  // Runs before the clock is restored.
   afterEach(async () => {
     await pool.drain();
     expect(clock.pending).to.equal(0);
@@ -24,7 +24,7 @@ describe('A pool whose acquire', () => {
     sinon.restore();
   });
 
-  // Loaded before time stands still.
+  // Loaded before the clock is faked.
   before(loadGenericPool);
 
   const clock = useFakeClock();
@@ -54,7 +54,7 @@ describe('A pool whose acquire', () => {
       const error = await failed;
       expect(error.message).to.equal(`cannot lend a client within 10000 ms: ${REFUSED}`);
       expect(error.cause).to.include({ code: 'CONNECTION_LOST', message: REFUSED });
-      // At 0, 50, 150, 350 and 750 ms, from then on every second at least.
+      // At 0, 50, 150, 350 and 750 ms, then at least once per second.
       expect(tries[0]).to.equal(5);
       expect(Math.max(...tries.slice(1))).to.equal(1);
       expect(network.sockets.length).to.be.within(12, 15);

@@ -23,7 +23,7 @@ describe('A client that is given back to its pool', () => {
 
   afterEach(() => pool.drain());
 
-  /** Gives it back; the server answers what that sends. @returns what was sent */
+  /** Returns a client, and answers what the return sends. @returns what was sent */
   async function giveBack(): Promise<string> {
     const before = socket.sent.length;
     let released = false;
@@ -41,7 +41,7 @@ describe('A client that is given back to its pool', () => {
     return socket.sent.slice(before);
   }
 
-  /** Lets the server answer what is called. */
+  /** Answers the commands that are called. */
   async function answered(reply: string, ...calls: Promise<unknown>[]): Promise<void> {
     socket.reply(reply);
     await Promise.all(calls);

@@ -13,7 +13,7 @@ describe('A pool', () => {
   let network: FakeNetwork;
   let pool: Pool;
 
-  // Before the clock is taken away.
+  // Runs before the clock is restored.
   afterEach(async () => {
     const drained = pool.drain();
     await clock.tickAsync(5000);
@@ -22,7 +22,7 @@ describe('A pool', () => {
     for (const socket of network.sockets) expect(socket.destroyed).to.equal(true);
   });
 
-  // Loaded before time stands still.
+  // Loaded before the clock is faked.
   before(loadGenericPool);
 
   const clock = useFakeClock();

@@ -4,7 +4,7 @@ import { Client } from '../../src/client/client.js';
 import { ClosedError, NotFoundError } from '../../src/client/errors.js';
 import type { Job } from '../../src/client/job.js';
 import { rejection } from '../support/failures.js';
-import { connectFake, type FakeSocket } from '../support/fake-socket.js';
+import { answered, connectFake, delivered, type FakeSocket } from '../support/fake-socket.js';
 
 describe('quit, with jobs held or on their way', () => {
   let client: Client;
@@ -16,16 +16,8 @@ describe('quit, with jobs held or on their way', () => {
 
   afterEach(() => client.destroy());
 
-  async function hold(id: string): Promise<Job> {
-    const reserved = client.reserve({ timeout: 0 });
-    socket.reply(`RESERVED ${id} 1\r\nx\r\n`);
-    return (await reserved) ?? expect.fail('no job');
-  }
-
-  async function settle(settling: Promise<void>, reply: string): Promise<void> {
-    socket.reply(`${reply}\r\n`);
-    await settling;
-  }
+  const hold = (id: string): Promise<Job> => delivered(client.reserve({ timeout: 0 }), socket, id);
+  const settle = (settling: Promise<void>, reply: string): Promise<void> => answered(settling, socket, reply);
 
   const sentSince = async (before: number): Promise<string> => {
     await nextTurn();

@@ -6,7 +6,7 @@ import { useScriptedServer } from '../support/scripted-server.js';
 
 const SIZE = 64 * 1024;
 
-/** Reads `text` as the socket would. @returns the memory it came in */
+/** Reads `text` as the socket would. @returns the memory that it was read into */
 function read(readBuffer: ReadBuffer, text: string): Uint8Array {
   const { buffer, callback } = readBuffer.onread;
   const memory = (buffer as () => Uint8Array)();
@@ -41,7 +41,7 @@ describe('ReadBuffer', () => {
       expect(bytes.buffer === whole.buffer, 'read elsewhere').to.equal(at <= 2 * SIZE);
       at += bytes.length;
     };
-    // As a kernel gives it: what there is.
+    // Like a kernel, delivers the bytes that there are.
     for (const size of [SIZE, 1000, SIZE - 1000, 500, 700]) {
       const before = at;
       read(readBuffer, `${before}`.padEnd(size));

@@ -7,10 +7,10 @@ import { BeanstalkdError, InvalidArgumentError } from '../../src/protocol/errors
 import { rejection } from '../support/failures.js';
 import { connectFake } from '../support/fake-socket.js';
 
-/** A value that the types refuse, as JavaScript gives it. */
+/** A value that the types reject, as JavaScript code may pass it. */
 const bad = <T>(value: unknown): T => value as T;
 
-/** Signals that only look like one. */
+/** Objects that only resemble a signal. */
 const DUCK = {
   aborted: false,
   reason: undefined,
@@ -19,7 +19,7 @@ const DUCK = {
   throwIfAborted() {},
 };
 
-/** Of every kind that is neither a string, a number nor bytes. `undefined` is left out: it stands for nothing. */
+/** Values of every kind except strings, numbers and bytes. `undefined` is omitted, because it means no value. */
 const NEITHER: readonly unknown[] = [
   null,
   true,
@@ -62,7 +62,7 @@ interface Row {
   readonly what: string;
   readonly wrong: readonly unknown[];
   readonly call: (client: Client, value: unknown) => unknown;
-  /** What the error must name: the argument or the option, and what is allowed. */
+  /** What the error must name: the argument or option, and the allowed values. */
   readonly says: RegExp;
 }
 
@@ -253,7 +253,7 @@ describe('A method of the client', () => {
   });
 });
 
-/** What no option of a client may be, by its name. */
+/** Invalid values of each client option. */
 const WRONG_OPTIONS: Readonly<Record<keyof ClientOptions, readonly [wrong: readonly unknown[], says: RegExp]>> = {
   url: [
     [null, 5, {}, [], '', 'http://a', 'a\0', `a${'b'.repeat(100_000)}`],

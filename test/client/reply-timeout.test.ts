@@ -12,7 +12,7 @@ describe('A server that does not answer', () => {
   let client: Client;
   let socket: FakeSocket;
 
-  // Before the clock is taken away.
+  // Runs before the clock is restored.
   afterEach(() => client.destroy());
 
   const clock = useFakeClock();
@@ -21,7 +21,7 @@ describe('A server that does not answer', () => {
     ({ client, socket } = await connectFake({ replyTimeoutMs }));
   }
 
-  /** Lets what was replied arrive. */
+  /** Lets the replies arrive. */
   async function arrived(): Promise<void> {
     await nextTurn();
     await nextTurn();

@@ -2,8 +2,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect } from 'chai';
 import type { Client } from '../../src/client/client.js';
 import { ClosedError, DeadlineSoonError, ReplyTimeoutError } from '../../src/client/errors.js';
-import { livenessOf } from '../../src/client/liveness.js';
 import type { ClientOptions } from '../../src/client/options.js';
+import { livenessOf } from '../../src/client/reply-deadline.js';
 import { useFakeClock } from '../support/clock.js';
 import { rejection } from '../support/failures.js';
 import { connectFake, type FakeSocket } from '../support/fake-socket.js';
@@ -35,7 +35,7 @@ describe('A reserve that waits', () => {
 
   afterEach(() => client.destroy());
 
-  /** What is sent in the time, in which the server answers `reply`. */
+  /** Returns what is sent within the time. The server answers `reply`. */
   async function passing(ms: number, reply = ''): Promise<string> {
     const before = socket.sent.length;
     await clock.tickAsync(ms);

@@ -69,7 +69,7 @@ describe('Closing a client', () => {
         await nextTurn();
         const ended = new Promise<void>((resolve) => {
           second.once('data', async () => {
-            // So many continuations after the answer.
+            // The number of continuations after the answer.
             for (let i = 0; i < depth; i++) await undefined;
             if (how === 'quit') void other.quit();
             else other.destroy();

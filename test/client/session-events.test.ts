@@ -114,7 +114,7 @@ describe('A client that reconnects', () => {
       await clock.tickAsync(100);
       await network.restore();
     }
-    // Also where that one was given up with a cancelled reserve.
+    // Also when the previous connection was abandoned with a cancelled reserve.
     await park();
     const put = client.put('x');
     await network.refuse();

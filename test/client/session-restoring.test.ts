@@ -5,7 +5,7 @@ import type { Client } from '../../src/client/client.js';
 import { ConnectionLostError } from '../../src/client/errors.js';
 import { rejection } from '../support/failures.js';
 import { answersTo, eventsOf, FakeNetwork, sentNext } from '../support/fake-network.js';
-import type { FakeSocket } from '../support/fake-socket.js';
+import { delivered, type FakeSocket } from '../support/fake-socket.js';
 import { ok } from '../support/replies.js';
 
 const LOST = new Error('ECONNRESET');
@@ -104,9 +104,7 @@ describe('A client whose connection is lost', () => {
   });
 
   it('repeats nothing that was sent, and sends nothing for the jobs of the lost connection', async () => {
-    const reserved = client.reserve();
-    socket.reply('RESERVED 7 1\r\nx\r\n');
-    const job = (await reserved) ?? expect.fail('no job');
+    const job = await delivered(client.reserve(), socket, '7');
     const put = rejection(client.put('x'), ConnectionLostError);
     await nextTurn();
     await socket.fail(LOST);

@@ -23,7 +23,7 @@ describe('A socket', () => {
     syncBuiltinESMExports();
   });
 
-  /** What Node is asked for by whoever connects. */
+  /** The arguments of the calls to Node that connect. */
   function asked(to: typeof net | typeof tls, socket: Socket): sinon.SinonStub {
     const connect = sinon.stub(to as unknown as { connect: () => Socket }, 'connect').returns(socket);
     syncBuiltinESMExports();

@@ -13,7 +13,7 @@ describe("An error that a callback of the user's throws while replies are read",
 
   afterEach(() => sinon.restore());
 
-  /** What was thrown where no code of ours was on the stack. */
+  /** The errors that were thrown outside of any call of the client. */
   async function uncaughtWhile(work: () => Promise<void>): Promise<unknown[]> {
     const listeners = process.listeners('uncaughtException');
     const uncaught: unknown[] = [];
@@ -39,7 +39,7 @@ describe("An error that a callback of the user's throws while replies are read",
     const uncaught = await uncaughtWhile(async () => {
       const { client, socket } = await connectFake();
       const calls = [client.put('x'), client.reserve(), client.use('a')] as const;
-      // Node puts off the ticks behind one that threw.
+      // Node defers the ticks after one that threw.
       while (!socket.sent.endsWith('use a\r\n')) await nextTurn();
       socket.reply('INSERTED 1\r\nRESERVED 1 1\r\nx\r\nUSING a\r\n');
       const [id, job, used] = await Promise.all(calls);

@@ -115,7 +115,7 @@ describe('Writer', () => {
     }
     socket.release();
     await nextTurn();
-    // `sent` reads the very buffers that were handed over, as a slow kernel would.
+    // `sent` reads the same buffers that were handed over, as a slow kernel would.
     expect(socket.sent === expected).to.equal(true);
   });
 
@@ -214,7 +214,7 @@ describe('Writer', () => {
       return buffers.map(({ buffer }) => buffer);
     }
 
-    // A collection in between, which nobody can rule out, makes each of them take fresh memory once more.
+    // A garbage collection may happen in between. Then each of them allocates memory once more.
     it('uses the memory of one that is written for the next', async () => {
       const memories = new Set<ArrayBufferLike>();
       for (let round = 0; round < 20; round++)

@@ -107,7 +107,7 @@ const REFUSED: [what: string, encode: () => string, message: string][] = [
   ],
 ];
 
-/** What a program without types may pass: mostly nearly right. */
+/** Arguments that an untyped program may pass: mostly nearly valid. */
 const junk = fc.oneof(
   {
     weight: 3,

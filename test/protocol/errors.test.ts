@@ -7,7 +7,7 @@ const { BeanstalkdError, ConnectionLostError, ProtocolError } = client;
 
 const CONTEXT = { command: 'release', jobId: '7', cause: new Error('why') };
 
-/** One of each code. The type makes it complete. */
+/** One error of each code. The type ensures that the list is complete. */
 const ERRORS: Record<client.ErrorCode, client.BeanstalkdError> = {
   NOT_FOUND: new client.NotFoundError('m', CONTEXT),
   DEADLINE_SOON: new client.DeadlineSoonError('m', CONTEXT),

@@ -8,7 +8,7 @@ import { cut, latin1, parse, show, slices, upTo } from '../support/replies.js';
 
 const LINE = 208;
 
-/** What the server sends, and which of it the error must name. */
+/** What the server sends, and the part of it that the error must name. */
 const REFUSED: [what: string, sent: string, offending: string, message: RegExp][] = [
   ['an unknown word', 'HELLO\r\n', 'HELLO', /unknown reply: "HELLO"$/],
   ['a word that is only begun', 'DELETE\r\n', 'DELETE', /unknown reply/],

@@ -8,7 +8,7 @@ import { latin1, slices, upTo } from '../support/replies.js';
 
 const MIB = 1024 * 1024;
 
-/** The sizes asked for while `work` runs, by whatever way of making a buffer. */
+/** The sizes that are allocated while `work` runs, by any way to create a buffer. */
 function allocations(work: () => void): number[] {
   const spies = [
     sinon.spy(Buffer, 'alloc'),

@@ -6,7 +6,7 @@ import { ReplyParser } from '../../src/protocol/parser.js';
 import { REPLY_FORMS, type Reply } from '../../src/protocol/replies.js';
 import { cut, encode, latin1, parse, show, upTo } from '../support/replies.js';
 
-/** Small, so that mutated sizes come upon it often. */
+/** Small, so that mutated sizes often exceed it. */
 const MAX_BODY = 300;
 
 const FIRST = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/;.$_()';
@@ -23,7 +23,7 @@ const reply: fc.Arbitrary<Reply> = fc.constantFrom(...REPLY_FORMS).chain((form) 
   return fc.record({ form: fc.constant(form), value, body: form.includes('<bytes>') ? body : fc.constant(undefined) });
 });
 const replies = fc.array(reply, { maxLength: 8 });
-/** Places to cut a stream at, as shares of its length. */
+/** Places to cut a stream at, as fractions of its length. */
 const places = fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 12 });
 
 function cutAt(bytes: Buffer, shares: number[]): Buffer[] {
@@ -36,7 +36,7 @@ function cutAt(bytes: Buffer, shares: number[]): Buffer[] {
 type Mutation = (bytes: number[]) => void;
 
 const place = fc.nat({ max: 100_000 });
-/** Bytes the grammar is made of, more often than others. */
+/** The bytes of the grammar, more often than others. */
 const byte = fc.oneof(fc.constantFrom(...latin1('\r\n 0123456789OKFUND')), fc.nat({ max: 255 }));
 const mutation: fc.Arbitrary<Mutation> = fc.oneof(
   fc.tuple(place, fc.nat({ max: 7 })).map(([at, bit]) => (bytes: number[]) => {
@@ -68,7 +68,7 @@ const mutated = fc.tuple(replies, fc.array(mutation, { minLength: 1, maxLength: 
   return Buffer.from(bytes);
 });
 
-/** What the reply must have been sent as; nobody can tell for a FOUND that was cut short. */
+/** What must have been sent for the reply; unknown for a FOUND without CR LF. */
 function prefixOf(outcome: readonly Reply[]): Buffer {
   const cutShort = outcome.findIndex((one) => one.form.includes('<bytes>') && one.body === undefined);
   return Buffer.concat(outcome.slice(0, cutShort === -1 ? undefined : cutShort).map(encode));
@@ -120,7 +120,7 @@ describe('ReplyParser, whatever comes,', () => {
       mutated,
       replies.map((list) => Buffer.concat(list.map(encode))),
     );
-    // How much each read gets, and whether it asks for a target first.
+    // The size of each read, and whether it asks for a target first.
     const reads = fc.array(fc.record({ most: fc.integer({ min: 1, max: 200 }), asks: fc.boolean() }), { minLength: 1 });
     fc.assert(
       fc.property(stream, reads, (bytes, turns) => {

@@ -51,7 +51,7 @@ const AWKWARD: [what: string, reply: Reply][] = [
   ['a job that is still being uploaded', { form: 'FOUND <id> <bytes>', value: '3', body: undefined }],
 ];
 
-/** All of them, in one stream. */
+/** All forms in one stream. */
 const EXPECTED = AWKWARD.map(([, reply]) => show(reply));
 const STREAM = Buffer.concat(
   AWKWARD.map(([, reply]) =>

@@ -4,7 +4,7 @@ import { expectLinear, HOSTILE } from '../support/linear.js';
 import { latin1 } from '../support/replies.js';
 import { JOB_1_12, STATS_1_10, STATS_1_12, STATS_1_13, TUBE_1_12, withName } from '../support/stats-output.js';
 
-/** Names that a YAML reader would take for something else. */
+/** Names that a YAML parser would read as something else. */
 const NAMES = ['null', '123', '1e3', 'true', 'No', '0x1F', '007', '1.10', '.5', '$a;b'];
 
 const SERVER: ServerStats = {

@@ -17,7 +17,7 @@ describe('Deadline', () => {
 
   afterEach(() => clock.restore());
 
-  /** Lets time pass in which no timer can fire, as while the event loop is blocked. */
+  /** Lets time pass in which no timer can fire, as when the event loop is blocked. */
   const block = (ms: number): void => {
     clock.jump(ms);
   };
@@ -66,7 +66,7 @@ describe('Deadline', () => {
 
   it('reads what has arrived before it passes', () => {
     const deadline = new Deadline(500, onDeadline);
-    // Immediates run after the poll phase, in which an answer may cancel it.
+    // Immediates run after the poll phase, in which a reply may cancel the deadline.
     clock.tick(500);
     expect(passed).to.equal(0);
     deadline.cancel();
@@ -86,6 +86,22 @@ describe('Deadline', () => {
     deadline.restart();
     deadline.cancel();
     clock.tick(1000);
+    expect(passed).to.equal(1);
+  });
+
+  it('sets no timer any more when it is not needed, until it is restarted', () => {
+    let isNeeded = true;
+    const deadline = new Deadline(10_000, onDeadline, { isNeeded: () => isNeeded });
+    clock.tick(3000);
+    expect(clock.countTimers()).to.equal(1);
+    isNeeded = false;
+    clock.tick(1000);
+    expect(clock.countTimers()).to.equal(0);
+    clock.tick(10_000);
+    expect(passed).to.equal(0);
+    isNeeded = true;
+    deadline.restart();
+    clock.tick(10_010);
     expect(passed).to.equal(1);
   });
 

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { expect } from 'chai';
 import { Client } from '../../src/client/client.js';
+import type { Job } from '../../src/client/job.js';
 import type { ClientOptions } from '../../src/client/options.js';
 
 type Done = (error?: Error | null) => void;
@@ -104,4 +105,15 @@ export async function connectFake(options: ClientOptions = {}): Promise<{ client
   });
   socket.accept();
   return { client: await connecting, socket };
+}
+
+/** Lets the server answer a reserve with a job whose body is one byte. */
+export async function delivered(reserving: Promise<Job | null>, socket: FakeSocket, id: string): Promise<Job> {
+  return (await answered(reserving, socket, `RESERVED ${id} 1\r\nx`)) ?? expect.fail('no job');
+}
+
+/** Lets the server answer a call with one line. */
+export async function answered<T>(call: Promise<T>, socket: FakeSocket, reply: string): Promise<T> {
+  socket.reply(`${reply}\r\n`);
+  return call;
 }

@@ -1,17 +1,17 @@
 import { expect } from 'chai';
-import { ReplyTimer } from '../../src/client/reply-timer.js';
+import { ReplyDeadline } from '../../src/client/reply-deadline.js';
 import { useFakeClock } from '../support/clock.js';
 
-describe('ReplyTimer', () => {
+describe('ReplyDeadline', () => {
   const clock = useFakeClock();
   let allowance: number | undefined;
   let overdue: number;
-  let timer: ReplyTimer;
+  let timer: ReplyDeadline;
 
   beforeEach(() => {
     allowance = 100;
     overdue = 0;
-    timer = new ReplyTimer(
+    timer = new ReplyDeadline(
       () => allowance,
       () => overdue++,
     );
@@ -54,7 +54,7 @@ describe('ReplyTimer', () => {
 
   it('counts anew while enough of the data of a reply comes: 1 KiB for each second', async () => {
     let received = 0;
-    timer = new ReplyTimer(
+    timer = new ReplyDeadline(
       () => allowance,
       () => overdue++,
       () => received,
@@ -110,6 +110,23 @@ describe('ReplyTimer', () => {
       expect(overdue).to.equal(0);
       timer.stop();
     }
+  });
+
+  it('sets no timers while nothing is pending: after a second at most there is none', async () => {
+    allowance = 30_000;
+    timer.restart();
+    await clock.tickAsync(10_000);
+    expect(clock.pending).to.equal(1);
+    allowance = undefined;
+    timer.restart();
+    await clock.tickAsync(1000);
+    expect(clock.pending).to.equal(0);
+    allowance = 30_000;
+    timer.restart();
+    await clock.tickAsync(29_999);
+    expect(overdue).to.equal(0);
+    await clock.tickAsync(1);
+    expect(overdue).to.equal(1);
   });
 
   it('tells nothing once it is stopped', async () => {

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { ConnectionLostError, PendingLimitError } from '../../src/client/errors.js';
+import { OfflineQueue } from '../../src/client/offline-queue.js';
 import type { Request } from '../../src/client/request.js';
-import { WaitingCommands } from '../../src/client/waiting.js';
 import type { Reply } from '../../src/protocol/replies.js';
 import { useFakeClock } from '../support/clock.js';
 import { rejection } from '../support/failures.js';
@@ -12,11 +12,11 @@ function request(line: string, more: Partial<Request<string>> = {}): Request<str
   return { command: 'use', line, decode: (reply: Reply) => reply.value, ...more };
 }
 
-describe('WaitingCommands', () => {
+describe('OfflineQueue', () => {
   const clock = useFakeClock();
 
   it('gives what waits to whoever sends it, in order, and passes on how it ends', async () => {
-    const waiting = new WaitingCommands(LIMITS);
+    const waiting = new OfflineQueue(LIMITS);
     const failure = new Error('refused');
     const first = waiting.add(request('1'));
     const second = rejection(waiting.add(request('2')), Error);
@@ -33,7 +33,7 @@ describe('WaitingCommands', () => {
   });
 
   it('refuses a command when so many wait already, and takes one more when one has gone', async () => {
-    const waiting = new WaitingCommands(LIMITS);
+    const waiting = new OfflineQueue(LIMITS);
     const requests = ['1', '2', '3'].map((line) => request(line));
     const calls = requests.map((one) => waiting.add(one));
     const error = await rejection(waiting.add(request('4', { command: 'delete', jobId: '7' })), ConnectionLostError);
@@ -48,7 +48,7 @@ describe('WaitingCommands', () => {
   });
 
   it('counts the bytes of lines and bodies, and refuses what would be too many', async () => {
-    const waiting = new WaitingCommands(LIMITS);
+    const waiting = new OfflineQueue(LIMITS);
     const put = (size: number) => waiting.add(request('put\r\n', { command: 'put', body: 'x'.repeat(size), size }));
     const first = put(900);
     const error = await rejection(put(91), ConnectionLostError);
@@ -63,7 +63,7 @@ describe('WaitingCommands', () => {
   });
 
   it('bounds by maxPendingBytes what waits while nothing is wrong, and takes one command whatever its size', async () => {
-    const waiting = new WaitingCommands(LIMITS);
+    const waiting = new OfflineQueue(LIMITS);
     const put = (size: number) =>
       waiting.add(request('put\r\n', { command: 'put', body: 'x'.repeat(size), size }), false);
     const calls = [put(5000)];
@@ -76,7 +76,7 @@ describe('WaitingCommands', () => {
   });
 
   it('keeps a body as it was when the command was called', async () => {
-    const waiting = new WaitingCommands(LIMITS);
+    const waiting = new OfflineQueue(LIMITS);
     const body = Buffer.from('before');
     const put = waiting.add(request('put', { command: 'put', body, size: 6 }));
     body.fill('x');
@@ -85,7 +85,7 @@ describe('WaitingCommands', () => {
   });
 
   it('rejects each when its own time is over, with the reason why there is no connection', async () => {
-    const waiting = new WaitingCommands(LIMITS);
+    const waiting = new OfflineQueue(LIMITS);
     const cause = new Error('ECONNREFUSED');
     waiting.cause = cause;
     const ends: string[] = [];
@@ -108,7 +108,7 @@ describe('WaitingCommands', () => {
   });
 
   it('gives up none whose time may be over once it was sent', async () => {
-    const waiting = new WaitingCommands(LIMITS);
+    const waiting = new OfflineQueue(LIMITS);
     let answer: (value: string) => void = () => {};
     const call = waiting.add(request('1'));
     waiting.flush(
@@ -123,7 +123,7 @@ describe('WaitingCommands', () => {
   });
 
   it('rejects all at once, each with an error of its own, and leaves no timer', async () => {
-    const waiting = new WaitingCommands(LIMITS);
+    const waiting = new OfflineQueue(LIMITS);
     const calls = ['1', '2'].map((line) => rejection(waiting.add(request(line)), Error));
     waiting.rejectAll(({ line }) => new Error(`closed before ${line}`));
     expect((await Promise.all(calls)).map(({ message }) => message)).to.deep.equal([
@@ -134,7 +134,7 @@ describe('WaitingCommands', () => {
   });
 
   it('abandons nothing that does not wait here', () => {
-    const waiting = new WaitingCommands(LIMITS);
+    const waiting = new OfflineQueue(LIMITS);
     void waiting.add(request('1')).catch(() => {});
     expect(waiting.abandon(request('1'), new Error('given up'))).to.equal(false);
     waiting.rejectAll(() => new Error('over'));

@@ -1,10 +1,10 @@
 import { expect } from 'chai';
-import { ExpiryWatch, type HoldingConnection } from '../../src/client/expiry-watch.js';
+import { TtrWatchdog, type WatchedConnection } from '../../src/client/ttr-watchdog.js';
 import type { JobStats } from '../../src/protocol/stats.js';
 import { useFakeClock } from '../support/clock.js';
 
-/** Answers what the test says about each job, and notes when it was asked. */
-class Connection implements HoldingConnection {
+/** Answers as the test requires, and records when each job was checked. */
+class Connection implements WatchedConnection {
   readonly asked: string[] = [];
   readonly forgotten: string[] = [];
   isListening = true;
@@ -13,7 +13,7 @@ class Connection implements HoldingConnection {
   answer: () => Promise<JobStats | null> = async () =>
     this.timeLeft === undefined ? null : ({ state: this.state, timeLeft: this.timeLeft } as JobStats);
 
-  askAbout(jobId: string): Promise<JobStats | null> {
+  statsJob(jobId: string): Promise<JobStats | null> {
     this.asked.push(`${Math.round(performance.now())}: ${jobId}`);
     return this.answer();
   }
@@ -23,14 +23,14 @@ class Connection implements HoldingConnection {
   }
 }
 
-describe('ExpiryWatch', () => {
+describe('TtrWatchdog', () => {
   const clock = useFakeClock();
   let connection: Connection;
-  let watch: ExpiryWatch;
+  let watch: TtrWatchdog;
 
   beforeEach(() => {
     connection = new Connection();
-    watch = new ExpiryWatch(connection);
+    watch = new TtrWatchdog(connection);
   });
 
   it('asks after 1 s, and again when the time left has surely passed', async () => {

@@ -1,10 +1,10 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import sinon from 'sinon';
-import { Fifo } from '../../src/client/fifo.js';
+import { RingBuffer } from '../../src/client/ring-buffer.js';
 import { collectGarbage } from '../support/garbage.js';
 
-/** How many rings are made while `work` runs. */
+/** How many rings are allocated while `work` runs. */
 function ringsMade(work: () => void): number {
   const fill = sinon.spy(Array.prototype, 'fill');
   try {
@@ -15,9 +15,9 @@ function ringsMade(work: () => void): number {
   }
 }
 
-describe('Fifo', () => {
+describe('RingBuffer', () => {
   it('is empty at first', () => {
-    const fifo = new Fifo<number>();
+    const fifo = new RingBuffer<number>();
     expect(fifo.size).to.equal(0);
     expect(fifo.peek()).to.equal(undefined);
     expect(fifo.shift()).to.equal(undefined);
@@ -25,12 +25,12 @@ describe('Fifo', () => {
   });
 
   it('gives back in order what it takes, however pushes and shifts alternate', () => {
-    // Beyond a thousand now and then, from where on the ring shrinks.
+    // Sometimes more than a thousand, so that the ring may shrink.
     const count = fc.oneof(fc.nat({ max: 40 }), fc.nat({ max: 40 }), fc.nat({ max: 3000 }));
     const step = fc.record({ pushes: count, shifts: count });
     fc.assert(
       fc.property(fc.array(step), (steps) => {
-        const fifo = new Fifo<number>();
+        const fifo = new RingBuffer<number>();
         const model: number[] = [];
         let next = 0;
         for (const { pushes, shifts } of steps) {
@@ -50,19 +50,19 @@ describe('Fifo', () => {
   });
 
   it('holds 100,000', () => {
-    const fifo = new Fifo<number>();
+    const fifo = new RingBuffer<number>();
     for (let i = 0; i < 100_000; i++) fifo.push(i);
     for (let i = 0; i < 100_000; i++) if (fifo.shift() !== i) expect.fail(`out of order at ${i}`);
     expect(fifo.size).to.equal(0);
   });
 
   it('gives back the memory of a burst', async () => {
-    const fifo = new Fifo<number>();
+    const fifo = new RingBuffer<number>();
     const burst = 1_000_000;
     await collectGarbage();
     const before = process.memoryUsage().heapUsed;
     for (let i = 0; i < burst; i++) fifo.push(i);
-    // All but one: a connection in steady use is seldom without any command.
+    // All but one, because a connection in steady use seldom has no pending command.
     for (let i = 1; i < burst; i++) fifo.shift();
     await collectGarbage();
     expect(process.memoryUsage().heapUsed - before).to.be.below(burst);
@@ -70,7 +70,7 @@ describe('Fifo', () => {
   });
 
   it('makes no new ring for each of many bursts of a thousand', () => {
-    const fifo = new Fifo<number>();
+    const fifo = new RingBuffer<number>();
     const burst = (size: number): void => {
       for (let i = 0; i < size; i++) fifo.push(i);
       while (fifo.size > 0) fifo.shift();
@@ -83,7 +83,7 @@ describe('Fifo', () => {
   });
 
   it('makes no new ring for each item, however many are there when one comes and one goes', () => {
-    const fifo = new Fifo<number>();
+    const fifo = new RingBuffer<number>();
     const rings = ringsMade(() => {
       for (let i = 0; i < 5000; i++) {
         fifo.push(i);

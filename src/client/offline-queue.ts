@@ -3,15 +3,15 @@ import { Deadline } from '../shared/deadline.js';
 import { ConnectionLostError, PendingLimitError } from './errors.js';
 import type { Request } from './request.js';
 
-/** How much may wait while there is no connection. */
-export interface WaitingLimits {
-  /** Commands. Default 10,000. */
+/** Limits for the commands that wait while there is no connection. */
+export interface OfflineQueueLimits {
+  /** How many commands may wait. Default 10,000. */
   readonly maxWaitingCommands: number;
-  /** Bytes of their bodies and lines. Default 16 MiB. */
+  /** How many bytes their bodies and lines may have. Default 16 MiB. */
   readonly maxWaitingBytes: number;
-  /** Milliseconds. Default 30,000. */
+  /** How long a command may wait, in milliseconds. Default 30,000. */
   readonly maxWaitingMs: number;
-  /** Bytes while the next connection is only about to be opened. Default 64 MiB. */
+  /** How many bytes may wait after a connection was abandoned, until the next one is open. Default 64 MiB. */
   readonly maxPendingBytes: number;
 }
 
@@ -20,33 +20,33 @@ interface Entry {
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
   readonly bytes: number;
-  /** Until when it may wait. */
+  /** When the command expires. */
   readonly until: number;
 }
 
 /** Commands that were called while there is no connection, in the order of the calls. */
-export class WaitingCommands {
-  readonly #limits: WaitingLimits;
+export class OfflineQueue {
+  readonly #limits: OfflineQueueLimits;
   readonly #entries = new Set<Entry>();
   #bytes = 0;
   #deadline: Deadline | undefined;
-  /** When that passes, unless the event loop is blocked. */
+  /** When the deadline passes, unless the event loop is blocked. */
   #due = 0;
-  /** How long the event loop was blocked while commands waited: the connection could not come back then. */
+  /** How long the event loop was blocked while commands waited. The client could not reconnect during that time. */
   #blockedMs = 0;
   /** Why there is no connection. */
   #cause: unknown;
 
-  constructor(limits: WaitingLimits) {
+  constructor(limits: OfflineQueueLimits) {
     this.#limits = limits;
   }
 
-  /** What the commands that may not wait longer are told. */
+  /** The cause for the errors of commands that expire. */
   set cause(cause: unknown) {
     this.#cause = cause;
   }
 
-  /** @param limited false while nothing is wrong: the next connection is only about to be opened */
+  /** @param limited false while the server is reachable, and the next connection is only being opened */
   add<T>(request: Request<T>, limited = true): Promise<T> {
     const { maxWaitingCommands, maxWaitingBytes, maxWaitingMs, maxPendingBytes } = this.#limits;
     const bytes = request.line.length + (request.size ?? 0);
@@ -74,7 +74,7 @@ export class WaitingCommands {
     });
   }
 
-  /** Rejects a command that need not be sent any more. @returns false when it does not wait here */
+  /** Rejects a command that is no longer required. @returns false when it does not wait here */
   abandon(request: Request<unknown>, reason: unknown): boolean {
     for (const entry of this.#entries) {
       if (entry.request !== request) continue;
@@ -85,7 +85,7 @@ export class WaitingCommands {
     return false;
   }
 
-  /** Sends them all, in order. */
+  /** Sends all commands in order. */
   flush(send: (request: Request<unknown>) => Promise<unknown>): void {
     for (const entry of this.#entries) {
       this.#remove(entry);
@@ -107,7 +107,7 @@ export class WaitingCommands {
     this.#bytes -= entry.bytes;
   }
 
-  /** All may wait equally long, so the oldest is the next whose time is over. */
+  /** Every command may wait for the same time, so the oldest one expires next. */
   #schedule(): void {
     this.#deadline?.cancel();
     this.#deadline = undefined;
@@ -126,7 +126,7 @@ export class WaitingCommands {
     this.#blockedMs += Math.max(0, performance.now() - this.#due);
     const now = this.#now();
     for (const entry of this.#entries) {
-      // Numbers with fractions: what is due may be so by a hair.
+      // Times have fractions of a millisecond: a command that is due may differ by less than one.
       if (entry.until > now + 1) break;
       this.#remove(entry);
       entry.reject(this.#refusal(entry.request, `no connection within ${this.#limits.maxWaitingMs} ms`));
@@ -141,7 +141,7 @@ export class WaitingCommands {
   }
 }
 
-/** The caller may change its buffer as soon as the call has returned. */
+/** Copies the body, because the caller may change its buffer after the call has returned. */
 function withOwnBody<T>(request: Request<T>): Request<T> {
   const { body } = request;
   return body === undefined || typeof body === 'string' ? request : { ...request, body: copyBytes(body) };
