@@ -262,7 +262,7 @@ export class Queue {
   }
 
   /** Takes a message without a worker: it is yours to ack, release or bury within its TTR. `null` when none came. */
-  async reserve(options: TakeOptions = {}): Promise<Reservation | null> {
+  reserve(options: TakeOptions = {}): Promise<Reservation | null> {
     return this.#reserve('reserve', options);
   }
 

@@ -1,3 +1,4 @@
+import { attempt } from './checked-driver.js';
 import { checkOptions, type OptionNames } from './checks.js';
 import type { Consumer, ReservedMessage, Settlement, SettlementResult, Transaction } from './driver.js';
 import { type Duration, toMs } from './duration.js';
@@ -82,9 +83,11 @@ export class Reservation {
    * The work is done: removes the message.
    * @throws LeaseLostError, EngineError; UnsupportedError for a transaction where the engine has none
    */
-  async ack(options: AckOptions = {}): Promise<void> {
-    const { transaction } = checkOptions('ack', options, ACK_OPTIONS);
-    return this.#settle({ kind: 'ack', message: this.#message, transaction });
+  ack(options: AckOptions = {}): Promise<void> {
+    return attempt(() => {
+      const { transaction } = checkOptions('ack', options, ACK_OPTIONS);
+      return this.#settle({ kind: 'ack', message: this.#message, transaction });
+    });
   }
 
   /**
