@@ -1,12 +1,19 @@
 import type { Client } from '../../client/client.js';
 import { BuriedError } from '../../client/errors.js';
-import type { PutItem, PutOptions } from '../../queue/driver.js';
+import type { PutOptions } from '../../queue/driver.js';
 import { EngineError } from '../../queue/errors.js';
 import { toHaricotError } from './errors.js';
 import { toSeconds } from './tubes.js';
 
 /** The server's own default for `-z`. Larger bodies are sent only when it is known that it takes them. */
 const USUAL_MAX_JOB_SIZE = 65_535;
+
+/** A message to store in a tube. */
+export interface TubeItem {
+  readonly tube: string;
+  readonly body: Uint8Array;
+  readonly options: PutOptions;
+}
 
 /** Stores messages in tubes, and tells what is stored where something fails. */
 export class Publisher {
@@ -21,26 +28,19 @@ export class Publisher {
     });
   }
 
-  /** @throws EngineError, InvalidOptionError */
-  async put(tube: string, body: Uint8Array, options: PutOptions): Promise<string> {
-    try {
-      const settings = onWire(options);
-      if (body.length > USUAL_MAX_JOB_SIZE) await this.#checkSizes([body.length]);
-      return await this.#client.tube(tube).put(body, settings);
-    } catch (error) {
-      throw toHaricotError(error);
-    }
-  }
-
-  /** @throws EngineError whose `storedIds` say which are stored, InvalidOptionError */
-  async putMany(tube: string, items: readonly PutItem[]): Promise<string[]> {
-    const settings = items.map(({ options }) => onWire(options));
+  /**
+   * Stores messages, all in one write where they are not very many.
+   * @returns their ids, in order
+   * @throws EngineError whose `storedIds` and `unknownAt` say what is stored
+   */
+  async put(items: readonly TubeItem[]): Promise<string[]> {
     const sizes = items.map(({ body }) => body.length).filter((size) => size > USUAL_MAX_JOB_SIZE);
     if (sizes.length > 0) await this.#checkSizes(sizes);
-    const target = this.#client.tube(tube);
+    const [only] = items;
+    if (items.length === 1 && only !== undefined) return [await this.#put(only).catch(rejectTranslated)];
     const ids: string[] = [];
-    for (const { start, end } of portionsOf(items)) {
-      const puts = items.slice(start, end).map(({ body }, index) => target.put(body, settings[start + index]));
+    for (const portion of portionsOf(items)) {
+      const puts = portion.map((item) => this.#put(item));
       try {
         ids.push(...(await Promise.all(puts)));
       } catch {
@@ -49,6 +49,10 @@ export class Publisher {
       }
     }
     return ids;
+  }
+
+  #put({ tube, body, options: { priority, delayMs, ttrMs } }: TubeItem): Promise<string> {
+    return this.#client.tube(tube).put(body, { priority, delay: toSeconds(delayMs), ttr: toSeconds(ttrMs) });
   }
 
   /** Before the first byte is sent: then nothing is stored. */
@@ -70,23 +74,22 @@ export class Publisher {
 const PORTION_BYTES = 16 * 1024 * 1024;
 const PORTION_ITEMS = 10_000;
 
-interface Portion {
-  readonly start: number;
-  readonly end: number;
-}
-
-function* portionsOf(items: readonly PutItem[]): Iterable<Portion> {
+function* portionsOf(items: readonly TubeItem[]): Iterable<readonly TubeItem[]> {
   let start = 0;
   let bytes = 0;
   for (const [index, { body }] of items.entries()) {
     if (index > start && (bytes + body.length > PORTION_BYTES || index - start === PORTION_ITEMS)) {
-      yield { start, end: index };
+      yield items.slice(start, index);
       start = index;
       bytes = 0;
     }
     bytes += body.length;
   }
-  yield { start, end: items.length };
+  yield items.slice(start);
+}
+
+function rejectTranslated(error: unknown): never {
+  throw toHaricotError(error);
 }
 
 /** What is known of the first puts of a list, of which some have failed; the others were not sent. */
@@ -101,13 +104,16 @@ function toPartialError(puts: readonly PromiseSettledResult<string>[], total: nu
   const why = cause instanceof Error ? cause.message : String(cause);
   const doubt = unknownAt.length > 0 ? `, of ${unknownAt.length} nobody can tell` : '';
   const outcome = unknownAt.length > 0 ? 'unknown' : stored > 0 ? 'partial' : 'nothing';
-  return new EngineError(`cannot store all ${total} messages: ${stored} are stored${doubt}; ${why}`, {
-    cause: cause instanceof EngineError ? cause.cause : cause,
-    retryable: failed.every(({ error }) => error instanceof EngineError && error.retryable),
-    outcome,
-    ...(outcome === 'nothing' ? {} : { storedIds }),
-    ...(unknownAt.length > 0 ? { unknownAt } : {}),
-  });
+  return new EngineError(
+    `cannot store all ${total} messages: ${stored} ${stored === 1 ? 'is' : 'are'} stored${doubt}; ${why}`,
+    {
+      cause: cause instanceof EngineError ? cause.cause : cause,
+      retryable: failed.every(({ error }) => error instanceof EngineError && error.retryable),
+      outcome,
+      ...(outcome === 'nothing' ? {} : { storedIds }),
+      ...(unknownAt.length > 0 ? { unknownAt } : {}),
+    },
+  );
 }
 
 function isUnknown(error: unknown): boolean {
@@ -118,8 +124,4 @@ function isUnknown(error: unknown): boolean {
 function idOf(put: PromiseSettledResult<string> | undefined): string | undefined {
   if (put?.status !== 'rejected') return put?.value;
   return put.reason instanceof BuriedError ? put.reason.jobId : undefined;
-}
-
-function onWire({ priority, delayMs, ttrMs }: PutOptions): { priority: number; delay: number; ttr: number } {
-  return { priority, delay: toSeconds(delayMs), ttr: toSeconds(ttrMs) };
 }

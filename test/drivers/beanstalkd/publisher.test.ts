@@ -7,7 +7,8 @@ import type { Peer } from '../../support/scripted-server.js';
 import { useWireServer } from '../../support/wire-server.js';
 
 const OPTIONS: PutOptions = { priority: 5, delayMs: 0, ttrMs: 60_000 };
-const ITEMS: PutItem[] = ['a', 'b', 'c'].map((body) => ({ body: Buffer.from(body), options: OPTIONS }));
+const item = (body: string | Buffer, queue = 'mail'): PutItem => ({ queue, body: Buffer.from(body), options: OPTIONS });
+const ITEMS: PutItem[] = ['a', 'b', 'c'].map((body) => item(body));
 
 describe('The beanstalkd driver that publishes', () => {
   const server = useWireServer();
@@ -24,12 +25,24 @@ describe('The beanstalkd driver that publishes', () => {
 
   /** Three messages are sent, and the tube is in use. */
   async function sent(): Promise<{ error: Promise<EngineError>; peer: Peer }> {
-    const error = rejection(driver.putMany('mail', ITEMS), EngineError);
+    const error = rejection(driver.put(ITEMS), EngineError);
     const peer = await server().peer();
     await peer.takes('use mail\r\nput 5 0 60 1\r\na\r\nput 5 0 60 1\r\nb\r\nput 5 0 60 1\r\nc\r\n');
     peer.sends('USING mail\r\n');
     return { error, peer };
   }
+
+  it('stores messages of several queues in one write, in order', async () => {
+    const put = driver.put([item('a'), item('b', 'sms'), item('c', 'sms'), item('d')]);
+    const peer = await server().peer();
+    await peer.takes('use mail\r\n');
+    expect(peer.unread).to.equal(
+      'put 5 0 60 1\r\na\r\nuse sms\r\nput 5 0 60 1\r\nb\r\nput 5 0 60 1\r\nc\r\nuse mail\r\nput 5 0 60 1\r\nd\r\n',
+    );
+    peer.sends('USING mail\r\nINSERTED 1\r\nUSING sms\r\nINSERTED 2\r\nINSERTED 3\r\nUSING mail\r\nINSERTED 4\r\n');
+    const stored = ['1', '2', '3', '4'].map((jobId) => ({ jobId, isNew: true }));
+    expect(await put).to.deep.equal({ atomic: false, stored });
+  });
 
   it('says which of several messages are stored when the server refuses one', async () => {
     const { error, peer } = await sent();
@@ -56,11 +69,11 @@ describe('The beanstalkd driver that publishes', () => {
       storedIds: ['1', undefined, undefined],
       unknownAt: [2],
     });
-    expect(message).to.match(/^cannot store all 3 messages: 1 are stored, of 1 nobody can tell; /);
+    expect(message).to.match(/^cannot store all 3 messages: 1 is stored, of 1 nobody can tell; /);
   });
 
   it('says that a message is stored which the server had to bury', async () => {
-    const error = rejection(driver.put('mail', Buffer.from('a'), OPTIONS), EngineError);
+    const error = rejection(driver.put([item('a')]), EngineError);
     const peer = await server().peer();
     await peer.takes('use mail\r\nput 5 0 60 1\r\na\r\n');
     peer.sends('USING mail\r\nBURIED 7\r\n');
@@ -75,7 +88,7 @@ describe('The beanstalkd driver that publishes', () => {
     ['NONSENSE\r\n', 'PROTOCOL', 'unknown', false],
   ] as const) {
     it(`rejects with an EngineError that says what is known of the message: ${code}`, async () => {
-      const error = rejection(driver.put('mail', Buffer.from('a'), OPTIONS), EngineError);
+      const error = rejection(driver.put([item('a')]), EngineError);
       const peer = await server().peer();
       await peer.takes('use mail\r\nput 5 0 60 1\r\na\r\n');
       peer.sends(`USING mail\r\n${reply}`);
@@ -85,7 +98,7 @@ describe('The beanstalkd driver that publishes', () => {
   }
 
   it('asks for max-job-size before it sends what may be above it', async () => {
-    const large = rejection(driver.put('mail', Buffer.alloc(65_536), OPTIONS), EngineError);
+    const large = rejection(driver.put([item(Buffer.alloc(65_536))]), EngineError);
     const peer = await server().peer();
     await peer.takes('stats\r\n');
     const text = '---\nmax-job-size: 65535\n';
