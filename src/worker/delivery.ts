@@ -134,7 +134,9 @@ export class Delivery implements SlotRequests, LeaseHolder {
     let call: SlotCall | null;
     try {
       this.#limit();
-      call = await signals.prepare(message, validate);
+      const prepared = signals.prepare(message, validate);
+      // Nothing is waited for that need not be.
+      call = prepared instanceof Promise ? await prepared : prepared;
     } catch (error) {
       // What the schema itself throws says nothing about the data: a look-up may have failed.
       if (isA(SchemaError, error)) this.#fail(message, 'invalid', error);
@@ -187,15 +189,16 @@ export class Delivery implements SlotRequests, LeaseHolder {
   /** From now on it can be interrupted. */
   #limit(): void {
     const { timer, settings } = this.#environment;
-    this.#keepLease();
+    this.#keepLease(this.#began);
     const { slotTimeoutMs } = settings;
     if (slotTimeoutMs === undefined) return;
     this.#timeout = { deadlineAt: this.#began + slotTimeoutMs, onDeadline: () => this.#runOutOfTime(slotTimeoutMs) };
     timer.set(this.#timeout);
   }
 
-  #keepLease(): void {
-    this.#lease = new LeaseKeeper(this.#reserved, this.#environment.timer, this);
+  /** @param now by `performance.now()` */
+  #keepLease(now: number): void {
+    this.#lease = new LeaseKeeper(this.#reserved, this.#environment.timer, this, now);
   }
 
   /** @internal */
@@ -316,7 +319,7 @@ export class Delivery implements SlotRequests, LeaseHolder {
 
   /** As before `finish`, which has failed. */
   #goOn(): void {
-    this.#keepLease();
+    this.#keepLease(performance.now());
     this.#lease?.watch();
     this.#interruption?.();
   }

@@ -36,11 +36,12 @@ export class LeaseKeeper implements HasDeadline {
   #renewAt = 0;
   #deadlineAt: number;
 
-  constructor(reserved: ReservedMessage, timer: DeadlineTimer, holder: LeaseHolder) {
+  /** @param now by `performance.now()` */
+  constructor(reserved: ReservedMessage, timer: DeadlineTimer, holder: LeaseHolder, now: number = performance.now()) {
     this.#reserved = reserved;
     this.#timer = timer;
     this.#holder = holder;
-    this.#deadlineAt = performance.now() + WATCH_AFTER_MS;
+    this.#deadlineAt = now + WATCH_AFTER_MS;
     timer.set(this);
   }
 
