@@ -3,9 +3,11 @@ import { EngineError, InvalidOptionError, RetryLaterError, UnrecoverableError } 
 import { defineMessage } from '../../src/queue/message.js';
 import { nameErrors } from '../../src/shared/error-names.js';
 import type { FailureAnswer, MessageFailure, WorkerOptions } from '../../src/worker/options.js';
+import type { Worker } from '../../src/worker/worker.js';
+import { useFakeClock } from '../support/clock.js';
 import { failureOf, thrown } from '../support/failures.js';
 import type { FakeMessage } from '../support/fake-driver.js';
-import { deferred, useWorkerHarness } from '../support/worker-harness.js';
+import { type Deferred, deferred, useWorkerHarness } from '../support/worker-harness.js';
 
 const SendMail = defineMessage('mail.send');
 const NO = new Error('no');
@@ -277,5 +279,56 @@ describe('The failure of a message that is released', () => {
     message.failureError = new EngineError('the disk is full');
     await harness().worker({ maxMessages: 1 }).run();
     expect(harness().events('workerError')).to.deep.equal([{ error: message.failureError }]);
+  });
+});
+
+describe('onFailure that takes its time', () => {
+  // In this order: the workers are stopped before the clock is put back.
+  const harness = useWorkerHarness();
+  const clock = useFakeClock();
+  let answer: Deferred<FailureAnswer>;
+  let asked: Deferred<void>;
+  let message: FakeMessage;
+  let worker: Worker;
+
+  beforeEach(async () => {
+    answer = deferred();
+    asked = deferred();
+    harness().signals.connect(SendMail, () => Promise.reject(NO));
+    message = harness().deliver({}, { ttrMs: 10_000 });
+    worker = harness().start({
+      onFailure: () => {
+        asked.resolve();
+        return answer.promise;
+      },
+    });
+    await asked.promise;
+  });
+
+  it('keeps the lease of its message meanwhile, and no longer', async () => {
+    await clock.tickAsync(20_000);
+    expect([message.touches, message.settlement]).to.deep.equal([5, undefined]);
+    const failed = harness().next('messageFailed');
+    answer.resolve('bury');
+    await failed;
+    await clock.tickAsync(20_000);
+    expect(message.touches).to.equal(5);
+  });
+
+  it('is heeded no longer when the lease was lost meanwhile', async () => {
+    await clock.tickAsync(1000);
+    message.loseLease({ tell: false });
+    const lost = harness().next('leaseLost');
+    answer.resolve('bury');
+    await lost;
+    expect(harness().events('messageFailed')).to.deep.equal([]);
+  });
+
+  it('does not keep a worker from stopping', async () => {
+    const stopped = worker.stop({ grace: 0 });
+    await clock.tickAsync(5000);
+    await stopped;
+    expect(message.settlement).to.equal(undefined);
+    expect(harness().emitted.at(-1)).to.equal('workerStopped');
   });
 });
