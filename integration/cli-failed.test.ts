@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import { defineMessage } from '../src/queue/message.js';
 import type { Queue } from '../src/queue/queue.js';
 import { countsOf } from '../test/support/counts.js';
-import { onEngines } from './support/commands.js';
+import { onBeanstalkd, onEngines } from './support/commands.js';
 
 const SendMail = defineMessage<{ to: string }>('mail.send');
 
@@ -158,6 +158,49 @@ describe('The commands that repair and move messages', () => {
       });
       const { code, stderr } = await run('delete', queue.name, id, '--json');
       expect([code, (JSON.parse(stderr) as { error: { code: string } }).error.code]).to.deep.equal([1, 'NOT_FOUND']);
+    });
+  });
+});
+
+describe('The commands that repair messages which other programs have buried', () => {
+  onBeanstalkd((commands, server) => {
+    const { run, say, records, bury } = commands;
+    let queue: Queue;
+    let ids: string[];
+
+    beforeEach(async () => {
+      ({ queue } = commands);
+      const client = await server.connectTo(queue.name);
+      ids = [];
+      for (const data of [1, 2, 3]) ids.push(await client.put(JSON.stringify(data), { priority: 0 }));
+      for (const _ of ids) await (await client.reserve({ timeout: 60 }))?.bury();
+    });
+
+    it('say how many there are, and show the first of them', async () => {
+      await queue.publish(SendMail, { to: 'a' });
+      await bury(1);
+      const { code, stdout, stderr } = await run('failed', queue.name, '--all');
+      expect(code).to.equal(0);
+      expect(stderr).to.equal('haricot: 3 buried by other programs, the first of them shown\n');
+      expect(stdout.match(/mail\.send/g)).to.have.length(1);
+      expect(stdout).to.match(new RegExp(`^${ids[0]} +\\(unreadable\\) +- +1 +-$`, 'm'));
+      expect(await say('failed', queue.name, ids[1] ?? '')).to.match(/\nBody:\n {2}2\n$/);
+    });
+
+    it('retry, edit, move and delete them', async () => {
+      const json = ['--codec', 'json', '--type', 'number'];
+      const other = `${queue.name}-other`;
+      expect(await say('retry', queue.name, ids[0] ?? '')).to.contain(' is ready');
+      expect(await say('retry', queue.name, ids[1] ?? '', '--data', '20', ...json)).to.contain(' with its new data');
+      expect(countsOf(await queue.stats())).to.include({ ready: 2, buried: 1 });
+      expect(await say('move', queue.name, '--all', '--to', other)).to.match(/^moved 1 message /);
+      expect((await records('peek', other, ...json)).map(({ data }) => data)).to.deep.equal([3]);
+      await say('flush', other, '--force');
+    });
+
+    it('retry all of them', async () => {
+      expect(await say('retry', queue.name, '--all')).to.equal('3 buried messages are ready now\n');
+      expect(countsOf(await queue.stats())).to.include({ ready: 3, buried: 0 });
     });
   });
 });

@@ -7,26 +7,33 @@ import { openSqlite } from '../../src/drivers/sqlite/driver.js';
 import type { Driver } from '../../src/queue/driver.js';
 import { type Failure, toFailure } from '../../src/queue/failure.js';
 import { Queue } from '../../src/queue/queue.js';
-import { onSharedServer } from './fixture.js';
+import { type Fixture, onSharedServer } from './fixture.js';
 import { Haricot, haricot, killLeftovers } from './haricot.js';
 import { onBuild } from './haricot-build.js';
 
 /** The compiled program in a folder of its own, on an engine, with a queue that nobody else has. */
 export class Commands {
   #folder: string | undefined;
-  #build: () => string = () => '';
+  readonly #build: () => string;
   #queue: Queue | undefined;
   url = '';
   /** Whether the engine lists ready and delayed messages, not only the first. */
   lists = true;
 
-  static onFolder(): Commands {
-    const commands = new Commands();
-    commands.#build = onBuild();
+  private constructor(build: () => string) {
+    this.#build = build;
+  }
+
+  static onFolder(build: () => string): Commands {
+    const commands = new Commands(build);
     beforeEach(async () => {
       commands.#folder = await mkdtemp(join(tmpdir(), 'haricot-cli-'));
     });
-    afterEach(() => rm(commands.folder, { recursive: true, force: true }));
+    afterEach(async () => {
+      // First of all: a server cannot remove the tubes from which somebody reserves.
+      await commands.#queue?.driver.close();
+      await rm(commands.folder, { recursive: true, force: true });
+    });
     return commands;
   }
 
@@ -93,12 +100,15 @@ export class Commands {
 
 /** Runs the tests that `define` makes on every engine that a command can reach. */
 export function onEngines(define: (commands: Commands) => void): void {
-  killLeftovers();
-  const server = onSharedServer();
-  const commands = Commands.onFolder();
-  afterEach(() => commands.driver.close());
+  const build = onBuild();
+  onSqlite(define, build);
+  onBeanstalkd(define, build);
+}
 
+function onSqlite(define: (commands: Commands) => void, build: () => string): void {
   describe('on sqlite', () => {
+    killLeftovers();
+    const commands = Commands.onFolder(build);
     beforeEach(async () => {
       const url = `sqlite:${join(commands.folder, 'haricot.db')}`;
       commands.use(url, await openSqlite(url, { prefix: '' }), 'mail');
@@ -106,13 +116,21 @@ export function onEngines(define: (commands: Commands) => void): void {
     });
     define(commands);
   });
+}
 
+export function onBeanstalkd(
+  define: (commands: Commands, server: Fixture) => void,
+  build: () => string = onBuild(),
+): void {
   describe('on beanstalkd', () => {
+    killLeftovers();
+    const commands = Commands.onFolder(build);
+    const server = onSharedServer();
     beforeEach(() => {
       const { url } = server.server;
       commands.use(url, openBeanstalkd(url, { prefix: '' }), server.tube());
       commands.lists = false;
     });
-    define(commands);
+    define(commands, server);
   });
 }
