@@ -19,6 +19,7 @@ const WORKLOADS: Readonly<Record<string, () => Promise<Workload>>> = {
   sqlite: () => import('./workloads/sqlite.js'),
   latency: () => import('./workloads/latency.js'),
   parser: () => import('./workloads/parser.js'),
+  dispatch: () => import('./workloads/dispatch.js'),
   memory: () => import('./workloads/memory.js'),
   start: () => import('./workloads/start.js'),
 };

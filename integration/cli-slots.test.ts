@@ -1,8 +1,8 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { expect } from 'chai';
-import { Haricot, haricot, killLeftovers } from './support/haricot.js';
+import { Haricot, type HaricotOptions, haricot, killLeftovers } from './support/haricot.js';
 import { onBuild } from './support/haricot-build.js';
 
 const CONNECT = `(signals) => { signals.connect('messageReceived', () => {}); }`;
@@ -220,19 +220,19 @@ describe('haricot work --slots', () => {
         'a default export that is missing',
         './slots.mjs',
         { 'slots.mjs': `export const connect = 1, other = 2;` },
-        /^the default export of \.\/slots\.mjs must be a function \(signals\) => void, got nothing; it exports connect, other$/,
+        /^the default export of \.\/slots\.mjs must be a function \(signals, app\) => void, got nothing; it exports connect, other$/,
       ],
       [
         'a default export that is no function',
         './slots.mjs',
         { 'slots.mjs': `export default { connect: ${CONNECT} };` },
-        /^the default export of \.\/slots\.mjs must be a function \(signals\) => void, got object$/,
+        /^the default export of \.\/slots\.mjs must be a function \(signals, app\) => void, got object$/,
       ],
       [
         'a CommonJS module that exports no function',
         './slots.cjs',
         { 'slots.cjs': `exports.connect = ${CONNECT};` },
-        /^the default export of \.\/slots\.cjs must be a function \(signals\) => void, got object; it exports connect$/,
+        /^the default export of \.\/slots\.cjs must be a function \(signals, app\) => void, got object; it exports connect$/,
       ],
       [
         'a function that connects no slot',
@@ -302,6 +302,51 @@ describe('haricot work --slots', () => {
         1,
         'haricot: ended before it was done: something that it waited for can no longer happen\n',
       ]);
+    });
+  });
+
+  describe('with an engine', () => {
+    const MODULE = `
+      import { defineMessage, json } from 'haricot';
+      export default async (signals, { driver, queue }) => {
+        signals.connect(defineMessage('order.placed'), async ({ data }) => {
+          await queue('mail').publish(defineMessage('mail.send'), data);
+          console.log(\`placed \${data.qty} on \${driver.system}\`);
+        });
+        return async () => {
+          // The engine is still open.
+          console.log(\`ended: \${(await queue('mail').stats()).ready} to mail\`);
+        };
+      };
+      export const queues = { orders: { codec: json, type: 'order.placed' } };`;
+
+    async function prepare(): Promise<HaricotOptions> {
+      await mkdir(join(folder, 'node_modules'));
+      await symlink(dirname(build()), join(folder, 'node_modules/haricot'));
+      await writeFile(join(folder, 'slots.mjs'), MODULE);
+      const options = { cwd: folder, build: build(), env: { HARICOT_URL: 'sqlite:./orders.db' } };
+      await haricot(['publish', 'orders', 'order.placed', '{"qty":1}', '--codec', 'json'], options);
+      return options;
+    }
+
+    it('gets queues and the engine, has options of queues, and ends after the worker', async () => {
+      const options = await prepare();
+      const { code, stdout, stderr } = await haricot(
+        ['work', 'orders', '--slots', './slots.mjs', '--until-empty'],
+        options,
+      );
+      expect([code, stderr], stderr).to.deep.equal([0, '']);
+      expect(stdout)
+        .to.match(/^placed 1 on sqlite$/m)
+        .and.to.match(/ stopped: 1 finished, 0 buried\nended: 1 to mail\n$/);
+    });
+
+    it('ends in the same way after SIGTERM', async () => {
+      const run = Haricot.start(['work', 'orders', '--slots', './slots.mjs'], await prepare());
+      await run.line(/^placed 1 on sqlite$/);
+      run.signal('SIGTERM');
+      expect([await run.exit(), run.stderr]).to.deep.equal([0, '']);
+      expect(run.stdout).to.match(/ stopped: 1 finished, 0 buried\nended: 1 to mail\n$/);
     });
   });
 });

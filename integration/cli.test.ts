@@ -27,8 +27,8 @@ describe('haricot publish', () => {
   it('publishes the argument and prints the id of the message', async () => {
     const { code, stdout, stderr } = await haricot(['publish', queue.name, 'mail.send', '{"to":"a@b"}', '--url', url]);
     expect([code, stderr]).to.deep.equal([0, '']);
-    const [message] = await queue.peek('ready');
-    expect(stdout).to.equal(`${message?.id}\n`);
+    const [message] = (await queue.list({ state: 'ready' })).messages;
+    expect(stdout).to.equal(`${message?.jobId}\n`);
     expect(message && queue.decode(message)).to.deep.include({ type: 'mail.send', data: { to: 'a@b' }, headers: {} });
   });
 
@@ -52,11 +52,11 @@ describe('haricot publish', () => {
       ...options,
     ]);
     expect(code).to.equal(0);
-    const record = JSON.parse(stdout) as { id: string };
-    expect(record).to.deep.equal({ queue: queue.name, type: 'mail.send', id: record.id });
+    const record = JSON.parse(stdout) as { jobId: string };
+    expect(record).to.deep.equal({ queue: queue.name, type: 'mail.send', jobId: record.jobId });
     const client = await queues.fixture.connect();
-    expect(await client.statsJob(record.id)).to.include({ state: 'delayed', pri: 7, delay: 60, ttr: 90 });
-    const [message] = await queue.peek('delayed');
+    expect(await client.statsJob(record.jobId)).to.include({ state: 'delayed', pri: 7, delay: 60, ttr: 90 });
+    const [message] = (await queue.list({ state: 'delayed' })).messages;
     expect(message && queue.decode(message).headers).to.deep.equal({ tenant: 'a', 'X-B': 'c=d' });
   });
 
@@ -105,19 +105,19 @@ describe('haricot publish', () => {
     [
       'a missing argument',
       ['publish', 'mail', '--url', NOWHERE],
-      /^haricot: missing required argument 'type' \(see haricot publish --help\)\n$/,
+      /^haricot: <type> must be given, got none \(see haricot publish --help\)\n$/,
     ],
     [
       'a wrong duration',
       ['publish', 'mail', 't', '5', '--delay', 'soon'],
-      /argument 'soon' is invalid\. Allowed are 500ms/,
+      /^haricot: --delay must be a duration with its unit, such as 500ms, .*, got "soon" \(see /,
     ],
     [
       'an unknown option',
       ['publish', 'mail', 't', '5', '--fast'],
-      /^haricot: unknown option '--fast' \(see haricot publish --help\)\n$/,
+      /^haricot: unknown option "--fast" \(see haricot publish --help\)\n$/,
     ],
-    ['an unknown command', ['pubish', 'mail'], /^haricot: unknown command 'pubish' \(Did you mean publish\?\)\n$/],
+    ['an unknown command', ['pubish', 'mail'], /^haricot: unknown command "pubish" \(did you mean publish\?\)\n$/],
   ] as const) {
     it(`refuses ${what} with exit code 2 and says what is wrong`, async () => {
       const { code, stdout, stderr } = await haricot(args);
@@ -205,12 +205,15 @@ describe('haricot work', () => {
     const records = reports.map((line) => JSON.parse(line) as Record<string, unknown>);
     expect(records.map(({ signal }) => signal)).to.have.members([
       'workerStarted',
+      'messageStarted',
+      'messageStarted',
       'messageReleased',
       'messageFinished',
       'workerStopping',
       'workerStopped',
     ]);
-    const about = (id: string): unknown => records.find(({ jobId }) => jobId === id);
+    const about = (id: string): unknown =>
+      records.find(({ jobId, signal }) => jobId === id && signal !== 'messageStarted');
     expect(about(retried)).to.include({ queue: queue.name, type: 'fail', attempt: 1, error: 'first' });
     expect(about(fine)).to.include({ signal: 'messageFinished', type: 'count', attempt: 1 });
     expect(reports.join()).not.to.contain('123456');
@@ -226,7 +229,7 @@ describe('haricot work', () => {
     expect((await work('--max-messages', '1')).stdout).to.contain(
       'BURIED (unhandled): cannot handle the message: no slot is connected',
     );
-    await queue.kick();
+    await queue.retry({ limit: 1 });
     expect((await work('--max-messages', '1', '--unhandled', 'ignore')).stdout).to.contain(
       'stopped: 1 finished, 0 buried',
     );
@@ -284,15 +287,11 @@ describe('haricot work', () => {
   });
 
   for (const [what, args, message] of [
-    [
-      'no slots',
-      ['work', 'mail'],
-      /^haricot: required option '--slots <module>' not specified \(see haricot work --help\)\n$/,
-    ],
+    ['no slots', ['work', 'mail'], /^haricot: --slots must be given, got none \(see haricot work --help\)\n$/],
     [
       'no queue',
       ['work', '--slots', SLOTS],
-      /^haricot: missing required argument 'queue' \(see haricot work --help\)\n$/,
+      /^haricot: <queue> must be given, got none \(see haricot work --help\)\n$/,
     ],
     [
       'a slots module that is not there',
@@ -302,7 +301,7 @@ describe('haricot work', () => {
     [
       'a slots module without a default export',
       ['work', 'mail', '--slots', 'integration/fixtures/no-default.ts', '--url', NOWHERE],
-      /^haricot: the default export of integration\/fixtures\/no-default\.ts must be a function \(signals\) => void, got nothing; it exports connectSlots\n$/,
+      /^haricot: the default export of integration\/fixtures\/no-default\.ts must be a function \(signals, app\) => void, got nothing; it exports connectSlots\n$/,
     ],
     [
       'a slots module that connects nothing',
@@ -323,24 +322,24 @@ describe('haricot work', () => {
     [
       'a choice that is none',
       ['work', 'mail', '--slots', SLOTS, '--url', NOWHERE, '--order', 'odd'],
-      /argument 'odd' is invalid\. Allowed choices are fair, strict\./,
+      /^haricot: --order must be fair or strict, got "odd" \(see /,
     ],
     [
       'a size that is none',
       ['work', 'mail', '--slots', SLOTS, '--memory-limit', 'much'],
-      /argument 'much' is invalid\. Allowed are 256MB, 1GB and the like\. \(see /,
+      /^haricot: --memory-limit must be a size with its unit, such as 256MB or 1GB, got "much" \(see /,
     ],
     [
       'a size without a unit',
       ['work', 'mail', '--slots', SLOTS, '--memory-limit', '256'],
-      /argument '256' is invalid\. .* A number needs its unit, such as 256MB\./,
+      /^haricot: --memory-limit must be a size with its unit, .*, got "256" \(see /,
     ],
     ...['--time-limit', '--grace', '--slot-timeout', '--backoff'].map(
       (option) =>
         [
           `a bare number for ${option}`,
           ['work', 'mail', '--slots', SLOTS, option, '60'],
-          /argument '60' is invalid\. .* A number needs its unit\./,
+          / must be a duration with its unit, .*, got "60" \(see /,
         ] as const,
     ),
   ] as const) {
@@ -388,20 +387,22 @@ describe('haricot', () => {
     expect([all.code, publish.code, work.code]).to.deep.equal([0, 0, 0]);
     expect(all.stdout)
       .to.match(/^Usage: haricot /)
-      .and.contain('publish one message')
+      .and.contain('publish one message, or many')
       .and.contain('run a worker');
     expect(publish.stdout).to.match(/^Usage: haricot publish /);
     for (const option of ['--delay', '--priority', '--ttr', '--header', '--url', '--json']) {
       expect(publish.stdout).to.contain(option);
     }
     expect(work.stdout).to.match(/^Usage: haricot work /);
-    const limits = ['--max-messages', '--time-limit', '--memory-limit', '--limit-exit-code'];
+    const limits = ['--max-messages', '--time-limit', '--memory-limit', '--limit-exit-code', '--until-empty'];
     for (const option of [
       '--slots',
       '--concurrency',
       '--attempts',
       '--grace',
       '--verbose',
+      '--codec',
+      '--type',
       '--url',
       '--json',
       ...limits,

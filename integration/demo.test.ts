@@ -54,7 +54,7 @@ describe('haricot demo', () => {
     expect(count(({ signal }) => signal === 'messageFailed')).to.equal(1);
     expect(records.slice(-2)).to.deep.equal([
       { left: { queue: 'demo-mail', ready: 0, delayed: 0, reserved: 0, buried: 1 } },
-      { buried: { id: '4', data: { order: 4, to: 'nobody' } } },
+      { buried: { jobId: '4', data: { order: 4, to: 'nobody' } } },
     ]);
   });
 
@@ -116,7 +116,8 @@ describe('haricot demo', () => {
 
       beforeEach(async () => {
         driver = openBeanstalkd(server.server.url, { prefix: '' });
-        await driver.put('demo-mail', Buffer.from('theirs'), { priority: 0, delayMs: 0, ttrMs: 60_000 });
+        const options = { priority: 0, delayMs: 0, ttrMs: 60_000 };
+        await driver.put([{ queue: 'demo-mail', body: Buffer.from('theirs'), options }]);
       });
 
       afterEach(() => driver.close());
@@ -125,9 +126,10 @@ describe('haricot demo', () => {
         const { code, stdout } = await haricot(['demo', '--url', server.server.url], { build: build(), env });
         expect(code).to.equal(0);
         expect(stdout).to.match(/haricot work demo-mail-[0-9a-f]{8} /);
-        const [left] = await driver.peek('demo-mail', 'ready', 1);
+        const [left] = (await driver.list('demo-mail', { state: 'ready', limit: 1 })).messages;
         expect(left?.body.toString()).to.equal('theirs');
-        expect(countsOf(await driver.stats('demo-mail'))).to.deep.equal({
+        const [stats] = await driver.stats(['demo-mail']);
+        expect(countsOf(stats ?? null)).to.deep.equal({
           ready: 1,
           delayed: 0,
           reserved: 0,

@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 import type { Client } from '../src/client/client.js';
 import type { Driver, PutOptions } from '../src/queue/driver.js';
-import { EngineError, InvalidOptionError } from '../src/queue/errors.js';
-import { Queue } from '../src/queue/queue.js';
+import { EngineError } from '../src/queue/errors.js';
+import { consume, putOne, statsOf } from '../test/support/one-message.js';
 import { onOwnQueues } from './support/queues.js';
 import { rejects } from './support/rejects.js';
 import { until } from './support/until.js';
@@ -10,6 +10,8 @@ import { until } from './support/until.js';
 const OPTIONS: PutOptions = { priority: 1024, delayMs: 0, ttrMs: 60_000 };
 /** One that publishes, one that polls, and eight that each hold a message which was waited for. */
 const MOST_CONNECTIONS = 10;
+
+const ALL = ['ready', 'delayed', 'buried'] as const;
 
 describe('The beanstalkd driver', () => {
   const queues = onOwnQueues();
@@ -24,34 +26,34 @@ describe('The beanstalkd driver', () => {
   });
 
   const put = (body: string, options: Partial<PutOptions> = {}, name = queue): Promise<string> =>
-    driver.put(name, Buffer.from(body), { ...OPTIONS, ...options });
+    putOne(driver, name, Buffer.from(body), { ...OPTIONS, ...options });
 
   /** Without the one that asks. */
   async function connections(): Promise<number> {
     return (await control.stats()).currentConnections - 1;
   }
 
-  it('opens few connections for a queue that is made for each of 2000 requests', async () => {
+  it('opens few connections for a consumer that is made for each of 2000 requests, and never closed', async () => {
     const before = (await control.stats()).totalConnections;
     for (let n = 0; n < 2000; n++) {
-      expect(await new Queue(driver, queue).reserve({ timeout: 0 })).to.equal(null);
+      expect(await (await consume(driver, [queue])).reserve({ timeoutMs: 0 })).to.equal(null);
     }
     expect((await control.stats()).totalConnections - before).to.be.at.most(MOST_CONNECTIONS);
   });
 
   it('opens few connections for 200 reserves at once, whose messages come one after another', async () => {
-    const own = new Queue(driver, queue);
+    const own = await consume(driver, [queue]);
     const reserving = Array.from({ length: 200 }, () => own.reserve());
     for (let n = 0; n < 200; n++) await put(String(n));
     const held = await Promise.all(reserving);
-    expect(new Set(held.map((each) => each?.id)).size).to.equal(200);
+    expect(new Set(held.map((each) => each?.jobId)).size).to.equal(200);
     expect(await connections()).to.be.at.most(MOST_CONNECTIONS);
     for (const each of held) await each?.ack();
   });
 
   it('closes connections that nobody uses', async () => {
     await put('a');
-    const own = new Queue(driver, queue);
+    const own = await consume(driver, [queue]);
     await (await own.reserve())?.ack();
     await until('only the one that publishes is left', async () => (await connections()) === 1);
   });
@@ -62,46 +64,39 @@ describe('The beanstalkd driver', () => {
     const younger: string[] = [];
     const publishing = (async () => {
       // More urgent than all the others: they stand before what is to be removed.
-      while (isFlushing) younger.push(await driver.put(queue, Buffer.from('young'), { ...OPTIONS, priority: 0 }));
+      while (isFlushing) younger.push(await putOne(driver, queue, Buffer.from('young'), { ...OPTIONS, priority: 0 }));
     })();
-    const flushed = await driver.flush(queue);
+    const flushed = await driver.flush(queue, ALL);
     isFlushing = false;
     await publishing;
     expect(flushed).to.be.within(300, 300 + younger.length);
-    const stats = await driver.stats(queue);
+    const stats = await statsOf(driver, queue);
     expect(stats).to.include({ delayed: 0, ready: 300 + younger.length - flushed });
     expect((await driver.queues()).filter((name) => name.startsWith('haricot.'))).to.deep.equal([]);
   });
 
   it('keeps the pause of a queue that is empty and unused', async () => {
     await driver.pause(queue, 60_000);
-    await queues.open().put(queue, Buffer.from('a'), OPTIONS);
-    const consumer = await driver.consume([queue], 1);
+    await putOne(queues.open(), queue, Buffer.from('a'), OPTIONS);
+    const consumer = await consume(driver, [queue]);
     expect(await consumer.reserve({ timeoutMs: 0 })).to.equal(null);
     await driver.pause(queue, 0);
     expect((await consumer.reserve({ timeoutMs: 60_000 }))?.body.toString()).to.equal('a');
   });
 
   it('says before the first byte that a message is too large, and stores none of the others', async () => {
-    const items = ['a', 'x'.repeat(100_000), 'c'].map((body) => ({ body: Buffer.from(body), options: OPTIONS }));
-    const error = await rejects(driver.putMany(queue, items), EngineError);
+    const items = ['a', 'x'.repeat(100_000), 'c'].map((body) => ({ queue, body: Buffer.from(body), options: OPTIONS }));
+    const error = await rejects(driver.put(items), EngineError);
     expect(error).to.include({ retryable: false, outcome: 'nothing' });
     expect(error.message).to.match(/100000 bytes.*max-job-size is 65535/);
-    expect(await driver.stats(queue)).to.equal(null);
-  });
-
-  it('refuses an id that the engine cannot have given, on every call', async () => {
-    for (const id of ['abc', '', '-1', '1.5', '18446744073709551616']) {
-      await rejects(driver.delete(queue, id), InvalidOptionError);
-    }
-    expect(await driver.delete(queue, '18446744073709551615')).to.equal(false);
+    expect(await statsOf(driver, queue)).to.equal(null);
   });
 
   for (const order of ['fair', 'strict'] as const) {
     it(`takes every message of 60 queues once, in ${order} order, down few connections`, async () => {
       const names = Array.from({ length: 60 }, () => queues.name());
       for (const name of names) for (let n = 0; n < 5; n++) await put(name, {}, name);
-      const consumer = await driver.consume(names, 8, { order });
+      const consumer = await consume(driver, names, { order });
       const came: string[] = [];
       await Promise.all(
         Array.from({ length: 8 }, async () => {

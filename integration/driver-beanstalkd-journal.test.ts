@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { Client } from '../src/client/client.js';
 import { Budgets } from '../src/drivers/beanstalkd/budget.js';
-import { Journal, type JournalEntry } from '../src/drivers/beanstalkd/journal.js';
+import { Journal, type JournalEntries, type JournalEntry } from '../src/drivers/beanstalkd/journal.js';
 import { Tubes } from '../src/drivers/beanstalkd/tubes.js';
 import { toFailure } from '../src/queue/failure.js';
 import { onSharedServer } from './support/fixture.js';
@@ -44,26 +44,38 @@ describe('The journal of failed messages on beanstalkd', () => {
     return job.id;
   }
 
-  const idsOf = (entries: readonly JournalEntry[]): string[] => entries.map(({ jobId }) => jobId);
+  const idsOf = (entries: JournalEntries): string[] => [...entries.keys()];
+  const entryOf = (entries: JournalEntries, jobId: string): JournalEntry => {
+    const entry = entries.get(jobId);
+    if (entry === undefined) throw new Error(`there is no record of ${jobId}`);
+    return entry;
+  };
 
   it('lists what was buried, the oldest first, with its failure', async () => {
     const ids = [await bury(client), await bury(client), await bury(client)];
     const entries = await journal.list();
     expect(idsOf(entries)).to.deep.equal(ids);
-    expect(entries.every(({ isBurial, job }) => isBurial && job.state === 'buried')).to.equal(true);
-    expect(await journal.failureOf(client, entries[0]?.recordId ?? '')).to.deep.equal(FAILURE);
+    expect([...entries.values()].every(({ isBurial }) => isBurial)).to.equal(true);
+    expect(await journal.failureOf(client, entryOf(entries, ids[0] ?? ''))).to.deep.equal(FAILURE);
   });
 
-  it('keeps no more than 16 KiB of a failure', async () => {
+  it('keeps no more than 16 KiB of a failure, nor more than a server with a log keeps', async () => {
     const failure = toFailure(new Error('日\0'.repeat(100_000), { cause: 'x'.repeat(100_000) }), FAILURE);
-    const recordId = await journal.put(client, { jobId: '1', kicks: 0, reserves: 1, buries: 1, failure });
-    expect((await client.peek(recordId))?.body.length).to.be.within(8 * 1024, 16 * 1024);
-    expect((await journal.failureOf(client, recordId))?.message).to.match(/^日/);
+    const record = { jobId: '1', kicks: 0, reserves: 1, buries: 1, isBurial: true };
+    for (const [maxJobSize, most] of [
+      [65_535, 16 * 1024],
+      [16 * 1024, 16 * 1024 - 2],
+      [4000, 3998],
+    ] as const) {
+      const recordId = await journal.put(client, { ...record, failure }, maxJobSize);
+      expect((await client.peek(recordId))?.body.length).to.be.within(most / 2, most);
+      expect((await journal.failureOf(client, { ...record, recordId }))?.message).to.match(/^日/);
+    }
   });
 
   it('lists nothing where nothing was buried, and leaves one lock', async () => {
-    expect(await journal.list()).to.deep.equal([]);
-    expect(await journal.list()).to.deep.equal([]);
+    expect((await journal.list()).size).to.equal(0);
+    expect((await journal.list()).size).to.equal(0);
     expect((await client.statsTube(lock))?.currentJobsReady).to.equal(1);
   });
 
@@ -82,7 +94,7 @@ describe('The journal of failed messages on beanstalkd', () => {
     const job = await client.reserve();
     expect(job?.id).to.equal(kicked);
     const entries = await journal.list();
-    expect(entries.map(({ jobId, isBurial }) => [jobId, isBurial])).to.deep.equal([
+    expect([...entries.values()].map(({ jobId, isBurial }) => [jobId, isBurial])).to.deep.equal([
       [kicked, false],
       [held, false],
     ]);
@@ -107,7 +119,7 @@ describe('The journal of failed messages on beanstalkd', () => {
       await client.tube(records).put(text);
     }
     const entries = await journal.list();
-    expect(entries.map(({ jobId, kicks, isBurial }) => ({ jobId, kicks, isBurial }))).to.deep.equal([
+    expect([...entries.values()].map(({ jobId, kicks, isBurial }) => ({ jobId, kicks, isBurial }))).to.deep.equal([
       { jobId: id, kicks: 1, isBurial: true },
     ]);
     expect((await client.statsTube(records))?.currentJobsReady).to.equal(1);
@@ -119,6 +131,13 @@ describe('The journal of failed messages on beanstalkd', () => {
     await other.reserve();
     const error = await journal.list().catch((reason: unknown) => reason);
     expect(error).to.include({ code: 'ENGINE', retryable: true });
+  });
+
+  it('keeps a record without the failure where hardly anything of that would fit, and says so', async () => {
+    const record = { jobId: '1', kicks: 0, reserves: 1, buries: 1 };
+    const refused = journal.put(client, { ...record, failure: FAILURE }, 1000).catch((error: unknown) => error);
+    expect(await refused).to.include({ code: 'ENGINE' });
+    expect(JSON.parse((await client.tube(records).peekReady())?.text() ?? '')).to.deep.equal(record);
   });
 
   describe('tells the attempt', () => {

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import { ConnectionLostError } from '../src/client/index.js';
-import type { Driver, PutOptions, Reservation } from '../src/queue/driver.js';
+import type { Driver, PutOptions } from '../src/queue/driver.js';
 import { EngineError, LeaseLostError } from '../src/queue/errors.js';
 import { countsOf } from '../test/support/counts.js';
+import { consume, type Held, putOne, statsOf } from '../test/support/one-message.js';
 import { onOwnQueues } from './support/queues.js';
 import { rejects } from './support/rejects.js';
 import { until } from './support/until.js';
@@ -20,8 +21,8 @@ describe('The beanstalkd driver and leases', () => {
     queue = queues.name();
   });
 
-  async function reserve(): Promise<Reservation> {
-    const consumer = await driver.consume([queue], 1);
+  async function reserve(): Promise<Held> {
+    const consumer = await consume(driver, [queue]);
     const reservation = await consumer.reserve({ timeoutMs: 60_000 });
     if (reservation === null) throw new Error('no message');
     return reservation;
@@ -35,27 +36,27 @@ describe('The beanstalkd driver and leases', () => {
   }
 
   it('delivers a message again when its lease has ended, and counts that', async () => {
-    const id = await driver.put(queue, Buffer.from('a'), OPTIONS);
+    const id = await putOne(driver, queue, Buffer.from('a'), OPTIONS);
     await reserve();
     await passTtr();
-    expect(await reserve()).to.include({ id, attempt: 2 });
+    expect(await reserve()).to.include({ jobId: id, attempt: 2 });
   });
 
   it('keeps a lease that is renewed', async () => {
-    await driver.put(queue, Buffer.from('a'), { ...OPTIONS, ttrMs: 2000 });
+    await putOne(driver, queue, Buffer.from('a'), { ...OPTIONS, ttrMs: 2000 });
     const reservation = await reserve();
     const start = performance.now();
     while (performance.now() - start < 4500) {
       await sleep(500);
       await reservation.touch();
     }
-    expect(countsOf(await driver.stats(queue))).to.deep.equal({ ready: 0, delayed: 0, reserved: 1, buried: 0 });
+    expect(countsOf(await statsOf(driver, queue))).to.deep.equal({ ready: 0, delayed: 0, reserved: 1, buried: 0 });
     await reservation.ack();
   });
 
   for (const method of ['ack', 'release', 'bury', 'touch'] as const) {
     it(`refuses ${method} to the holder before when another holds the message, and changes nothing`, async () => {
-      const id = await driver.put(queue, Buffer.from('a'), OPTIONS);
+      const id = await putOne(driver, queue, Buffer.from('a'), OPTIONS);
       const stale = await reserve();
       await passTtr();
       const current = await reserve();
@@ -68,14 +69,14 @@ describe('The beanstalkd driver and leases', () => {
       const after = await (await queues.fixture.connect()).statsJob(id);
       expect(after).to.include({ state: 'reserved', pri: 55, reserves: 2, releases: before?.releases, buries: 0 });
       await current.ack();
-      expect(countsOf(await driver.stats(queue))).to.deep.equal({ ready: 0, delayed: 0, reserved: 0, buried: 0 });
+      expect(countsOf(await statsOf(driver, queue))).to.deep.equal({ ready: 0, delayed: 0, reserved: 0, buried: 0 });
     });
   }
 
   it('goes on after the server was restarted', async () => {
-    await driver.put(queue, Buffer.from('before'), OPTIONS);
+    await putOne(driver, queue, Buffer.from('before'), OPTIONS);
     const held = await reserve();
-    const consumer = await driver.consume([queue], 1);
+    const consumer = await consume(driver, [queue]);
     const reserving = rejects(consumer.reserve(), EngineError);
     await queues.untilWaited(queue);
     await queues.fixture.server.restart();
@@ -86,18 +87,18 @@ describe('The beanstalkd driver and leases', () => {
     await rejects(held.ack(), LeaseLostError);
     let id = '';
     await until('the driver is connected again', async () => {
-      id = await driver.put(queue, Buffer.from('after'), OPTIONS).catch(() => '');
+      id = await putOne(driver, queue, Buffer.from('after'), OPTIONS).catch(() => '');
       return id !== '';
     });
-    expect((await consumer.reserve({ timeoutMs: 60_000 }))?.id).to.equal(id);
+    expect((await consumer.reserve({ timeoutMs: 60_000 }))?.jobId).to.equal(id);
     expect(await driver.queues()).to.include(queue);
   });
 
   it('says that the server cannot be reached while it is down', async () => {
     await driver.setUp(queue);
-    const consumer = await driver.consume([queue], 1);
+    const consumer = await consume(driver, [queue]);
     await queues.fixture.server.kill();
-    const calls = [driver.setUp(queue), driver.stats(queue), consumer.reserve()];
+    const calls = [driver.setUp(queue), statsOf(driver, queue), consumer.reserve()];
     for (const error of await Promise.all(calls.map((call) => rejects(call, EngineError)))) {
       expect(error).to.include({ retryable: true, outcome: 'nothing' });
       expect(error.message).to.contain(`${queues.fixture.server.host}:${queues.fixture.server.port}`);
@@ -105,7 +106,7 @@ describe('The beanstalkd driver and leases', () => {
   });
 
   it('gives up a reserve whose server does not answer at all', async () => {
-    const consumer = await driver.consume([queue], 1);
+    const consumer = await consume(driver, [queue]);
     await queues.fixture.server.pause();
     const controller = new AbortController();
     const given = rejects(consumer.reserve({ signal: controller.signal }), Error);

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
-import type { ConsumeOptions, Consumer, Driver, PutOptions, Reservation } from '../src/queue/driver.js';
+import type { ConsumeOptions, Driver, PutOptions } from '../src/queue/driver.js';
 import { countsOf } from '../test/support/counts.js';
+import { consume, type Held, type OneByOne, putOne, statsOf } from '../test/support/one-message.js';
 import { onSharedQueues } from './support/queues.js';
 
 const OPTIONS: PutOptions = { priority: 1024, delayMs: 0, ttrMs: 60_000 };
@@ -19,11 +20,11 @@ describe('The options of a consumer of beanstalkd', () => {
   });
 
   function put(queue: string, body: string, options: Partial<PutOptions> = {}): Promise<string> {
-    return driver.put(queue, Buffer.from(body), { ...OPTIONS, ...options });
+    return putOne(driver, queue, Buffer.from(body), { ...OPTIONS, ...options });
   }
 
   /** The next message, which must be there already. */
-  async function reserve(from: Consumer): Promise<Reservation> {
+  async function reserve(from: OneByOne): Promise<Held> {
     const reservation = await from.reserve(AT_ONCE);
     if (reservation === null) throw new Error('no message');
     return reservation;
@@ -36,11 +37,11 @@ describe('The options of a consumer of beanstalkd', () => {
 
   describe('without tracking', () => {
     let queue: string;
-    let consumer: Consumer;
+    let consumer: OneByOne;
 
     beforeEach(async () => {
       [queue] = names;
-      consumer = await driver.consume([queue], 1, { trackAttempts: false });
+      consumer = await consume(driver, [queue], { trackAttempts: false });
     });
 
     it('it asks about no message that is acknowledged', async () => {
@@ -56,14 +57,14 @@ describe('The options of a consumer of beanstalkd', () => {
         await reservation.ack();
       }
       expect(await questions()).to.equal(before);
-      expect(countsOf(await driver.stats(queue))).to.deep.equal(NOTHING);
+      expect(countsOf(await statsOf(driver, queue))).to.deep.equal(NOTHING);
     });
 
     it('it finds out the attempt and the TTR when it is told to', async () => {
       await put(queue, 'a', { ttrMs: 90_000 });
       await (await reserve(consumer)).release();
       await (await reserve(consumer)).bury();
-      await driver.kick(queue, 1);
+      await driver.retry(queue, { limit: 1 });
       const reservation = await reserve(consumer);
       expect(reservation).to.include({ attempt: undefined, ttrMs: 1000 });
       await reservation.track?.();
@@ -82,7 +83,7 @@ describe('The options of a consumer of beanstalkd', () => {
 
   describe('of several queues', () => {
     async function drain(options: ConsumeOptions, from = names): Promise<string> {
-      const consumer = await driver.consume(from, 1, options);
+      const consumer = await consume(driver, from, options);
       let bodies = '';
       for (let next = await consumer.reserve(AT_ONCE); next; next = await consumer.reserve(AT_ONCE)) {
         expect(next.queue).to.equal(names[next.body.toString() === 'a' ? 0 : 1]);
@@ -118,7 +119,7 @@ describe('The options of a consumer of beanstalkd', () => {
 
     it('are all waited for at once: a message of any of them comes at once, whatever is paused', async () => {
       await drain({});
-      const consumer = await driver.consume(names, 1, { order: 'strict', trackAttempts: false });
+      const consumer = await consume(driver, names, { order: 'strict', trackAttempts: false });
       for (const index of [1, 0, 1] as const) {
         const reserving = consumer.reserve();
         await queues.untilWaited(names[index]);
@@ -131,7 +132,7 @@ describe('The options of a consumer of beanstalkd', () => {
 
     it('lose no message, at whatever moment a reserve is given up', async () => {
       await drain({});
-      const consumer = await driver.consume(names, 1, { trackAttempts: false });
+      const consumer = await consume(driver, names, { trackAttempts: false });
       let givenUp = 0;
       for (let round = 0; round < 100; round++) {
         const controller = new AbortController();
@@ -145,26 +146,26 @@ describe('The options of a consumer of beanstalkd', () => {
         const delivered = await reserving.catch(() => undefined);
         const reservation = delivered ?? (await consumer.reserve({ timeoutMs: 60_000 }));
         if (delivered === undefined) givenUp++;
-        expect(reservation?.id, `message ${round}`).to.equal(id);
+        expect(reservation?.jobId, `message ${round}`).to.equal(id);
         await reservation?.ack();
       }
       expect(givenUp).to.be.within(1, 99);
-      for (const name of names) expect(countsOf(await driver.stats(name))).to.deep.equal(NOTHING);
+      for (const name of names) expect(countsOf(await statsOf(driver, name))).to.deep.equal(NOTHING);
     });
 
     it('lose no message when the consumer is closed while they are asked', async () => {
       await drain({});
       const ids = [await put(names[0], 'a'), await put(names[1], 'b')];
       for (let turns = 0; turns < 20; turns++) {
-        const consumer = await driver.consume(names, 1);
+        const consumer = await consume(driver, names);
         const reserving = consumer.reserve();
         for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
         await consumer.close();
         await reserving;
       }
-      const heir = await driver.consume(names, 2);
+      const heir = await consume(driver, names);
       const left = [await heir.reserve({ timeoutMs: 60_000 }), await heir.reserve({ timeoutMs: 60_000 })];
-      expect(left.map((reservation) => reservation?.id).sort()).to.deep.equal(ids.sort());
+      expect(left.map((reservation) => reservation?.jobId).sort()).to.deep.equal(ids.sort());
     });
   });
 });

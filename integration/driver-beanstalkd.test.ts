@@ -1,32 +1,35 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
-import type { Consumer, Driver, PutOptions, Reservation } from '../src/queue/driver.js';
-import { UnsupportedError } from '../src/queue/errors.js';
+import type { MessageState } from '../src/queue/capabilities.js';
+import type { Driver, PutOptions } from '../src/queue/driver.js';
 import { countsOf } from '../test/support/counts.js';
+import { consume, type Held, type OneByOne, putOne, statsOf } from '../test/support/one-message.js';
 import { onSharedQueues } from './support/queues.js';
 import { rejects } from './support/rejects.js';
 
 const OPTIONS: PutOptions = { priority: 1024, delayMs: 0, ttrMs: 60_000 };
 const AT_ONCE = { timeoutMs: 0 };
 
+const ALL = ['ready', 'delayed', 'buried'] as const;
+
 describe('The beanstalkd driver', () => {
   const queues = onSharedQueues();
   let driver: Driver;
   let queue: string;
-  let consumer: Consumer;
+  let consumer: OneByOne;
 
   beforeEach(async () => {
     driver = queues.open();
     queue = queues.name();
-    consumer = await driver.consume([queue], 1);
+    consumer = await consume(driver, [queue]);
   });
 
   function put(body: string | Uint8Array, options: Partial<PutOptions> = {}): Promise<string> {
-    return driver.put(queue, Buffer.from(body), { ...OPTIONS, ...options });
+    return putOne(driver, queue, Buffer.from(body), { ...OPTIONS, ...options });
   }
 
   /** The next message, which must be there already. */
-  async function reserve(from = consumer): Promise<Reservation> {
+  async function reserve(from = consumer): Promise<Held> {
     const reservation = await from.reserve(AT_ONCE);
     if (reservation === null) throw new Error('no message');
     return reservation;
@@ -35,7 +38,7 @@ describe('The beanstalkd driver', () => {
   it('delivers what was put, with all there is to know', async () => {
     const id = await put('hello', { ttrMs: 90_000 });
     const reservation = await reserve();
-    expect(reservation).to.deep.include({ id, queue, body: Buffer.from('hello'), attempt: 1, ttrMs: 90_000 });
+    expect(reservation).to.deep.include({ jobId: id, queue, body: Buffer.from('hello'), attempt: 1, ttrMs: 90_000 });
     expect(reservation.lost.aborted).to.equal(false);
   });
 
@@ -49,10 +52,15 @@ describe('The beanstalkd driver', () => {
     }
   });
 
+  /** Of the messages that are shown. */
+  async function bodies(state: MessageState): Promise<string[]> {
+    return (await driver.list(queue, { state, limit: 1 })).messages.map(({ body }) => body.toString());
+  }
+
   it('removes a message that is acknowledged', async () => {
     await put('a');
     await (await reserve()).ack();
-    expect(countsOf(await driver.stats(queue))).to.deep.equal({ ready: 0, delayed: 0, reserved: 0, buried: 0 });
+    expect(countsOf(await statsOf(driver, queue))).to.deep.equal({ ready: 0, delayed: 0, reserved: 0, buried: 0 });
   });
 
   it('delivers the lowest priority first, and among equals the oldest', async () => {
@@ -74,12 +82,12 @@ describe('The beanstalkd driver', () => {
   });
 
   it('keeps messages that are put together in order, and answers their ids in order', async () => {
-    const items = Array.from({ length: 1000 }, (_, n) => ({ body: Buffer.from(String(n)), options: OPTIONS }));
-    const ids = await driver.putMany(queue, items);
+    const items = Array.from({ length: 1000 }, (_, n) => ({ queue, body: Buffer.from(String(n)), options: OPTIONS }));
+    const ids = (await driver.put(items)).stored.map(({ jobId }) => jobId);
     expect(new Set(ids).size).to.equal(1000);
     for (let n = 0; n < 1000; n++) {
       const reservation = await reserve();
-      expect([reservation.id, reservation.body.toString()]).to.deep.equal([ids[n], String(n)]);
+      expect([reservation.jobId, reservation.body.toString()]).to.deep.equal([ids[n], String(n)]);
       await reservation.ack();
     }
   });
@@ -87,7 +95,7 @@ describe('The beanstalkd driver', () => {
   it('delivers a delayed message no earlier, though the delay is no whole number of seconds', async () => {
     const start = performance.now();
     await put('later', { delayMs: 1 });
-    expect(countsOf(await driver.stats(queue)).delayed).to.equal(1);
+    expect(countsOf(await statsOf(driver, queue)).delayed).to.equal(1);
     expect((await consumer.reserve())?.body.toString()).to.equal('later');
     expect(performance.now() - start).to.be.at.least(990);
   });
@@ -112,21 +120,21 @@ describe('The beanstalkd driver', () => {
     await first.release();
     expect((await reserve()).attempt).to.equal(2);
     await consumer.close();
-    const heir = await driver.consume([queue], 1);
+    const heir = await consume(driver, [queue]);
     expect(await heir.reserve({ timeoutMs: 60_000 })).to.include({ attempt: 3 });
   });
 
-  it('grants a message that is kicked a fresh budget, however often', async () => {
+  it('grants a message that is retried a fresh budget, however often', async () => {
     await put('a');
     await (await reserve()).bury();
-    expect(await driver.kick(queue, 1)).to.equal(1);
+    expect(await driver.retry(queue, { limit: 1 })).to.equal(1);
     const second = await reserve();
     expect(second.attempt).to.equal(1);
     await second.release();
     const third = await reserve();
     expect(third.attempt).to.equal(2);
     await third.bury();
-    await driver.kick(queue, 1);
+    await driver.retry(queue, { limit: 1 });
     expect((await reserve()).attempt).to.equal(1);
   });
 
@@ -134,70 +142,100 @@ describe('The beanstalkd driver', () => {
     await put('a', { priority: 3 });
     await put('b', { priority: 5 });
     await (await reserve()).release();
-    expect((await driver.peek(queue, 'ready', 1))[0]?.body.toString()).to.equal('a');
+    expect(await bodies('ready')).to.deep.equal(['a']);
     const first = await reserve();
     await first.bury();
-    await driver.kick(queue, 1);
-    expect((await driver.peek(queue, 'ready', 1))[0]?.body.toString()).to.equal('a');
+    await driver.retry(queue, { limit: 1 });
+    expect(await bodies('ready')).to.deep.equal(['a']);
     await (await reserve()).release({ priority: 9 });
-    expect((await driver.peek(queue, 'ready', 1))[0]?.body.toString()).to.equal('b');
+    expect(await bodies('ready')).to.deep.equal(['b']);
   });
 
   it('holds a message back that is released with a delay', async () => {
     await put('a');
     await (await reserve()).release({ delayMs: 1 });
     const start = performance.now();
-    expect(countsOf(await driver.stats(queue))).to.include({ ready: 0, delayed: 1 });
+    expect(countsOf(await statsOf(driver, queue))).to.include({ ready: 0, delayed: 1 });
     expect(await consumer.reserve()).to.include({ attempt: 2 });
     expect(performance.now() - start).to.be.at.least(900);
   });
 
-  it('puts a message aside that is buried, until it is kicked', async () => {
+  it('puts a message aside that is buried, until it is retried', async () => {
     await put('a');
     await (await reserve()).bury();
-    expect(countsOf(await driver.stats(queue))).to.deep.equal({ ready: 0, delayed: 0, reserved: 0, buried: 1 });
+    expect(countsOf(await statsOf(driver, queue))).to.deep.equal({ ready: 0, delayed: 0, reserved: 0, buried: 1 });
     expect(await consumer.reserve(AT_ONCE)).to.equal(null);
-    expect(await driver.kick(queue, 10)).to.equal(1);
+    expect(await driver.retry(queue, { limit: 10 })).to.equal(1);
     expect((await reserve()).body.toString()).to.equal('a');
   });
 
-  it('kicks as many as it is told, buried ones first, or else delayed ones', async () => {
+  it('retries as many as it is told, those buried first first, and never what is delayed', async () => {
     await put('delayed', { delayMs: 60_000 });
     for (const body of ['a', 'b', 'c']) await put(body);
     for (let n = 0; n < 3; n++) await (await reserve()).bury();
-    expect([await driver.kick(queue, 2), await driver.kick(queue, 2), await driver.kick(queue, 2)]).to.deep.equal([
-      2, 1, 1,
-    ]);
-    expect(await driver.kick(queue, 0)).to.equal(0);
-    expect(countsOf(await driver.stats(queue)).ready).to.equal(4);
+    expect(await driver.retry(queue, { limit: 2 })).to.equal(2);
+    expect([(await reserve()).body.toString(), (await reserve()).body.toString()]).to.deep.equal(['a', 'b']);
+    expect([await driver.retry(queue, { limit: 2 }), await driver.retry(queue, { limit: 2 })]).to.deep.equal([1, 0]);
+    expect(countsOf(await statsOf(driver, queue))).to.deep.equal({ ready: 1, delayed: 1, reserved: 2, buried: 0 });
   });
 
-  it('shows the first message of each state without delivering it', async () => {
+  it('promotes as many as it is told, the next due first, and never what is buried', async () => {
     await put('buried');
     await (await reserve()).bury();
-    const ids = [await put('ready'), await put('ready too'), await put('delayed', { delayMs: 60_000 })];
-    expect(await driver.peek(queue, 'ready', 1)).to.deep.equal([
-      { id: ids[0], state: 'ready', body: Buffer.from('ready') },
-    ]);
-    expect((await driver.peek(queue, 'delayed', 1)).map(({ id }) => id)).to.deep.equal([ids[2]]);
-    expect((await driver.peek(queue, 'buried', 1)).map(({ body }) => body.toString())).to.deep.equal(['buried']);
-    expect(countsOf(await driver.stats(queue))).to.deep.equal({ ready: 2, delayed: 1, reserved: 0, buried: 1 });
-    expect(await driver.peek(queues.name(), 'ready', 1)).to.deep.equal([]);
+    const ids: string[] = [];
+    for (const delayMs of [3, 1, 2]) ids.push(await put(`${delayMs}`, { delayMs: delayMs * 100_000 }));
+    expect(await driver.promote(queue, { limit: 2 })).to.equal(2);
+    expect([(await reserve()).body.toString(), (await reserve()).body.toString()]).to.deep.equal(['1', '2']);
+    expect(await driver.promote(queue, { ids: [ids[0] ?? '', ids[0] ?? '', '999999'] })).to.equal(1);
+    expect(await driver.promote(queue, { limit: 5 })).to.equal(0);
+    expect((await driver.list(queue, { state: 'buried', limit: 1 })).messages).to.have.length(1);
   });
 
-  it('cannot show more than one, and says so', async () => {
-    await rejects(driver.peek(queue, 'ready', 2), UnsupportedError);
+  it('shows the first message that is ready or delayed, with all there is to know, and delivers it to nobody', async () => {
+    const before = Date.now();
+    const ids = [await put('ready', { priority: 3 }), await put('ready too'), await put('late', { delayMs: 60_000 })];
+    const [ready, ...others] = (await driver.list(queue, { state: 'ready', limit: 1 })).messages;
+    expect(others).to.deep.equal([]);
+    expect(ready).to.deep.include({ jobId: ids[0], queue, state: 'ready', body: Buffer.from('ready') });
+    expect(ready).to.include({ priority: 3, ttrMs: 60_000, attempts: 0, dueAt: undefined, failure: undefined });
+    expect(ready?.createdAt?.getTime()).to.be.within(before, Date.now());
+    const [delayed] = (await driver.list(queue, { state: 'delayed', limit: 1 })).messages;
+    expect(delayed).to.include({ jobId: ids[2], state: 'delayed' });
+    expect(delayed?.dueAt?.getTime()).to.be.within(before + 60_000, Date.now() + 61_000);
+    expect(countsOf(await statsOf(driver, queue))).to.deep.equal({ ready: 2, delayed: 1, reserved: 0, buried: 0 });
+    expect(await driver.list(queues.name(), { state: 'ready', limit: 1 })).to.deep.equal({ messages: [] });
+  });
+
+  it('finds one message by its id, whatever its state, in its own queue', async () => {
+    await put('held');
+    const held = await reserve();
+    const ids = { ready: await put('ready'), delayed: await put('delayed', { delayMs: 60_000 }), reserved: held.jobId };
+    for (const [state, jobId] of Object.entries(ids)) {
+      expect(await driver.find(queue, jobId)).to.include({ jobId, queue, state });
+      expect(await driver.find(queues.name(), jobId)).to.equal(null);
+    }
+    expect(await driver.find(queue, held.jobId)).to.include({ attempts: 1 });
+    expect(await driver.find(queue, '999999')).to.equal(null);
   });
 
   it('deletes a message that nobody holds, by its id, out of its own queue', async () => {
     const ids = [await put('ready'), await put('delayed', { delayMs: 60_000 }), await put('buried', { priority: 0 })];
     await (await reserve()).bury();
-    for (const id of ids) expect(await driver.delete(queues.name(), id)).to.equal(false);
-    for (const id of ids) expect(await driver.delete(queue, id)).to.equal(true);
-    for (const id of ids) expect(await driver.delete(queue, id)).to.equal(false);
+    expect(await driver.delete(queues.name(), ids)).to.equal(0);
+    expect(await driver.delete(queue, [...ids, '999999'])).to.equal(3);
+    expect(await driver.delete(queue, ids)).to.equal(0);
     const held = await put('held');
     await reserve();
-    expect(await driver.delete(queue, held)).to.equal(false);
+    expect(await driver.delete(queue, [held])).to.equal(0);
+  });
+
+  it('removes only what is in the states that are named when it flushes', async () => {
+    for (const body of ['a', 'b']) await put(body);
+    await (await reserve()).bury();
+    await put('c', { delayMs: 60_000 });
+    expect(await driver.flush(queue, ['buried'])).to.equal(1);
+    expect(countsOf(await statsOf(driver, queue))).to.deep.equal({ ready: 1, delayed: 1, reserved: 0, buried: 0 });
+    expect(await driver.flush(queue, ['delayed', 'ready'])).to.equal(2);
   });
 
   it('removes all that nobody holds when it flushes, and says how much that was', async () => {
@@ -206,10 +244,10 @@ describe('The beanstalkd driver', () => {
     const held = await reserve();
     await (await reserve()).bury();
     for (let n = 0; n < 5; n++) await put(String(n), { delayMs: n % 2 === 0 ? 0 : 60_000 });
-    expect(await driver.flush(queue)).to.equal(6);
-    expect(countsOf(await driver.stats(queue))).to.deep.equal({ ready: 0, delayed: 0, reserved: 1, buried: 0 });
+    expect(await driver.flush(queue, ALL)).to.equal(6);
+    expect(countsOf(await statsOf(driver, queue))).to.deep.equal({ ready: 0, delayed: 0, reserved: 1, buried: 0 });
     await held.ack();
-    expect(await driver.flush(queue)).to.equal(0);
+    expect(await driver.flush(queue, ALL)).to.equal(0);
   });
 
   it('delivers nothing from a queue that is paused, until it is resumed', async () => {
@@ -231,8 +269,8 @@ describe('The beanstalkd driver', () => {
 
   it('knows nothing of a queue that does not exist', async () => {
     const nowhere = queues.name();
-    expect(countsOf(await driver.stats(nowhere))).to.deep.equal({ ready: 0, delayed: 0, reserved: 0, buried: 0 });
-    expect(await driver.flush(nowhere)).to.equal(0);
+    expect(countsOf(await statsOf(driver, nowhere))).to.deep.equal({ ready: 0, delayed: 0, reserved: 0, buried: 0 });
+    expect(await driver.flush(nowhere, ALL)).to.equal(0);
     expect(await driver.queues())
       .to.include('default')
       .and.not.include(queues.name());
@@ -250,17 +288,17 @@ describe('The beanstalkd driver', () => {
       const tube = queues.name();
       const [, prefix = '', name = ''] = /^(haricot-test-)(.*)$/.exec(tube) ?? [];
       const [staging, whole] = [queues.open({ prefix }), driver];
-      await staging.put(name, Buffer.from('a'), OPTIONS);
-      expect(countsOf(await whole.stats(tube)).ready).to.equal(1);
-      expect(countsOf(await whole.stats(name)).ready).to.equal(0);
+      await putOne(staging, name, Buffer.from('a'), OPTIONS);
+      expect(countsOf(await statsOf(whole, tube)).ready).to.equal(1);
+      expect(countsOf(await statsOf(whole, name)).ready).to.equal(0);
       expect(await staging.queues())
         .to.include(name)
         .and.not.include(tube)
         .and.not.include('default');
-      const reservation = await (await staging.consume([name], 1)).reserve(AT_ONCE);
+      const reservation = await (await consume(staging, [name])).reserve(AT_ONCE);
       expect(reservation?.queue).to.equal(name);
       await reservation?.ack();
-      expect(await staging.flush(name)).to.equal(0);
+      expect(await staging.flush(name, ALL)).to.equal(0);
     });
   });
 
@@ -302,13 +340,13 @@ describe('The beanstalkd driver', () => {
         else {
           givenUp++;
           const again = await consumer.reserve({ timeoutMs: 60_000 });
-          expect(again?.id, `message ${round}`).to.equal(id);
+          expect(again?.jobId, `message ${round}`).to.equal(id);
           await again?.ack();
         }
       }
       expect(delivered + givenUp).to.equal(60);
       expect(givenUp).to.be.above(0);
-      expect(countsOf(await driver.stats(queue))).to.deep.equal({ ready: 0, delayed: 0, reserved: 0, buried: 0 });
+      expect(countsOf(await statsOf(driver, queue))).to.deep.equal({ ready: 0, delayed: 0, reserved: 0, buried: 0 });
     });
   });
 });

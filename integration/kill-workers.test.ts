@@ -1,9 +1,3 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import type { MessageCounts } from '../src/queue/driver.js';
 import { defineMessage } from '../src/queue/message.js';
@@ -11,13 +5,12 @@ import { Queue } from '../src/queue/queue.js';
 import { countsOf } from '../test/support/counts.js';
 import { ENGINES, type Engine, onBeanstalkd } from './support/engines.js';
 import { onBuild } from './support/haricot-build.js';
+import { KilledWorkers, untilEmpty } from './support/killed-workers.js';
 import { ProcessWatch } from './support/process-watch.js';
 import { onOwnQueues } from './support/queues.js';
 import { seededRandom } from './support/random.js';
-import { until } from './support/until.js';
-import { violations, WorkLedger } from './support/work-ledger.js';
+import { violations } from './support/work-ledger.js';
 
-const PROGRAM = fileURLToPath(new URL('./fixtures/kill-worker.mjs', import.meta.url));
 const MESSAGES = 20_000;
 const KILLS = 50;
 const PROCESSES = 3;
@@ -46,7 +39,7 @@ describe(`${PROCESSES} worker processes, of which one is killed ${KILLS} times w
 
   for (const [name, onEngine] of Object.entries(engines)) {
     describe(`on ${name}`, () => {
-      let workers: Workers | undefined;
+      let workers: KilledWorkers | undefined;
 
       afterEach(async () => {
         await workers?.remove();
@@ -60,9 +53,10 @@ describe(`${PROCESSES} worker processes, of which one is killed ${KILLS} times w
         const seed = Number(process.env['HARICOT_TEST_SEED'] ?? Math.floor(Math.random() * 1e9));
         const queue = new Queue(await engine.open(), engine.queueName());
         await queue.setUp();
-        workers = await Workers.of([build(), engine.url, queue.name, String(CONCURRENCY)]);
+        workers = await KilledWorkers.of('kill-worker.mjs', [build(), engine.url, queue.name, String(CONCURRENCY)]);
         try {
-          await Promise.all([publish(queue, workers), killAtRandom(workers, seededRandom(seed))]);
+          const plan = { processes: PROCESSES, kills: KILLS, progress: [LEAST_PROGRESS, MOST_PROGRESS] } as const;
+          await Promise.all([publish(queue, workers), workers.killAtRandom(plan, seededRandom(seed))]);
           await untilEmpty(queue);
           expect(await workers.stop()).to.deep.equal(Array(PROCESSES).fill('ended with 0'));
           const faults = violations(MESSAGES, workers.ledgers);
@@ -79,125 +73,10 @@ describe(`${PROCESSES} worker processes, of which one is killed ${KILLS} times w
   }
 });
 
-async function publish(queue: Queue, workers: Workers): Promise<void> {
+async function publish(queue: Queue, workers: KilledWorkers): Promise<void> {
   for (let next = 0; next < MESSAGES; next += AT_ONCE) {
     await workers.untilHandled(next - MOST_UNHANDLED);
     const numbers = Array.from({ length: AT_ONCE }, (_, index) => next + index);
     await queue.publishMany(Numbered, numbers, { ttr: TTR });
   }
-}
-
-async function killAtRandom(workers: Workers, random: () => number): Promise<void> {
-  workers.start(PROCESSES);
-  for (let kill = 1, due = 0; kill <= KILLS; kill++) {
-    due += LEAST_PROGRESS + random() * (MOST_PROGRESS - LEAST_PROGRESS);
-    await workers.untilHandled(due);
-    await workers.killOne(random);
-    workers.start(1);
-  }
-}
-
-/** Waits until nothing is left in the queue, be it that all is done or lost. */
-async function untilEmpty(queue: Queue): Promise<void> {
-  let stats: MessageCounts = NOTHING;
-  const isEmpty = async (): Promise<boolean> => {
-    stats = countsOf(await queue.stats());
-    return Object.values(stats).every((count) => count === 0);
-  };
-  await until('the queue is empty', isEmpty).catch((cause) => {
-    throw new Error(`${(cause as Error).message}, there are ${JSON.stringify(stats)}`, { cause });
-  });
-}
-
-interface WorkerProcess {
-  readonly child: ChildProcess;
-  readonly exited: Promise<unknown>;
-  readonly ledger: WorkLedger;
-}
-
-/** The processes that run, and the ledgers of all that ever did. */
-class Workers {
-  readonly #args: readonly string[];
-  readonly #folder: string;
-  readonly #running: WorkerProcess[] = [];
-  readonly ledgers: WorkLedger[] = [];
-
-  /** @param args of the program, but for the ledger */
-  static async of(args: readonly string[]): Promise<Workers> {
-    return new Workers(args, await mkdtemp(join(tmpdir(), 'haricot-kill-')));
-  }
-
-  private constructor(args: readonly string[], folder: string) {
-    this.#args = args;
-    this.#folder = folder;
-  }
-
-  start(count: number): void {
-    for (let started = 0; started < count; started++) {
-      const name = `worker ${this.ledgers.length + 1}`;
-      const path = join(this.#folder, `${name}.ledger`);
-      const ledger = new WorkLedger(name, path);
-      const child = spawn(process.execPath, [PROGRAM, ...this.#args, path], {
-        stdio: ['ignore', 'inherit', 'inherit'],
-      });
-      this.ledgers.push(ledger);
-      this.#running.push({ child, exited: once(child, 'exit'), ledger });
-    }
-  }
-
-  /** How many messages have been handled to the end, those that were handled twice counted twice. */
-  get handled(): number {
-    for (const { ledger } of this.#running) ledger.read();
-    return this.ledgers.reduce((sum, { ended }) => sum + ended, 0);
-  }
-
-  async untilHandled(count: number): Promise<void> {
-    await until(`${count} messages are handled`, async () => this.handled >= count);
-  }
-
-  /** Kills one of those that are at work: one that is only starting would hold nothing. */
-  async killOne(random: () => number): Promise<void> {
-    let atWork: WorkerProcess[] = [];
-    await until('a process is at work', async () => {
-      atWork = this.#running.filter(({ ledger }) => ledger.read() > 0);
-      return atWork.length > 0;
-    });
-    const victim = atWork[Math.floor(random() * atWork.length)];
-    if (victim === undefined) throw new Error('no process is at work');
-    const { child, exited, ledger } = victim;
-    ledger.killedAt = process.hrtime.bigint();
-    child.kill('SIGKILL');
-    await exited;
-    ledger.read();
-    this.#running.splice(this.#running.indexOf(victim), 1);
-    if (child.signalCode !== 'SIGKILL') throw new Error(`${ledger.name} was not killed: it ${howItEnded(child)}`);
-  }
-
-  get heldWhenKilled(): number {
-    const killed = this.ledgers.filter(({ killedAt }) => killedAt !== undefined);
-    return killed.flatMap(({ handlings }) => handlings).filter(({ acked }) => !acked).length;
-  }
-
-  /** Ends those that run in order. @returns how each has ended */
-  async stop(): Promise<string[]> {
-    for (const { child } of this.#running) child.kill('SIGTERM');
-    await Promise.all(this.#running.map(({ exited }) => exited));
-    for (const { ledger } of this.#running) ledger.read();
-    return this.#running.map(({ child }) => howItEnded(child));
-  }
-
-  async remove(): Promise<void> {
-    for (const { child } of this.#running) child.kill('SIGKILL');
-    await Promise.all(this.#running.map(({ exited }) => exited));
-    for (const ledger of this.ledgers) ledger.close();
-    await rm(this.#folder, { recursive: true, force: true });
-  }
-
-  toString(): string {
-    return `(${this.handled} handled, ${this.ledgers.length} processes started)`;
-  }
-}
-
-function howItEnded({ exitCode, signalCode }: ChildProcess): string {
-  return `ended with ${exitCode ?? signalCode}`;
 }

@@ -72,7 +72,7 @@ describe('Several processes on one SQLite file', () => {
       acknowledged.push(...pair.flatMap(({ messages }) => messages));
     }
     const driver = await files().open();
-    const stored = (await driver.peek('mail', 'ready', 1_000_000)).map(({ body }) => body.toString());
+    const stored = (await driver.list('mail', 'ready', 1_000_000)).map(({ body }) => body.toString());
     const known = new Set(stored);
     expect(acknowledged.filter((body) => !known.has(body))).to.deep.equal([]);
     expect(known.size).to.equal(stored.length);
@@ -106,7 +106,7 @@ describe('Several processes on one SQLite file', () => {
     await until('all publish', async () => publishers.every(({ messages }) => messages.length > 10));
     await Promise.all(publishers.map((publisher) => publisher.kill()));
     const driver = await openSqlite(`sqlite:${files().path()}`, { prefix: '' });
-    const { ready } = countsOf(await driver.stats('mail'));
+    const { ready } = countsOf((await driver.stats(['mail']))[0] ?? null);
     await driver.close();
     expect(ready).to.be.at.least(PROCESSES * 10);
   });

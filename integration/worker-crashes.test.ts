@@ -66,7 +66,7 @@ for (const [name, onEngine] of Object.entries(ENGINES)) {
       expect(countsOf(await queue.stats())).to.deep.equal({ ...NOTHING, buried: 1 });
     });
 
-    it('give a message that was buried so a fresh budget when it is kicked', async () => {
+    it('give a message that was buried so a fresh budget when it is retried', async () => {
       await queue.publish(Exit, EXIT_CODE, { ttr: TTR_MS });
       for (let round = 0; round < 2; round++) {
         const worker = await work('--attempts', '1');
@@ -75,7 +75,7 @@ for (const [name, onEngine] of Object.entries(ENGINES)) {
         const next = await work('--attempts', '1');
         await next.line(/ BURIED \(attempts\)/);
         await stop(next);
-        expect(await queue.kick()).to.equal(1);
+        expect(await queue.retry({ limit: 1 })).to.equal(1);
       }
     });
 

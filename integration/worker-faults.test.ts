@@ -121,7 +121,7 @@ describe('A worker whose link to beanstalkd is stalled', () => {
     await queue.publish(Work, 'a', { ttr: ttrMs });
     await until('the slot runs', async () => begun.length === 1);
     proxy.stall('toServer', 'toClient');
-    const expired = await bench().until('messageExpired');
+    const expired = await bench().until('leaseLost');
     expect(expired).to.include({ attempt: 1 });
     expect(begun[0]?.signal.reason).to.include({ code: 'LEASE_LOST' });
     // Far below the time after which the connection is given up.

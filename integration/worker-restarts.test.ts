@@ -33,7 +33,7 @@ describe('A worker whose beanstalkd is restarted', () => {
     await until('the slot runs', async () => held !== undefined);
     await queue.publish(Work, 'delayed', { delay: '1s' });
     await queues.fixture.server.restart();
-    await bench().until('messageExpired');
+    await bench().until('leaseLost');
     expect(held?.signal.aborted).to.equal(true);
     await until('the publisher is connected again', () =>
       queue.publish(Work, 'after').then(

@@ -32,9 +32,12 @@ function errorClassesOf(door: object): [string, ErrorClass][] {
   return Object.entries(door).filter(([, value]) => typeof value === 'function' && value.prototype instanceof Error);
 }
 
-for (const [name, door, base, ...args] of [
-  ['haricot/client', client, client.BeanstalkdError, 'why', new Uint8Array(0)],
-  ['haricot', framework, framework.HaricotError, 'why', []],
+/** What those are made with that take something else than most. */
+const ARGUMENTS: Readonly<Record<string, unknown>> = { SchemaError: [], RetryLaterError: { delay: '1s' } };
+
+for (const [name, door, base, detail] of [
+  ['haricot/client', client, client.BeanstalkdError, new Uint8Array(0)],
+  ['haricot', framework, framework.HaricotError, undefined],
 ] as const) {
   describe(`the errors of ${name}`, () => {
     const classes = errorClassesOf(door);
@@ -48,7 +51,7 @@ for (const [name, door, base, ...args] of [
 
     it('have stacks that begin with that name, are of the base class and have a code each', () => {
       const concrete = classes.filter(([, ErrorClass]) => (ErrorClass as unknown) !== base);
-      const errors = concrete.map(([, ErrorClass]) => new ErrorClass(...args));
+      const errors = concrete.map(([each, ErrorClass]) => new ErrorClass('why', ARGUMENTS[each] ?? detail));
       expect(errors.map(({ stack = '' }) => stack.split(':')[0])).to.deep.equal(concrete.map(([exported]) => exported));
       for (const error of errors) expect(error).to.be.instanceof(base);
       expect(new Set(errors.map((error) => (error as unknown as { code: string }).code))).to.have.property(

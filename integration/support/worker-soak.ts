@@ -169,7 +169,7 @@ function startWorker(queue: Queue, ledger: Ledger): { readonly worker: Worker; r
     await sleep(1 + Math.random() * 4);
     ledger.handled(data);
   });
-  signals.connect('messageExpired', () => ledger.count('expired'));
+  signals.connect('leaseLost', () => ledger.count('expired'));
   signals.connect('messageFailed', () => ledger.count('buried'));
   signals.connect('workerError', () => ledger.count('workerErrors'));
   const worker = new Worker(queue, signals, { concurrency: CONCURRENCY, attempts: 1000 });

@@ -6,10 +6,9 @@ import { maskUrl } from '../shared/text.js';
 import { Show } from './demo/show.js';
 import { onDriver } from './engine.js';
 import { CommandFailedError } from './errors.js';
-import type { GlobalOptions } from './global-options.js';
-import type { Output } from './output.js';
-
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
+import type { GlobalOptions } from './options.js';
+import type { Output } from './output/output.js';
+import { onStopSignal } from './stop-signals.js';
 
 interface Place {
   readonly url: string;
@@ -53,10 +52,10 @@ async function untilSignal(action: (signal: AbortSignal) => Promise<void>): Prom
   const interrupt = (name: NodeJS.Signals): void => {
     controller.abort(new CommandFailedError('INTERRUPTED', `cannot finish the demo: it was interrupted by ${name}`));
   };
-  for (const name of SIGNALS) process.on(name, interrupt);
+  const remove = onStopSignal(interrupt);
   try {
     await action(controller.signal);
   } finally {
-    for (const name of SIGNALS) process.off(name, interrupt);
+    remove();
   }
 }

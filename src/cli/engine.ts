@@ -8,8 +8,8 @@ import { checkQueueName } from '../queue/name.js';
 import { Queue } from '../queue/queue.js';
 import { maskUrl } from '../shared/text.js';
 import { CommandFailedError } from './errors.js';
-import { DEFAULT_URL, type GlobalOptions, urlOf } from './global-options.js';
-import { note, type Output } from './output.js';
+import { type CodecOptions, DEFAULT_URL, type GlobalOptions, queueOptionsOf, urlOf } from './options.js';
+import { note, type Output } from './output/output.js';
 
 /** How many queues an error names. */
 const NAMES_SHOWN = 10;
@@ -19,7 +19,7 @@ export function onEngine<T>(options: GlobalOptions, use: (driver: Driver) => Pro
   const url = urlOf(options);
   const file = databaseFile(url);
   if (file !== undefined && !existsSync(file)) {
-    // Looking into a database that is not there would make an empty one, and the answer would be a lie.
+    // The driver would make an empty one, and the answer would be wrong.
     throw new CommandFailedError(
       'NO_DATABASE',
       `cannot find a queue database at ${shownPath(file)}; give --url or set HARICOT_URL; publish, work and setup make a new one`,
@@ -29,21 +29,26 @@ export function onEngine<T>(options: GlobalOptions, use: (driver: Driver) => Pro
 }
 
 /** Runs `use` on a queue of the engine that `--url` or HARICOT_URL names, which must be there. */
-export async function onQueue<T>(options: GlobalOptions, name: string, use: (queue: Queue) => Promise<T>): Promise<T> {
+export async function onQueue<T>(
+  options: GlobalOptions & CodecOptions,
+  name: string,
+  use: (queue: Queue) => Promise<T>,
+): Promise<T> {
   checkQueueName(name);
-  return onEngine(options, (driver) => use(new Queue(driver, name)));
+  return onEngine(options, (driver) => use(new Queue(driver, name, queueOptionsOf(options))));
 }
 
 /** @throws CommandFailedError where there is no such queue: nothing can be seen or done there */
-export async function statsOf({ driver, name }: Queue): Promise<QueueStats> {
-  const stats = await driver.stats(name);
+export async function statsOf(queue: Queue): Promise<QueueStats> {
+  const stats = await queue.stats();
   if (stats !== null) return stats;
+  const { driver, name } = queue;
   const names = (await driver.queues()).sort();
   const others = names.length === 0 ? 'the engine has no queues' : `the engine has ${listed(names)}`;
   throw new CommandFailedError('NO_QUEUE', `there is no queue "${name}"; ${others}`);
 }
 
-/** Not so many that the sentence gets lost. */
+/** At most `NAMES_SHOWN` names. */
 function listed(names: readonly string[]): string {
   const more = names.length - NAMES_SHOWN;
   return names.slice(0, NAMES_SHOWN).join(', ') + (more > 0 ? ` and ${more} more` : '');
@@ -69,20 +74,20 @@ export function onNewEngine<T>(
 
 /** As `onQueue`, for commands that make a new database where there is none. */
 export async function onNewQueue<T>(
-  options: GlobalOptions,
+  options: GlobalOptions & CodecOptions,
   output: Output,
   name: string,
   use: (queue: Queue) => Promise<T>,
 ): Promise<T> {
   checkQueueName(name);
-  return onNewEngine(options, output, (driver) => use(new Queue(driver, name)));
+  return onNewEngine(options, output, (driver) => use(new Queue(driver, name, queueOptionsOf(options))));
 }
 
 /** Runs `use` on the engine and closes it. */
 export async function onDriver<T>(url: string, use: (driver: Driver) => Promise<T>): Promise<T> {
   const driver = await openDriver(url);
   try {
-    if (driver.capabilities.shared) return await use(driver);
+    if (driver.capabilities.shared !== false) return await use(driver);
     throw new InvalidOptionError(
       `cannot use "${maskUrl(url)}": it keeps messages within one process, and this one ends with the command; name another engine`,
     );
@@ -98,7 +103,7 @@ function databaseFile(url: string): string | undefined {
   return /^sqlite:/i.test(address) ? parseUrl(address).path : undefined;
 }
 
-/** As one would type it. */
+/** As it is typed. */
 function shownPath(path: string): string {
   const fromHere = relative(process.cwd(), path);
   return fromHere.startsWith('..') || isAbsolute(fromHere) ? path : `./${fromHere}`;

@@ -1,12 +1,13 @@
 import { toJsonLine } from '../shared/text.js';
-import { describeError } from './text.js';
+import { describeError } from './output/text.js';
 
-/** Something that the command was asked for cannot be done. What the user typed wrong is an InvalidOptionError instead. */
+/** What was asked for cannot be done. What was typed wrong is an InvalidOptionError or a {@link UsageError} instead. */
 export class CommandFailedError extends Error {
   readonly code:
     | 'NOT_FOUND'
     | 'NO_DATABASE'
     | 'NO_QUEUE'
+    | 'INVALID_LINE'
     | 'SLOTS_FAILED'
     | 'DEMO_FAILED'
     | 'INTERRUPTED'
@@ -19,13 +20,13 @@ export class CommandFailedError extends Error {
   }
 }
 
-/** Arguments that are not those of the command. */
+/** Wrong arguments. */
 export class UsageError extends Error {
   readonly code = 'USAGE';
   override readonly name = 'UsageError';
 }
 
-/** What a process of ours ends with. */
+/** What the process ends with. */
 export const EXIT = { ok: 0, failed: 1, wrongUsage: 2 } as const;
 
 /** Codes, not classes: what a command throws may come from an engine that is loaded late. */

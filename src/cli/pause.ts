@@ -1,9 +1,8 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { onQueue, statsOf } from './engine.js';
-import type { GlobalOptions } from './global-options.js';
-import { parseDuration } from './options.js';
-import { type Output, print } from './output.js';
-import { formatDate, formatDuration } from './text.js';
+import { type GlobalOptions, parseDuration } from './options.js';
+import { type Output, print } from './output/output.js';
+import { formatDate, formatDuration } from './output/text.js';
 
 export function definePause(command: Command, output: Output): void {
   command
@@ -16,7 +15,7 @@ export function definePause(command: Command, output: Output): void {
     .action(async (name: string, ms: number) => {
       const { json = false, ...global } = command.optsWithGlobals<GlobalOptions>();
       const pausedUntil = await onQueue(global, name, async (queue) => {
-        // An engine would make the queue, and forget it and its pause soon after.
+        // beanstalkd would make the queue, and soon forget it and its pause.
         await statsOf(queue);
         await queue.pause(ms);
         return (await queue.stats())?.pausedUntil ?? new Date(Date.now() + ms);
@@ -29,5 +28,5 @@ export function definePause(command: Command, output: Output): void {
 function parsePause(text: string): number {
   const ms = parseDuration(text);
   if (ms > 0) return ms;
-  throw new InvalidArgumentError('A pause is longer than that; haricot resume ends one.');
+  throw new InvalidArgumentError('longer than 0 (haricot resume ends a pause)');
 }

@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import { onEngine } from './engine.js';
-import type { GlobalOptions } from './global-options.js';
-import { type Output, print } from './output.js';
+import type { GlobalOptions } from './options.js';
+import { type Output, print } from './output/output.js';
+import { type Column, printTable } from './output/table.js';
 import { pauseColumn, statsOfAll, sum } from './stats.js';
-import { type Column, printTable } from './table.js';
 
 interface Row {
   readonly queue: string;
@@ -18,7 +18,7 @@ const COLUMNS: readonly Column<Row>[] = [
 
 export function defineQueues(command: Command, output: Output): void {
   command
-    .description('Lists the queues and how many messages each has, whatever their state, and until when it is paused.')
+    .description('Lists the queues, how many messages each has in any state, and until when it is paused.')
     .addHelpText('after', '\nExample:\n  haricot queues --json | jq -r .queue')
     .action(async () => {
       const { json = false, ...global } = command.optsWithGlobals<GlobalOptions>();

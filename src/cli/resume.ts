@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import { onQueue, statsOf } from './engine.js';
-import type { GlobalOptions } from './global-options.js';
-import { type Output, print } from './output.js';
-import { formatDate } from './text.js';
+import type { GlobalOptions } from './options.js';
+import { type Output, print } from './output/output.js';
+import { formatDate } from './output/text.js';
 
 export function defineResume(command: Command, output: Output): void {
   command

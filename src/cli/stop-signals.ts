@@ -1,3 +1,4 @@
+/** What asks the process to stop. */
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
 
 /**
@@ -6,7 +7,7 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
  */
 const ONE_REQUEST_MS = 1000;
 
-/** What the process is asked by signals: first to stop in order, then, when it is asked again, at once. */
+/** The requests that signals make: the first to stop gracefully, the second at once. */
 export class StopSignals {
   /** Aborts with the first request; its reason is the name of the signal. */
   readonly graceful: AbortSignal;
@@ -14,26 +15,35 @@ export class StopSignals {
   readonly immediate: AbortSignal;
   readonly #controllers = [new AbortController(), new AbortController()] as const;
   readonly #onThird: () => void;
+  readonly #remove: () => void;
   #lastAt = Number.NEGATIVE_INFINITY;
 
   /** Listens until it is closed. @param onThird called with the third request: stopping at once has not helped */
   constructor(onThird: () => void) {
     this.#onThird = onThird;
     [this.graceful, this.immediate] = [this.#controllers[0].signal, this.#controllers[1].signal];
-    for (const name of SIGNALS) process.on(name, this.#onSignal);
+    this.#remove = onStopSignal((name) => this.#onSignal(name));
   }
 
   close(): void {
-    for (const name of SIGNALS) process.off(name, this.#onSignal);
+    this.#remove();
   }
 
-  readonly #onSignal = (name: NodeJS.Signals): void => {
+  #onSignal(name: NodeJS.Signals): void {
     const now = performance.now();
     if (now - this.#lastAt < ONE_REQUEST_MS) return;
     this.#lastAt = now;
     const next = this.#controllers.find(({ signal }) => !signal.aborted);
     if (next === undefined) this.#onThird();
     else next.abort(name);
+  }
+}
+
+/** Calls `listener` for each signal that asks the process to stop, instead of ending it. @returns removes the listener */
+export function onStopSignal(listener: (name: NodeJS.Signals) => void): () => void {
+  for (const name of SIGNALS) process.on(name, listener);
+  return () => {
+    for (const name of SIGNALS) process.off(name, listener);
   };
 }
 

@@ -1,7 +1,8 @@
+import { type CheckedDriver, checkedDriver } from '../queue/checked-driver.js';
+import { checkOneOf } from '../queue/checks.js';
 import type { Driver } from '../queue/driver.js';
 import { InvalidOptionError } from '../queue/errors.js';
 import { checkPrefix } from '../queue/name.js';
-import { checkOneOf } from '../queue/options.js';
 import { runOutside } from '../shared/async-context.js';
 import { maskUrl, preview } from '../shared/text.js';
 
@@ -42,7 +43,10 @@ const engines = new Map<string, Engine>([
   ['beanstalkd+unix', beanstalkd],
 ]);
 
-/** Makes `openDriver` know an engine of one's own by the scheme of its URLs. @throws InvalidOptionError */
+/**
+ * Makes `openDriver` know an engine of your own by the scheme of its URLs. Its driver gets checked arguments.
+ * @throws InvalidOptionError
+ */
 export function registerDriver(scheme: string, factory: DriverFactory): void {
   if (typeof scheme !== 'string' || !/^[a-z][a-z0-9+.-]*$/.test(scheme)) {
     throw new InvalidOptionError(`a scheme must be lower-case letters, digits, + . -, got ${preview(scheme)}`);
@@ -57,9 +61,10 @@ export function registerDriver(scheme: string, factory: DriverFactory): void {
  * Opens the engine that a URL names: `sqlite:./haricot.db`, `memory:`, `beanstalkd://127.0.0.1:11300`, each with
  * `?prefix=staging-` where several installations share it. A file is opened at once, a server connected when it is needed;
  * `queue.setUp()` tells whether the engine can be reached.
+ * @returns the driver; it refuses wrong arguments, and what its `capabilities` deny, before the engine is asked
  * @throws InvalidOptionError, with any password masked; EngineError for a file that cannot be used
  */
-export async function openDriver(url: string): Promise<Driver> {
+export async function openDriver(url: string): Promise<CheckedDriver> {
   if (typeof url !== 'string') {
     throw new InvalidOptionError(`the URL of an engine must be a string, got ${preview(url)}`);
   }
@@ -75,7 +80,8 @@ export async function openDriver(url: string): Promise<Driver> {
   }
   const options = { prefix: checkPrefix(prefix) };
   // Ours is loaded here: what it keeps must not keep the request in which that happens.
-  return engine.options ? runOutside(() => engine.open(rest, options)) : engine.open(rest, options);
+  const open = (): Promise<Driver> => engine.open(rest, options);
+  return checkedDriver(await (engine.options ? runOutside(open) : open()));
 }
 
 interface Parts {

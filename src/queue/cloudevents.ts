@@ -1,8 +1,8 @@
 import { isUint8Array } from 'node:util/types';
+import { kindOf } from './checks.js';
 import type { SelfDescribingCodec } from './codec.js';
 import { DecodeError } from './errors.js';
 import { asBuffer, jsonOf, readJson } from './json.js';
-import { kindOf } from './kind.js';
 import type { Message } from './message.js';
 import { parseTimestamp } from './timestamp.js';
 

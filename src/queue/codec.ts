@@ -1,9 +1,9 @@
 import { isUint8Array } from 'node:util/types';
 import { isA } from '../shared/is-a.js';
 import { escapeText, preview, truncate } from '../shared/text.js';
+import { kindOf } from './checks.js';
 import { DecodeError, EncodeError, HaricotError, InvalidOptionError } from './errors.js';
 import { messageOfError } from './failure.js';
-import { kindOf } from './kind.js';
 import type { Message } from './message.js';
 
 /** Where a body comes from: what it need not tell itself. */

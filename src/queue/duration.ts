@@ -1,6 +1,6 @@
 import { LONGEST_TIMER_MS } from '../shared/deadline.js';
 import { preview } from '../shared/text.js';
-import { InvalidOptionError } from './errors.js';
+import { InvalidOptionError } from './error-base.js';
 
 export { LONGEST_TIMER_MS };
 

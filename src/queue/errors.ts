@@ -1,26 +1,10 @@
 import { type ErrorBase, nameErrors } from '../shared/error-names.js';
 import { escapeText, preview, truncate } from '../shared/text.js';
+import { type Duration, toMs } from './duration.js';
+import { BaseError, type InvalidOptionError } from './error-base.js';
+import { checkBoolean, checkOptions, type OptionNames } from './options.js';
 
-/** Every code a {@link HaricotError} can carry. */
-export type HaricotErrorCode =
-  | 'INVALID_OPTION'
-  | 'SCHEMA'
-  | 'ENCODE'
-  | 'DECODE'
-  | 'LEASE_LOST'
-  | 'UNSUPPORTED'
-  | 'SLOT_TIMEOUT'
-  | 'ENGINE'
-  | 'CLOSED';
-
-abstract class BaseError extends Error {
-  abstract readonly code: HaricotErrorCode;
-}
-
-/** An option, name or address that cannot be meant. Nothing was done. */
-export class InvalidOptionError extends BaseError {
-  readonly code = 'INVALID_OPTION';
-}
+export { type HaricotErrorCode, InvalidOptionError } from './error-base.js';
 
 /** What a schema found wrong with a message's data. */
 export interface SchemaIssue {
@@ -99,6 +83,62 @@ export class SlotTimeoutError extends BaseError {
   readonly code = 'SLOT_TIMEOUT';
 }
 
+/** A middleware resolved without calling `next()`, or called it twice. The message has failed. */
+export class MiddlewareError extends BaseError {
+  readonly code = 'MIDDLEWARE';
+}
+
+/**
+ * Thrown by a slot, a middleware or a schema: the message is buried now, with the reason `unrecoverable`, however many attempts
+ * are left.
+ * @example throw new UnrecoverableError('the mailbox is gone', { cause: await response.text() });
+ */
+export class UnrecoverableError extends BaseError {
+  readonly code = 'UNRECOVERABLE';
+
+  /**
+   * @param options `cause`: an error, or a string such as what another service has answered. It is kept in the failure
+   * @throws InvalidOptionError
+   */
+  constructor(message: string, options: ErrorOptions = {}) {
+    const checked = checkOptions('UnrecoverableError', options, UNRECOVERABLE_OPTIONS);
+    super(message, checked.cause === undefined ? undefined : { cause: checked.cause });
+  }
+}
+
+/** When a message is tried again. */
+export interface RetryLaterOptions extends ErrorOptions {
+  /** How long the message waits. A number is milliseconds. */
+  readonly delay: Duration;
+  /** Pauses the whole queue for as long, so that other messages do not fail for the same cause. Default false. */
+  readonly pauseQueue?: boolean | undefined;
+}
+
+/**
+ * Thrown by a slot, a middleware or a schema: the message is released and delivered again after a delay. It is never buried for
+ * that, also at its last attempt. The delivery counts as no attempt where the engine can take it back
+ * (`capabilities.uncountedRelease`); where it cannot (beanstalkd), a message that comes back with more attempts than the worker
+ * allows is buried then.
+ * @example throw new RetryLaterError('rate limited', { delay: '1m', pauseQueue: true });
+ */
+export class RetryLaterError extends BaseError {
+  readonly code = 'RETRY_LATER';
+  /** Milliseconds. */
+  readonly delayMs: number;
+  readonly pauseQueue: boolean;
+
+  /** @throws InvalidOptionError */
+  constructor(message: string, options: RetryLaterOptions) {
+    const { delay, pauseQueue = false, cause } = checkOptions('RetryLaterError', options, RETRY_LATER_OPTIONS);
+    super(message, cause === undefined ? undefined : { cause });
+    this.delayMs = toMs(delay, 'delay');
+    this.pauseQueue = checkBoolean('pauseQueue', pauseQueue);
+  }
+}
+
+const UNRECOVERABLE_OPTIONS: OptionNames<ErrorOptions> = { cause: true };
+const RETRY_LATER_OPTIONS: OptionNames<RetryLaterOptions> = { delay: true, pauseQueue: true, cause: true };
+
 /** What an engine's error tells beside its message. */
 export interface EngineErrorOptions extends ErrorOptions {
   /** Default false. */
@@ -145,14 +185,15 @@ export class DriverClosedError extends BaseError {
 }
 
 nameErrors({
-  HaricotError: BaseError,
-  InvalidOptionError,
   SchemaError,
   EncodeError,
   DecodeError,
   LeaseLostError,
   UnsupportedError,
   SlotTimeoutError,
+  MiddlewareError,
+  UnrecoverableError,
+  RetryLaterError,
   EngineError,
   DriverClosedError,
 });
@@ -166,6 +207,9 @@ export type AnyHaricotError =
   | LeaseLostError
   | UnsupportedError
   | SlotTimeoutError
+  | MiddlewareError
+  | UnrecoverableError
+  | RetryLaterError
   | EngineError
   | DriverClosedError;
 

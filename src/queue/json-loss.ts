@@ -1,6 +1,6 @@
 import { types } from 'node:util';
 import { escapeText, preview, truncate } from '../shared/text.js';
-import { kindOf } from './kind.js';
+import { kindOf } from './checks.js';
 
 /** A part of a value that JSON would leave out, or write as something else. */
 export interface Loss {

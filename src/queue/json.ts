@@ -1,11 +1,11 @@
 import { isUtf8 } from 'node:buffer';
 import { isUint8Array } from 'node:util/types';
 import { escapeText, preview, truncate } from '../shared/text.js';
+import { kindOf } from './checks.js';
 import { type Codec, type CodecContext, messageOf } from './codec.js';
 import { DecodeError, EncodeError } from './errors.js';
 import { messageOfError } from './failure.js';
 import { findLoss, type Loss } from './json-loss.js';
-import { kindOf } from './kind.js';
 import type { Message } from './message.js';
 
 /**

@@ -57,6 +57,14 @@ export function checkType(type: string): string {
   );
 }
 
+/** The message's own id. @throws InvalidOptionError */
+export function checkMessageId(id: string): string {
+  if (typeof id === 'string' && id !== '' && !LONE_SURROGATE.test(id)) return id;
+  throw new InvalidOptionError(
+    `the id of a message must be a string that is not empty and without lone surrogates, got ${preview(id)}`,
+  );
+}
+
 /**
  * What the schema makes of `data`: at once, unless the schema itself is asynchronous.
  * @throws SchemaError for issues that the schema finds, and what the schema itself throws as it is; or rejects with it

@@ -1,20 +1,31 @@
+import { type FailedOptions, failed } from '../operate/failed.js';
+import { type MoveResult, type MoveSelection, move } from '../operate/move.js';
+import { type RetryOptions, retry } from '../operate/retry.js';
 import { runOutside } from '../shared/async-context.js';
-import { copyBytes } from '../shared/bytes.js';
-import { isA } from '../shared/is-a.js';
 import { preview } from '../shared/text.js';
 import type { SignalDispatcher } from '../signals/dispatcher.js';
+import type { MessageState } from './capabilities.js';
+import { attempt, type CheckedDriver, checkedDriver } from './checked-driver.js';
+import { checkOptions, checkSignal, checkSource, type OptionNames } from './checks.js';
 import { cloudEvents } from './cloudevents.js';
-import { type Codec, checkCodec, defaultSource, read, write } from './codec.js';
-import type { Consumer, Driver, PeekState, PutOptions, QueueStats, Reservation, StoredMessage } from './driver.js';
-import { type Duration, toMs, toTtrMs } from './duration.js';
-import { EncodeError, EngineError, InvalidOptionError } from './errors.js';
+import { type Codec, checkCodec, defaultSource, read } from './codec.js';
+import type { Consumer, Driver, MessagePage, QueueStats, Selection, StoredItem, StoredMessage } from './driver.js';
+import { type Duration, toMs } from './duration.js';
+import { InvalidOptionError } from './errors.js';
 import { toFailure } from './failure.js';
-import { checkHeaders } from './headers.js';
-import { checkType, isPromise, type Message, type MessageType, validate } from './message.js';
+import { checkType, type Message, type MessageType } from './message.js';
 import { checkQueueName } from './name.js';
-import { checkInteger, checkOneOf, checkOptions, checkSignal, type OptionNames } from './options.js';
-import { checkPriority } from './priority.js';
-import { checkSource } from './source.js';
+import {
+  checkDefaults,
+  jobIdsOf,
+  type PublishDefaults,
+  Publisher,
+  type PublishManyOptions,
+  type PublishMiddleware,
+  type PublishOptions,
+  publishBatches,
+} from './publishing.js';
+import { Reservation } from './reservation.js';
 
 export interface QueueOptions {
   /** How messages are written and read. Default: CloudEvents 1.0 as JSON. */
@@ -23,27 +34,16 @@ export interface QueueOptions {
    * The one type that its messages have: publishing another is refused. Codecs that write nothing but the data (`json`,
    * `raw`) need it, and give it to what they read; other programs' messages keep the type that they tell.
    */
-  readonly type?: string | undefined;
+  readonly type?: string | MessageType<unknown, unknown> | undefined;
   /** Who publishes: a URI reference that every message carries. Default `/haricot/<queue>`. */
   readonly source?: string | undefined;
   /** Where `messageSubmitted` is emitted. */
   readonly signals?: SignalDispatcher | undefined;
+  /** What `publish` takes where it is not told. Default: priority 1024, no delay, a TTR of 60 s. */
+  readonly defaults?: PublishDefaults | undefined;
 }
 
-export interface PublishOptions {
-  /** The lowest is delivered first, 0 to 4294967295. Default 1024. */
-  readonly priority?: number | undefined;
-  /** How long to wait before the first delivery. A number is milliseconds. Default 0. */
-  readonly delay?: Duration | undefined;
-  /**
-   * Time to run: a worker that neither finishes nor renews its lease within it loses the message. A number is milliseconds;
-   * the least is 1 s. Default 60 s.
-   */
-  readonly ttr?: Duration | undefined;
-  /** Strings that travel beside the data. Refused where the codec writes nothing but the data. Default: none. */
-  readonly headers?: Readonly<Record<string, string>> | undefined;
-}
-
+/** How to take a message without a worker. */
 export interface TakeOptions {
   /** How long to wait for a message, 0 for not at all. A number is milliseconds. Default: for ever. */
   readonly timeout?: Duration | undefined;
@@ -51,39 +51,67 @@ export interface TakeOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-const QUEUE_OPTIONS: OptionNames<QueueOptions> = { codec: true, type: true, source: true, signals: true };
-const PUBLISH_OPTIONS: OptionNames<PublishOptions> = { priority: true, delay: true, ttr: true, headers: true };
+/** Which messages of a queue to show. */
+export interface QueueListOptions {
+  readonly state: MessageState;
+  /** How many at most. Default 100, or 1 where the engine shows the first only. */
+  readonly limit?: number | undefined;
+  /** The `next` of the page before. */
+  readonly after?: string | undefined;
+}
+
+export interface FlushOptions {
+  /** Default: all of them, `['ready', 'delayed', 'buried']`. */
+  readonly states?: readonly Exclude<MessageState, 'reserved'>[] | undefined;
+}
+
+const QUEUE_OPTIONS: OptionNames<QueueOptions> = {
+  codec: true,
+  type: true,
+  source: true,
+  signals: true,
+  defaults: true,
+};
 const TAKE_OPTIONS: OptionNames<TakeOptions> = { timeout: true, signal: true };
+const LIST_OPTIONS: OptionNames<QueueListOptions> = { state: true, limit: true, after: true };
+const FLUSH_OPTIONS: OptionNames<FlushOptions> = { states: true };
 
-const DEFAULT_PRIORITY = 1024;
-const DEFAULT_TTR_MS = 60_000;
-
-const PEEK_STATES: readonly PeekState[] = ['ready', 'delayed', 'buried'];
+const PAGE = 100;
 
 /** A named queue on an engine. */
 export class Queue {
-  readonly driver: Driver;
+  /** The engine; its `capabilities` say what it can do. */
+  readonly driver: CheckedDriver;
   readonly name: string;
   readonly codec: Codec;
-  readonly #type: string | undefined;
-  readonly #source: string;
-  readonly #signals: SignalDispatcher | undefined;
+  /** The one type that its messages have, where there is one. */
+  readonly type: string | undefined;
+  /** @internal */
+  readonly publisher: Publisher;
   #consumer: Promise<Consumer> | undefined;
 
   /** @throws InvalidOptionError, for a name that could not be a queue's on every engine as well */
   constructor(driver: Driver, name: string, options: QueueOptions = {}) {
-    const { codec = cloudEvents, type, source, signals } = checkOptions('Queue', options, QUEUE_OPTIONS);
-    this.driver = checkDriver(driver);
+    const { codec = cloudEvents, type, source, signals, defaults = {} } = checkOptions('Queue', options, QUEUE_OPTIONS);
+    this.driver = checkedDriver(driver);
     this.name = checkQueueName(name);
     this.codec = checkCodec(codec);
-    this.#type = type === undefined ? undefined : checkType(type);
+    this.type = type === undefined ? undefined : checkType(typeof type === 'object' ? type?.type : type);
     if (codec.dataOnly && type === undefined) {
       throw new InvalidOptionError(
         `the option type of queue "${name}" must be given, got none: its codec writes nothing but the data, so all its messages have one type`,
       );
     }
-    this.#source = source === undefined ? defaultSource(name) : checkSource(source);
-    this.#signals = signals === undefined ? undefined : checkSignals(signals);
+    this.publisher = new Publisher({
+      driver: this.driver,
+      queue: name,
+      codec,
+      type: this.type,
+      messageType: typeof type === 'object' ? type : undefined,
+      source: source === undefined ? defaultSource(name) : checkSource(source),
+      signals: signals === undefined ? undefined : checkSignals(signals),
+      defaults: checkDefaults(defaults),
+    });
   }
 
   /**
@@ -92,35 +120,26 @@ export class Queue {
    * message without data. What JSON would lose or change (a Map, NaN, a function) is refused; a Date, or another object
    * with a `toJSON`, travels as what that returns
    * @returns the engine's id of it, by which it can be deleted; slots see it as `context.jobId`
-   * @throws SchemaError for data that does not fit once the codec has written it, EncodeError, InvalidOptionError: nothing
-   * was stored
+   * @throws SchemaError for data that does not fit once the codec has written it, EncodeError, InvalidOptionError,
+   * UnsupportedError for a `transaction` where the engine has none: nothing was stored
    * @throws EngineError whose `outcome` says whether the message is stored: `'nothing'`; `'unknown'` where nobody can tell; or
    * `'partial'` where it is stored, with the id in `storedIds`, but the engine had to bury it
+   * @example
+   * const jobId = await queue.publish(SendMail, { to: 'a@b.example' }, { delay: '30s' });
    */
-  async publish<Input>(
+  publish<Input>(
     type: MessageType<unknown, Input>,
     data: NoInfer<Input>,
     options: PublishOptions = {},
   ): Promise<string> {
-    const putOptions = toPutOptions('publish', options);
-    const headers = this.#check(type, options);
-    const message = this.#message(type.type, data, headers);
-    const body = write(this.codec, message);
-    if (type.schema !== undefined) {
-      const checked = this.#checkWritten(type, body);
-      // Nothing is waited for that need not be.
-      if (checked instanceof Promise) await checked;
-    }
-    const jobId = await this.driver.put(this.name, body, putOptions);
-    this.#submitted(message, jobId);
-    return jobId;
+    return attempt(() => publishBatches([this.publisher.prepare('publish', type, [data], options)], firstId));
   }
 
   /**
    * Stores many messages of one type; all are checked before the first is stored. SQLite stores all or none, up to 10,000
    * messages and 4 MiB of bodies; the memory engine always; beanstalkd stores each by itself.
    * @returns their ids, in order
-   * @throws SchemaError, EncodeError, InvalidOptionError: nothing was stored
+   * @throws SchemaError, EncodeError, InvalidOptionError, UnsupportedError: nothing was stored
    * @throws EngineError whose `outcome` says what is stored: `'nothing'`; `'partial'`, and `storedIds` has the ids, undefined
    * at the places of those that are not; or `'unknown'` where nobody can tell. `messageSubmitted` is emitted for those
    * that are known to be stored
@@ -128,26 +147,26 @@ export class Queue {
   async publishMany<Input>(
     type: MessageType<unknown, Input>,
     data: readonly NoInfer<Input>[],
-    options: PublishOptions = {},
+    options: PublishManyOptions = {},
   ): Promise<string[]> {
-    const putOptions = toPutOptions('publishMany', options);
-    const headers = this.#check(type, options);
-    if (!Array.isArray(data)) {
+    if (!Array.isArray(data))
       throw new InvalidOptionError(`the data of publishMany must be an array, got ${preview(data)}`);
-    }
-    if (data.length === 0) return [];
-    // Not by data.map, which leaves gaps in the array as they are.
-    const messages = Array.from(data, (item) => this.#message(type.type, item, headers));
-    const items = messages.map((message) => ({ body: write(this.codec, message), options: putOptions }));
-    if (type.schema !== undefined) await Promise.all(items.map(async ({ body }) => this.#checkWritten(type, body)));
-    try {
-      const jobIds = await this.driver.putMany(this.name, items);
-      this.#submittedAll(messages, jobIds);
-      return jobIds;
-    } catch (error) {
-      if (isA(EngineError, error) && error.storedIds) this.#submittedAll(messages, error.storedIds);
-      throw error;
-    }
+    return publishBatches([this.publisher.prepare('publishMany', type, data, options)], jobIdsOf);
+  }
+
+  /**
+   * Puts a function around every publish of this queue: headers may be added there, and publishing be measured. It must
+   * call `next()` once and await it. Data is encoded after that: do not change it before `publish` has resolved.
+   * @returns takes it away again; may be called more than once
+   * @throws InvalidOptionError for what is no function
+   * @example
+   * queue.use(async (outgoing, next) => {
+   *   for (const { headers } of outgoing) headers['traceparent'] = currentTraceparent();
+   *   await next();
+   * });
+   */
+  use(middleware: PublishMiddleware): (() => void) & Disposable {
+    return this.publisher.use(middleware);
   }
 
   /**
@@ -155,38 +174,77 @@ export class Queue {
    * @returns `null` where there is no such queue. Whether one that is empty still exists depends on the engine: SQLite keeps
    * every queue that was ever used, beanstalkd forgets one with its last message.
    */
-  stats(): Promise<QueueStats | null> {
-    return this.driver.stats(this.name);
+  async stats(): Promise<QueueStats | null> {
+    return (await this.driver.stats([this.name]))[0] ?? null;
   }
 
   /**
-   * Messages at rest, the next to be delivered first.
-   * @throws UnsupportedError for a limit above 1 where the engine shows only the first
+   * Shows messages of a state without reserving them, the next to be delivered first; of the buried the one buried first.
+   * @throws UnsupportedError for a state that the engine does not show, or for more than the first where it shows only that
    */
-  async peek(state: PeekState, limit = 1): Promise<StoredMessage[]> {
-    const count = checkInteger('limit', limit, 0);
-    return this.driver.peek(this.name, checkOneOf('state', state, PEEK_STATES), count);
+  async list(options: QueueListOptions): Promise<MessagePage> {
+    const { state, limit, after } = checkOptions('list', options, LIST_OPTIONS);
+    const most = this.driver.capabilities.list[state] === 'first' ? 1 : PAGE;
+    return this.driver.list(this.name, { state, limit: limit ?? most, after });
   }
 
   /**
-   * Makes up to `limit` buried messages ready, those buried first, with as many attempts as new ones; or delayed ones where none is
-   * buried.
+   * Shows buried messages, the one buried first at the beginning, with why they failed.
+   * @throws InvalidOptionError, EngineError
+   * @example
+   * const { messages, next } = await queue.failed({ type: OrderPlaced, reason: 'invalid' });
+   */
+  async failed(options: FailedOptions = {}): Promise<MessagePage> {
+    return failed(this, options);
+  }
+
+  /** One message, whatever its state. `null` where there is none in this queue. @throws InvalidOptionError */
+  find(jobId: string): Promise<StoredMessage | null> {
+    return this.driver.find(this.name, jobId);
+  }
+
+  /**
+   * Makes buried messages ready, with as many attempts as new ones: those named by `ids`; the first `limit`; or all of a
+   * `type`, a `reason` or both. With `data` the one message that is named gets other data, checked by its schema where
+   * `type` is a message type or the queue was given one; it keeps its id, time and headers.
    * @returns how many
+   * @throws InvalidOptionError, also for a selection that says nothing; SchemaError, EncodeError
    */
-  async kick(limit = 1): Promise<number> {
-    return this.driver.kick(this.name, checkInteger('limit', limit, 0));
+  async retry(selection: RetryOptions): Promise<number> {
+    return retry(this, selection);
+  }
+
+  /** Makes delayed messages ready: those named by `ids`, or the first `limit`. @returns how many */
+  promote(selection: Selection): Promise<number> {
+    return this.driver.promote(this.name, selection);
   }
 
   /**
-   * Removes one message that nobody holds.
-   * @returns whether there was one
+   * Removes messages that nobody holds; where `capabilities.deleteReserved`, those that are held too.
+   * @returns how many there were
    * @throws InvalidOptionError for an id that the engine can never have given
    */
-  async delete(jobId: string): Promise<boolean> {
-    if (typeof jobId !== 'string' || jobId === '') {
-      throw new InvalidOptionError(`a job id must be a string that is not empty, got ${preview(jobId)}`);
-    }
-    return this.driver.delete(this.name, jobId);
+  delete(jobIds: string | readonly string[]): Promise<number> {
+    return this.driver.delete(this.name, typeof jobIds === 'object' ? jobIds : [jobIds]);
+  }
+
+  /** Removes every message that nobody holds, or those in some states. @returns how many */
+  async flush(options: FlushOptions = {}): Promise<number> {
+    const { states = ['ready', 'delayed', 'buried'] } = checkOptions('flush', options, FLUSH_OPTIONS);
+    return this.driver.flush(this.name, states);
+  }
+
+  /**
+   * Moves messages to another queue, on this engine or another one: those named by `ids`, or those of a state. They become
+   * ready there, delayed ones with the rest of their delay, with new ids and no attempts; they keep their own ids, time,
+   * headers, priority and TTR. Those that are reserved stay. Between two engines a message is stored there, then removed here:
+   * a crash in between leaves it in both.
+   * @returns how many were moved; and how many are in both queues, because somebody took them here meanwhile
+   * @throws InvalidOptionError, UnsupportedError, EngineError; DecodeError for a body that cannot be read where the codecs
+   * differ
+   */
+  async moveTo(target: Queue, selection: MoveSelection): Promise<MoveResult> {
+    return move(this, checkQueue('the target of moveTo', target), selection);
   }
 
   /** Pauses delivery for the given duration; a number is milliseconds. */
@@ -198,27 +256,22 @@ export class Queue {
     return this.driver.pause(this.name, 0);
   }
 
-  /** Removes every message that nobody holds. @returns how many */
-  flush(): Promise<number> {
-    return this.driver.flush(this.name);
-  }
-
   /** Prepares and checks the engine; doing it again is harmless. */
   setUp(): Promise<void> {
     return this.driver.setUp(this.name);
   }
 
   /** Takes a message without a worker: it is yours to ack, release or bury within its TTR. `null` when none came. */
-  async reserve(options: TakeOptions = {}): Promise<Reservation | null> {
+  reserve(options: TakeOptions = {}): Promise<Reservation | null> {
     return this.#reserve('reserve', options);
   }
 
   /**
-   * Reads the body of a reservation, or of a message at rest.
+   * Reads the body of a reservation, or of a message that was shown.
    * @throws DecodeError that carries the body, the queue and the engine's id of the message
    */
-  decode({ id, body }: Pick<Reservation | StoredMessage, 'id' | 'body'>): Message {
-    return read(this.codec, body, { queue: this.name, jobId: id, type: this.#type });
+  decode({ jobId, body }: Pick<StoredMessage, 'jobId' | 'body'>): Message {
+    return read(this.codec, body, { queue: this.name, jobId, type: this.type });
   }
 
   /**
@@ -259,84 +312,56 @@ export class Queue {
     const { timeout, signal } = checkOptions(what, options, TAKE_OPTIONS);
     const timeoutMs = timeout === undefined ? undefined : toMs(timeout, 'timeout');
     checkSignal('signal', signal);
-    return (await this.#consume()).reserve({ timeoutMs, signal });
+    const consumer = await this.#consume();
+    const [message] = await consumer.reserve({ timeoutMs, signal });
+    return message === undefined ? null : new Reservation(consumer, message);
   }
 
   /** One consumer for all reservations without a worker; tried again where the engine could give none. */
   #consume(): Promise<Consumer> {
     if (this.#consumer !== undefined) return this.#consumer;
     // It outlasts the call of whoever happens to be the first.
-    const consumer = runOutside(() => this.driver.consume([this.name], 1));
+    const consumer = runOutside(() => this.driver.consume([this.name]));
     this.#consumer = consumer;
     consumer.catch(() => {
       if (this.#consumer === consumer) this.#consumer = undefined;
     });
     return consumer;
   }
-
-  /** @returns the headers */
-  #check(type: Pick<MessageType, 'type'>, options: PublishOptions): Message['headers'] {
-    const name = checkType(type?.type);
-    if (this.#type !== undefined && name !== this.#type) {
-      throw new InvalidOptionError(
-        `the type of a message in queue "${this.name}" must be ${preview(this.#type)}, got ${preview(name)}`,
-      );
-    }
-    const headers = checkHeaders(options.headers);
-    if (this.codec.dataOnly && Object.keys(headers).length > 0) {
-      throw new InvalidOptionError(
-        `the headers of a message in queue "${this.name}" must be none, got some: its codec writes nothing but the data`,
-      );
-    }
-    return headers;
-  }
-
-  #message(type: string, data: unknown, headers: Message['headers']): Message {
-    // JSON would make an empty object of it.
-    if (isPromise(data))
-      throw new EncodeError(`the data of a ${preview(type)} message must not be a promise, got one; await it first`);
-    return { id: crypto.randomUUID(), type, data, time: new Date(), headers, source: this.#source };
-  }
-
-  /** Checks what the codec has written as it will be checked when it is received. @throws SchemaError, EncodeError */
-  #checkWritten(type: MessageType<unknown, unknown>, body: Uint8Array): unknown {
-    let data: unknown;
-    try {
-      // A copy: what the codec reads may be the body itself, and a schema may change or transfer it.
-      data = read(this.codec, copyBytes(body), { queue: this.name, jobId: '', type: this.#type }).data;
-    } catch (cause) {
-      throw new EncodeError(
-        `cannot encode a ${preview(type.type)} message: the codec cannot read what it has written`,
-        { cause },
-      );
-    }
-    return validate(type, data);
-  }
-
-  /** @param jobIds undefined at the places of those that are not stored */
-  #submittedAll(messages: readonly Message[], jobIds: readonly (string | undefined)[]): void {
-    messages.forEach((message, index) => {
-      const jobId = jobIds[index];
-      if (jobId !== undefined) this.#submitted(message, jobId);
-    });
-  }
-
-  #submitted(message: Message, jobId: string): void {
-    if (this.#signals === undefined) return;
-    // Whoever receives it will know it by that id only.
-    const known = this.codec.dataOnly ? { ...message, id: jobId } : message;
-    this.#signals.emit('messageSubmitted', { queue: this.name, jobId, message: known });
-  }
 }
 
-function toPutOptions(what: string, options: PublishOptions): PutOptions {
-  const { priority = DEFAULT_PRIORITY, delay = 0, ttr = DEFAULT_TTR_MS } = checkOptions(what, options, PUBLISH_OPTIONS);
-  return { priority: checkPriority(priority), delayMs: toMs(delay, 'delay'), ttrMs: toTtrMs(ttr, 'ttr') };
+/**
+ * Publishes one message to several queues of one driver, such as one for each of several readers: with the same id and time,
+ * in one put, which stores all or none where the engine can (`capabilities.atomicPublish`).
+ * @returns the engine's ids, in the order of the queues
+ * @throws as `queue.publish` does; InvalidOptionError for queues of several drivers
+ * @example
+ * await publishTo([totals, search], OrderPlaced, { id: 7 });
+ */
+export async function publishTo<Input>(
+  queues: readonly Queue[],
+  type: MessageType<unknown, Input>,
+  data: NoInfer<Input>,
+  options: PublishOptions = {},
+): Promise<string[]> {
+  if (!Array.isArray(queues) || queues.length === 0)
+    throw new InvalidOptionError(`the queues of publishTo must be an array of at least one, got ${preview(queues)}`);
+  const drivers = new Set(queues.map((queue) => checkQueue('a queue of publishTo', queue).driver));
+  if (drivers.size > 1)
+    throw new InvalidOptionError(`the queues of publishTo must be of one driver, got ${drivers.size} drivers`);
+  const shared = { id: crypto.randomUUID(), time: new Date() };
+  const batches = queues.map(({ publisher }) => publisher.prepare('publishTo', type, [data], options, shared));
+  return publishBatches(batches, jobIdsOf);
 }
 
-function checkDriver(driver: Driver): Driver {
-  if (typeof driver?.putMany === 'function') return driver;
-  throw new InvalidOptionError(`driver must be a driver, such as openDriver resolves to, got ${preview(driver)}`);
+/** Of the one message that was published. */
+function firstId([stored]: readonly StoredItem[]): string {
+  return (stored as StoredItem).jobId;
+}
+
+function checkQueue(what: string, queue: Queue): Queue {
+  if (queue?.publisher instanceof Publisher) return queue;
+  throw new InvalidOptionError(`${what} must be a Queue, got ${preview(queue)}`);
 }
 
 function checkSignals(signals: SignalDispatcher): SignalDispatcher {

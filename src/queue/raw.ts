@@ -1,9 +1,9 @@
 import { isUint8Array } from 'node:util/types';
 import { copyBytes } from '../shared/bytes.js';
 import { preview } from '../shared/text.js';
+import { kindOf } from './checks.js';
 import { type Codec, type CodecContext, messageOf } from './codec.js';
 import { EncodeError } from './errors.js';
-import { kindOf } from './kind.js';
 import type { Message } from './message.js';
 
 /**

@@ -2,6 +2,7 @@ import type { Message, MessageType } from '../queue/message.js';
 import { listOf } from '../shared/options.js';
 import { preview } from '../shared/text.js';
 import { MessageSlots, type SlotCall, type Validate } from './message-slots.js';
+import { MiddlewareCall, type SlotMiddleware, type UsedMiddleware } from './middleware.js';
 import { Observers } from './observers.js';
 import {
   type MessageSlot,
@@ -33,6 +34,8 @@ export type Disconnect = (() => void) & Disposable;
 export class SignalDispatcher {
   readonly #slots = new MessageSlots();
   readonly #observers = new Observers();
+  /** Replaced, never changed: a delivery keeps those that it began with. */
+  #middlewares: readonly UsedMiddleware[] = [];
 
   /**
    * Connects a slot to the messages of a type, or of every type with `'messageReceived'`. Slots are awaited one after
@@ -66,19 +69,52 @@ export class SignalDispatcher {
     return disposable(this.#slots.connect(type, slot as MessageSlot<unknown>, once));
   }
 
+  /**
+   * Puts a function around the slots of each message: what is to be done before and after all of them, or in whose
+   * AsyncLocalStorage they are to run. It is called once for each delivery for which there is a slot, after the message has been
+   * decoded and checked and `messageStarted` was emitted; `slotTimeout` counts it in. The first that is used is the outermost.
+   *
+   * It gets the message as it was decoded, and `context.state` to hand things to slots. It must call `next()` once, which calls
+   * what is inside of it, and should await it: where it resolves earlier, the message is finished when the slots have ended.
+   * Where it resolves without a call, the message has failed with a MiddlewareError. What `next()` rejects with may be
+   * replaced, or swallowed: then the message is finished.
+   * @returns the function that removes it; deliveries that have begun keep it
+   * @throws TypeError for what is no function
+   * @example
+   * signals.use(async (message, context, next) => {
+   *   const start = performance.now();
+   *   await next();
+   *   console.log(message.type, context.jobId, performance.now() - start);
+   * });
+   */
+  use(middleware: SlotMiddleware): Disconnect {
+    if (typeof middleware !== 'function') {
+      throw new TypeError(`a middleware must be a function, got ${preview(middleware)}`);
+    }
+    const used = { middleware };
+    this.#middlewares = [...this.#middlewares, used];
+    return disposable(() => {
+      this.#middlewares = this.#middlewares.filter((each) => each !== used);
+    });
+  }
+
   /** Whether any message slot is connected. */
   get hasSlots(): boolean {
     return this.#slots.size > 0;
   }
 
   /**
-   * The call of every slot that is connected for the message, its data checked for each. A promise only where a schema
-   * answers with one.
+   * The call of every slot that is connected for the message, its data checked for each, with the middlewares around them. A
+   * promise only where a schema answers with one.
    * @returns null when there is no slot for it
    * @throws SchemaError, or what a schema itself throws, or rejects with it; no slot has been called then
    */
   prepare(message: Message, validate: Validate): SlotCall | null | Promise<SlotCall | null> {
-    return this.#slots.prepare(message, validate);
+    const slots = this.#slots.prepare(message, validate);
+    const middlewares = this.#middlewares;
+    if (slots === null || middlewares.length === 0) return slots;
+    if (!(slots instanceof Promise)) return new MiddlewareCall(middlewares, message, slots);
+    return slots.then((later) => new MiddlewareCall(middlewares, message, later));
   }
 
   /**

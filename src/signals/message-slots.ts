@@ -4,8 +4,18 @@ import type { MessageSlot, SlotContext } from './signals.js';
 /** Checks a message's data for a type: what the type's schema makes of it, or a promise of that. */
 export type Validate = (type: MessageType<unknown, unknown>, data: unknown) => unknown;
 
-/** Calls the slots of a message that has been checked; what it returns is to be awaited. */
-export type SlotCall = (context: SlotContext) => unknown;
+/** The call of the slots of a message that has been checked. */
+export interface SlotCall {
+  /**
+   * The slots that still run when the call has ended, because a middleware has not waited for them. When it has resolved, they are
+   * to be waited for: they may still fail the message.
+   */
+  readonly running: Promise<void> | undefined;
+  /** Whether the message may be finished now: by its only slot, or behind all of them. */
+  readonly mayFinish: boolean;
+  /** Calls them; what it returns is to be awaited. */
+  run(context: SlotContext): unknown;
+}
 
 interface Connection {
   /** Without one the slot gets every message. */
@@ -24,14 +34,35 @@ interface Route {
   readonly targets: readonly { readonly connection: Connection; readonly dataIndex: number }[];
   /** The types whose schemas check the message. Data index 0 is the message itself, n what the nth schema makes of it. */
   readonly checks: readonly MessageType<unknown, unknown>[];
-  /** Whether a slot occurs more than once. */
-  readonly repeats: boolean;
+  /** Slots that occur more than once are called once. */
+  readonly slotCount: number;
 }
 
 /** The connections to a type, or to every type. */
 class Group {
   readonly connections: Connection[] = [];
   route: Route | undefined;
+}
+
+class Call implements SlotCall {
+  readonly running = undefined;
+  readonly #slots: MessageSlots;
+  readonly #route: Route;
+  readonly #views: readonly Message[];
+
+  constructor(slots: MessageSlots, route: Route, views: readonly Message[]) {
+    this.#slots = slots;
+    this.#route = route;
+    this.#views = views;
+  }
+
+  get mayFinish(): boolean {
+    return this.#route.slotCount === 1;
+  }
+
+  run(context: SlotContext): unknown {
+    return this.#slots.call(this.#route, this.#views, context);
+  }
 }
 
 /** The slots of `messageReceived`. */
@@ -98,7 +129,7 @@ export class MessageSlots {
       if (data instanceof Promise) return this.#prepareLater(route, views, data, validate);
       views.push({ ...message, data });
     }
-    return this.#call(route, views);
+    return new Call(this, route, views);
   }
 
   /** Goes on with a schema that is asynchronous. */
@@ -108,20 +139,19 @@ export class MessageSlots {
     for (const type of route.checks.slice(views.length - 1)) {
       views.push({ ...message, data: await validate(type, message.data) });
     }
-    return this.#call(route, views);
+    return new Call(this, route, views);
   }
 
-  #call(route: Route, views: readonly Message[]): SlotCall {
+  /** Calls the slots of a route with what the checks have made of the message. */
+  call(route: Route, views: readonly Message[], context: SlotContext): unknown {
     const [target] = route.targets;
-    if (target === undefined || route.targets.length > 1) return (context) => this.#callAll(route, views, context);
-    return (context) => {
-      if (!this.#take(target.connection, context)) throw allDisconnected(views);
-      return target.connection.slot(views[target.dataIndex] as Message, context);
-    };
+    if (target === undefined || route.targets.length > 1) return this.#callAll(route, views, context);
+    if (!this.#take(target.connection, context)) throw allDisconnected(views);
+    return target.connection.slot(views[target.dataIndex] as Message, context);
   }
 
-  async #callAll({ targets, repeats }: Route, views: readonly Message[], context: SlotContext): Promise<void> {
-    const met = repeats ? new Set<MessageSlot<unknown>>() : undefined;
+  async #callAll({ targets, slotCount }: Route, views: readonly Message[], context: SlotContext): Promise<void> {
+    const met = slotCount < targets.length ? new Set<MessageSlot<unknown>>() : undefined;
     let called = 0;
     for (const { connection, dataIndex } of targets) {
       const { slot } = connection;
@@ -190,7 +220,7 @@ function routeOf(connections: readonly Connection[]): Route {
       dataIndex: connection.type === undefined ? 0 : order.indexOf(connection.type) + 1,
     })),
     checks: order,
-    repeats: new Set(connections.map(({ slot }) => slot)).size < connections.length,
+    slotCount: new Set(connections.map(({ slot }) => slot)).size,
   };
 }
 

@@ -1,3 +1,4 @@
+import type { Transaction, TransactionClient } from '../queue/driver.js';
 import type { Message } from '../queue/message.js';
 
 /** Why a message was buried. */
@@ -9,7 +10,9 @@ export type FailureReason =
   /** Its body is not a message. */
   | 'undecodable'
   /** Its data does not fit the schema of its type. */
-  | 'invalid';
+  | 'invalid'
+  /** A slot has thrown an UnrecoverableError, or the worker's `onFailure` has answered `'bury'`. */
+  | 'unrecoverable';
 
 /** Why a worker stops. */
 export type StopReason =
@@ -23,7 +26,11 @@ export type StopReason =
   | 'maxMessages'
   | 'timeLimit'
   | 'memoryLimit'
-  | 'failureLimit';
+  | 'failureLimit'
+  | 'untilEmpty';
+
+/** What an operator can do with messages and queues. */
+export type OperatorVerb = 'retry' | 'promote' | 'delete' | 'flush' | 'move' | 'pause' | 'resume';
 
 interface MessageEvent {
   readonly queue: string;
@@ -37,23 +44,47 @@ interface DeliveryEvent extends MessageEvent {
   readonly attempt: number | undefined;
 }
 
+interface TimedDeliveryEvent extends DeliveryEvent {
+  /** Since the worker received the message. */
+  readonly durationMs: number;
+}
+
 /** Every signal that observers can be connected to, with its event. */
 export interface SignalEvents {
   /** A message was published through a queue that was given these signals. */
-  readonly messageSubmitted: MessageEvent;
+  readonly messageSubmitted: MessageEvent & {
+    /** It was stored in a transaction of the publisher, which may still be rolled back. */
+    readonly inTransaction: boolean;
+  };
+  /** A message was decoded and checked, and its slots are about to be called. */
+  readonly messageStarted: DeliveryEvent;
   /** Every slot has resolved and the message is acknowledged. */
-  readonly messageFinished: DeliveryEvent & { readonly durationMs: number };
+  readonly messageFinished: TimedDeliveryEvent;
   /** A slot failed, or the worker was stopped, and the message will be delivered again. */
-  readonly messageReleased: DeliveryEvent & { readonly delayMs: number; readonly error: unknown };
+  readonly messageReleased: TimedDeliveryEvent & {
+    readonly delayMs: number;
+    /** Whether this delivery counts as an attempt. */
+    readonly counted: boolean;
+    readonly error: unknown;
+  };
   /** The message is buried. Its `message` is missing where the body could not be read. */
-  readonly messageFailed: Omit<DeliveryEvent, 'message'> & {
+  readonly messageFailed: Omit<TimedDeliveryEvent, 'message'> & {
     readonly message: Message | undefined;
     readonly body: Buffer;
     readonly reason: FailureReason;
     readonly error: unknown;
   };
   /** The lease was lost while a slot ran: what became of the slot is not applied, the message is delivered again. */
-  readonly messageExpired: DeliveryEvent;
+  readonly leaseLost: DeliveryEvent;
+  /** Somebody has changed messages or a queue by hand, such as in the console. */
+  readonly operatorActed: {
+    readonly verb: OperatorVerb;
+    readonly queue: string;
+    /** The messages it was done to; none where it was done to the queue, or to all of a kind. */
+    readonly jobIds: readonly string[];
+    /** Who it was, where that is known. */
+    readonly by: string | undefined;
+  };
   readonly workerStarted: { readonly queues: readonly string[]; readonly concurrency: number };
   readonly workerStopping: { readonly queues: readonly string[]; readonly reason: StopReason };
   readonly workerStopped: { readonly queues: readonly string[]; readonly finished: number; readonly failed: number };
@@ -68,10 +99,12 @@ export type ObserverSignal = keyof SignalEvents;
 // A record, so that the compiler misses a signal that is missing here.
 const OBSERVER_SIGNALS: Readonly<Record<ObserverSignal, true>> = {
   messageSubmitted: true,
+  messageStarted: true,
   messageFinished: true,
   messageReleased: true,
   messageFailed: true,
-  messageExpired: true,
+  leaseLost: true,
+  operatorActed: true,
   workerStarted: true,
   workerStopping: true,
   workerStopped: true,
@@ -94,8 +127,36 @@ export interface SlotContext {
   readonly attempt: number | undefined;
   /** Aborts when the lease is lost, the slot has timed out, or the worker must stop now. */
   readonly signal: AbortSignal;
-  /** Renews the lease; the worker does so by itself while the event loop runs. */
+  /** Hands things from middleware to slots. There is one for each delivery, made when it is asked for. */
+  readonly state: Map<unknown, unknown>;
+  /**
+   * Renews the lease; the worker does so by itself while the event loop runs.
+   * @throws LeaseLostError, EngineError
+   */
   touch(): Promise<void>;
+  /**
+   * Acknowledges the message in a transaction of the caller's, in the engine's own database: both are committed, or neither.
+   * It is the last statement of the transaction, and the slot returns only after that has ended. From the call on the lease is
+   * not renewed. When the slots have ended, the engine decides: where the message is gone, it is finished, and an error that was
+   * thrown afterwards goes to `workerError`; where it is still there, because the transaction was rolled back, it has failed.
+   * @param options `transaction`: the engine's own client, in which a transaction is open
+   * @throws UnsupportedError where `capabilities.transactions` is false
+   * @throws InvalidOptionError where several slots are connected for the message: then a middleware may call it after `next()`
+   * @throws LeaseLostError where the message is no longer held, EngineError: nothing was changed
+   * @example
+   * await orm.transaction(async (transaction) => {
+   *   await transaction.insert(invoices).values({ order: message.data.id });
+   *   await context.finish({ transaction });
+   * });
+   */
+  finish(options: { readonly transaction: Transaction }): Promise<void>;
+  /**
+   * Begins a transaction on the engine's own connections, runs `work` in it, acknowledges the message in it and commits. When
+   * `work` rejects, all is rolled back, and it rejects with the same.
+   * @returns what `work` resolves with
+   * @throws as `finish`
+   */
+  transaction<T>(work: (transaction: TransactionClient) => Promise<T> | T): Promise<T>;
 }
 
 /** A function that does the work for a message. */

@@ -1,7 +1,13 @@
 import { AsyncResource } from 'node:async_hooks';
-import type { Reservation } from '../queue/driver.js';
-import { LeaseLostError, SchemaError, SlotTimeoutError } from '../queue/errors.js';
-import { toFailure } from '../queue/failure.js';
+import type { ResolvedCapabilities } from '../queue/capabilities.js';
+import type { ReservedMessage, Transaction, TransactionClient } from '../queue/driver.js';
+import {
+  InvalidOptionError,
+  LeaseLostError,
+  SchemaError,
+  SlotTimeoutError,
+  UnsupportedError,
+} from '../queue/errors.js';
 import { type Message, validate } from '../queue/message.js';
 import type { Queue } from '../queue/queue.js';
 import { isA } from '../shared/is-a.js';
@@ -9,74 +15,92 @@ import { preview } from '../shared/text.js';
 import type { SignalDispatcher } from '../signals/dispatcher.js';
 import type { SlotCall } from '../signals/message-slots.js';
 import type { FailureReason } from '../signals/signals.js';
-import { DeliveryContext } from './context.js';
+import { DeliveryContext, type SlotRequests } from './context.js';
 import type { DeadlineTimer, HasDeadline } from './deadline-timer.js';
-import { LeaseKeeper } from './lease.js';
+import { type Disposition, dispositionOfFailure, type PolicyEnvironment } from './disposition.js';
+import { type LeaseHolder, LeaseKeeper } from './lease.js';
 import type { Settings } from './options.js';
+import type { QueuePause } from './queue-pause.js';
+import type { InFlightMessage } from './status.js';
+import { checkFinish, rolledBack, TransactionalAck } from './transaction.js';
+import type { WorkerConsumer } from './worker-consumer.js';
 
 /** What a delivery needs of its worker. */
-export interface DeliveryEnvironment {
+export interface DeliveryEnvironment extends PolicyEnvironment {
   readonly queue: Queue;
   readonly signals: SignalDispatcher;
   readonly settings: Settings;
   readonly timer: DeadlineTimer;
-  /** Whether the engine keeps the failure of a buried message. */
-  readonly keepsFailure: boolean;
+  readonly consumer: Pick<WorkerConsumer, 'settle' | 'touch' | 'isHeld'>;
+  readonly capabilities: ResolvedCapabilities;
+  readonly pause: QueuePause;
 }
 
-/** How a delivery ended, once the engine has confirmed it. `lost`: it will be delivered again, whatever its slots did. */
-export type Outcome = 'finished' | 'released' | 'failed' | 'lost';
-
-/** What is to become of the message. */
-export type Disposition =
-  | { readonly outcome: 'finished'; readonly message: Message; readonly durationMs: number }
-  | { readonly outcome: 'released'; readonly message: Message; readonly delayMs: number; readonly error: unknown }
-  | {
-      readonly outcome: 'failed';
-      readonly message: Message | undefined;
-      readonly reason: FailureReason;
-      readonly error: unknown;
-    }
-  | { readonly outcome: 'lost'; readonly message: Message | undefined };
-
-/** After an error of our own or of a custom backoff, which says no delay. */
-export const FALLBACK_DELAY_MS = 1000;
-
-/** 100 years, which every engine can hold. */
-const LONGEST_DELAY_MS = 100 * 365 * 24 * 3_600_000;
-
 /**
- * One message on its way through the slots: read, checked, handed to each slot, then acknowledged, released or buried.
+ * One message on its way through the slots: read, checked and handed to each slot, until it is known what is to become of it.
  *
  * All that is ended early when the lease is lost, when it takes too long, and when the worker must stop now: the slots'
- * signal aborts, and one that does not heed it is waited for no longer. What becomes of it is not applied.
+ * signal aborts, and one that does not heed it is waited for no longer. What becomes of it is not applied. But once the message
+ * is finished in a transaction, only the end of that decides, and the slots are waited for.
  */
-export class Delivery {
-  readonly #reservation: Reservation;
+export class Delivery implements SlotRequests, LeaseHolder {
+  readonly #reserved: ReservedMessage;
   readonly #environment: DeliveryEnvironment;
   readonly #began = performance.now();
+  #endedAt: number | undefined;
   /** Undefined while it is unknown. */
   #attempt: number | undefined;
   #message: Message | undefined;
+  #call: SlotCall | undefined;
   #context: DeliveryContext | undefined;
   #lease: LeaseKeeper | undefined;
   #timeout: HasDeadline | undefined;
+  #ack: TransactionalAck | undefined;
+  /** What was to become of the message, had it not been finished in a transaction then. */
+  #interruption: (() => void) | undefined;
   #isDecided = false;
   #resolve: (disposition: Disposition | Promise<Disposition>) => void = () => {};
 
-  constructor(reservation: Reservation, environment: DeliveryEnvironment) {
-    this.#reservation = reservation;
+  constructor(reserved: ReservedMessage, environment: DeliveryEnvironment) {
+    this.#reserved = reserved;
     this.#environment = environment;
-    this.#attempt = reservation.attempt;
+    this.#attempt = reserved.attempt;
+  }
+
+  get attempt(): number | undefined {
+    return this.#attempt;
+  }
+
+  get reserved(): ReservedMessage {
+    return this.#reserved;
+  }
+
+  /** Undefined until it is decoded. */
+  get message(): Message | undefined {
+    return this.#message;
+  }
+
+  /** What its slots were given; undefined where none was called. */
+  get context(): DeliveryContext | undefined {
+    return this.#context;
+  }
+
+  status(): InFlightMessage {
+    const { queue, jobId } = this.#reserved;
+    const startedAt = new Date(Date.now() - (performance.now() - this.#began));
+    return { queue, jobId, type: this.#message?.type, attempt: this.#attempt, startedAt };
+  }
+
+  /** For how long it has been worked on, or was. */
+  get durationMs(): number {
+    return (this.#endedAt ?? performance.now()) - this.#began;
   }
 
   /** Ends the slots now; the message is released at once. */
   stop(): void {
     this.#interrupt(
       new Error('cannot finish the message: the worker was stopped before its slots had finished'),
-      (message, error) => {
-        return this.#onceTracked(() => ({ outcome: 'released', message, delayMs: 0, error }));
-      },
+      (message, error) => this.#onceTracked(() => givenBack(message, error, !this.#environment.canUncount)),
     );
   }
 
@@ -94,7 +118,7 @@ export class Delivery {
     const { queue, signals, settings } = this.#environment;
     let message: Message;
     try {
-      message = queue.decode(this.#reservation);
+      message = queue.decode(this.#reserved);
     } catch (error) {
       this.#fail(undefined, 'undecodable', error);
       return;
@@ -110,7 +134,9 @@ export class Delivery {
     let call: SlotCall | null;
     try {
       this.#limit();
-      call = await signals.prepare(message, validate);
+      const prepared = signals.prepare(message, validate);
+      // Nothing is waited for that need not be.
+      call = prepared instanceof Promise ? await prepared : prepared;
     } catch (error) {
       // What the schema itself throws says nothing about the data: a look-up may have failed.
       if (isA(SchemaError, error)) this.#fail(message, 'invalid', error);
@@ -123,35 +149,72 @@ export class Delivery {
   }
 
   async #callSlots(message: Message, call: SlotCall): Promise<void> {
-    this.#context = new DeliveryContext(this.#reservation, this.#attempt, () => this.#lease?.watch());
+    const { queue, jobId } = this.#reserved;
+    this.#environment.signals.emit('messageStarted', { queue, jobId, attempt: this.#attempt, message });
+    const context = new DeliveryContext(this.#reserved, this.#attempt, this);
+    this.#call = call;
+    this.#context = context;
     try {
-      await call(this.#context);
+      await call.run(context);
+      if (call.running !== undefined) await call.running;
     } catch (error) {
-      this.#retry(message, 'attempts', error);
+      if (this.#ack?.isIssued) await this.#decideByTransaction(message, this.#ack, error);
+      else this.#retry(message, 'attempts', error);
+      if (call.running !== undefined) abandon(call.running, context, error);
       return;
     }
-    this.#decide(() => ({ outcome: 'finished', message, durationMs: performance.now() - this.#began }));
+    if (this.#ack?.isIssued) await this.#decideByTransaction(message, this.#ack);
+    else this.#finish(message);
+  }
+
+  #finish(message: Message): void {
+    if (this.#isDecided) return;
+    this.#end();
+    this.#lease?.stop();
+    this.#resolve({ outcome: 'finished', message, durationMs: this.durationMs });
+  }
+
+  /** The slots have ended: the message is gone where their transaction was committed. @param error what they have thrown */
+  async #decideByTransaction(message: Message, ack: TransactionalAck, error?: unknown): Promise<void> {
+    try {
+      if (!(await ack.isHeld())) this.#decide(() => ({ outcome: 'committed', message, error }));
+      else if (this.#interruption !== undefined) this.#interruption();
+      else this.#retry(message, 'attempts', error ?? rolledBack());
+    } catch (fault) {
+      if (error !== undefined) this.#environment.onError(error);
+      this.#decide(() => ({ outcome: 'unknown', message, error: fault }));
+    }
   }
 
   /** From now on it can be interrupted. */
   #limit(): void {
-    const { timer, signals, settings } = this.#environment;
-    this.#lease = new LeaseKeeper(this.#reservation, timer, {
-      onLost: (reason) => this.#interrupt(reason, (message) => ({ outcome: 'lost', message })),
-      onError: (error) => signals.emit('workerError', { error }),
-    });
+    const { timer, settings } = this.#environment;
+    this.#keepLease(this.#began);
     const { slotTimeoutMs } = settings;
     if (slotTimeoutMs === undefined) return;
     this.#timeout = { deadlineAt: this.#began + slotTimeoutMs, onDeadline: () => this.#runOutOfTime(slotTimeoutMs) };
     timer.set(this.#timeout);
   }
 
+  /** @param now by `performance.now()` */
+  #keepLease(now: number): void {
+    this.#lease = new LeaseKeeper(this.#reserved, this.#environment.timer, this, now);
+  }
+
+  /** @internal */
+  onLeaseLost(reason: Error): void {
+    this.#interrupt(reason, (message) => ({ outcome: 'lost', message }));
+  }
+
+  /** @internal */
+  onLeaseError(error: unknown): void {
+    this.#environment.onError(error);
+  }
+
   #runOutOfTime(ms: number): void {
     this.#interrupt(
       new SlotTimeoutError(`cannot finish the message: its slots took longer than ${ms} ms`),
-      (message, error) => {
-        return this.#onceTracked(() => this.#retried(message, 'attempts', error));
-      },
+      (message, error) => this.#onceTracked(() => this.#failed(message, 'attempts', error)),
     );
   }
 
@@ -162,7 +225,9 @@ export class Delivery {
     const message = this.#message;
     if (this.#isDecided || message === undefined) return;
     this.#context?.abort(reason);
-    this.#decide(() => disposition(message, reason));
+    const end = (): void => this.#decide(() => disposition(message, reason));
+    if (this.#ack?.isIssued) this.#interruption ??= end;
+    else end();
   }
 
   #settleUnhandled(message: Message): void {
@@ -180,33 +245,21 @@ export class Delivery {
   }
 
   #retry(message: Message, reason: FailureReason, error: unknown): void {
-    this.#decide(() => this.#onceTracked(() => this.#retried(message, reason, error)));
+    this.#decide(() => this.#onceTracked(() => this.#failed(message, reason, error)));
   }
 
-  /** Released, or buried for `reason` where this was the last attempt. */
-  #retried(message: Message, reason: FailureReason, error: unknown): Disposition {
-    const isLast = this.#attempt !== undefined && this.#attempt >= this.#environment.settings.attempts;
-    if (isLast) return { outcome: 'failed', message, reason, error };
-    return { outcome: 'released', message, delayMs: this.#delayAfter(error), error };
+  #failed(message: Message, reason: FailureReason, error: unknown): Disposition | Promise<Disposition> {
+    return dispositionOfFailure({ message, reason, error, attempt: this.#attempt }, this.#environment);
   }
 
-  #delayAfter(failure: unknown): number {
+  /** The disposition of a message that has failed, for which the attempt must be known. The lease is renewed until it is there. */
+  async #onceTracked(disposition: () => Disposition | Promise<Disposition>): Promise<Disposition> {
     try {
-      return Math.min(this.#environment.settings.retryDelay(this.#attempt ?? 1, failure), LONGEST_DELAY_MS);
-    } catch (error) {
-      this.#environment.signals.emit('workerError', { error });
-      return FALLBACK_DELAY_MS;
-    }
-  }
-
-  /** The disposition of a message that has failed, for which the attempt must be known. */
-  async #onceTracked(disposition: () => Disposition): Promise<Disposition> {
-    try {
-      if (this.#attempt === undefined) await this.#reservation.track?.();
-      this.#attempt = this.#reservation.attempt;
+      if (this.#attempt === undefined) await this.#reserved.track?.();
+      this.#attempt = this.#reserved.attempt;
     } catch (error) {
       if (isA(LeaseLostError, error)) return { outcome: 'lost', message: this.#message };
-      this.#environment.signals.emit('workerError', { error });
+      this.#environment.onError(error);
     }
     return disposition();
   }
@@ -214,71 +267,97 @@ export class Delivery {
   /** The first one to say what is to become of the message is heeded. */
   #decide(disposition: () => Disposition | Promise<Disposition>): void {
     if (this.#isDecided) return;
+    this.#end();
+    const decided = disposition();
+    if (decided instanceof Promise) this.#resolve(decided.finally(() => this.#lease?.stop()));
+    else {
+      this.#lease?.stop();
+      this.#resolve(decided);
+    }
+  }
+
+  #end(): void {
     this.#isDecided = true;
-    this.#lease?.stop();
+    this.#endedAt = performance.now();
     if (this.#timeout) this.#environment.timer.cancel(this.#timeout);
-    this.#resolve(disposition());
   }
 
-  /**
-   * Issues the command that settles the message at once, so that the next reserve can share its write.
-   * @returns how the delivery ended, once the engine has answered; rejects when the engine fails
-   */
-  async settle(disposition: Disposition): Promise<Outcome> {
-    const { outcome, message } = disposition;
-    const { signals } = this.#environment;
-    const { queue, id: jobId } = this.#reservation;
-    const attempt = this.#attempt;
-    if (outcome === 'lost') return this.#settleLost(message);
+  /** @internal */
+  watchLease(): void {
+    this.#lease?.watch();
+  }
+
+  /** @internal */
+  touch(): Promise<void> {
+    return this.#environment.consumer.touch(this.#reserved);
+  }
+
+  /** @internal */
+  async finish(options: { readonly transaction: Transaction }): Promise<void> {
+    const transaction = checkFinish(options);
+    this.#checkFinish();
+    this.#ack ??= new TransactionalAck(this.#reserved, this.#environment.consumer);
+    this.#lease?.stop();
     try {
-      if (outcome === 'finished') {
-        await this.#reservation.ack();
-        signals.emit('messageFinished', { queue, jobId, attempt, message, durationMs: disposition.durationMs });
-      } else if (outcome === 'released') {
-        const { delayMs, error } = disposition;
-        this.#reconnectSlots();
-        await this.#reservation.release({ delayMs });
-        signals.emit('messageReleased', { queue, jobId, attempt, message, delayMs, error });
-      } else {
-        const { reason, error } = disposition;
-        await this.#bury(reason, error);
-        const { body, failureError } = this.#reservation;
-        if (failureError !== undefined) signals.emit('workerError', { error: failureError });
-        signals.emit('messageFailed', { queue, jobId, attempt, message, body, reason, error });
-      }
-    } catch (error) {
-      if (!isA(LeaseLostError, error)) throw error;
-      this.#tellLost(message);
-      return 'lost';
+      await this.#ack.issue(transaction);
+    } finally {
+      if (!this.#ack.isIssued && !this.#isDecided) this.#goOn();
     }
-    return outcome;
   }
 
-  #bury(reason: FailureReason, error: unknown): Promise<void> {
-    const { keepsFailure } = this.#environment;
-    if (!keepsFailure) return this.#reservation.bury({});
-    return this.#reservation.bury({ failure: toFailure(error, { reason, attempt: this.#attempt }) });
+  /** @internal */
+  async transaction<T>(work: (transaction: TransactionClient) => Promise<T> | T): Promise<T> {
+    this.#checkFinish();
+    const { driver } = this.#environment.queue;
+    if (driver.transaction === undefined) throw cannotTransact(driver.system);
+    return driver.transaction(async (transaction) => {
+      const result = await work(transaction);
+      await this.finish({ transaction });
+      return result;
+    });
   }
 
-  /** Where only our own clock says that the lease is over, the engine may think otherwise, and wait for us. */
-  async #settleLost(message: Message | undefined): Promise<Outcome> {
-    this.#tellLost(message);
-    if (!this.#reservation.lost.aborted) {
-      await this.#reservation.release().catch(() => {
-        // It was lost indeed, or the engine cannot be reached.
-      });
-    }
-    return 'lost';
+  /** As before `finish`, which has failed. */
+  #goOn(): void {
+    this.#keepLease(performance.now());
+    this.#lease?.watch();
+    this.#interruption?.();
   }
 
-  #tellLost(message: Message | undefined): void {
-    const { queue, id: jobId } = this.#reservation;
-    this.#reconnectSlots();
-    if (message) this.#environment.signals.emit('messageExpired', { queue, jobId, attempt: this.#attempt, message });
+  /** @throws UnsupportedError, InvalidOptionError, LeaseLostError */
+  #checkFinish(): void {
+    const { capabilities, queue } = this.#environment;
+    if (!capabilities.transactions) throw cannotTransact(queue.driver.system);
+    if (this.#isDecided) throw new LeaseLostError('cannot finish the message: its delivery has ended');
+    if (this.#call?.mayFinish) return;
+    throw new InvalidOptionError(
+      'cannot finish the message in a transaction: several slots are connected for it, or its slot was not called yet; call finish in its only slot, or in a middleware after next()',
+    );
   }
+}
 
-  /** It will be delivered again, and then needs its slots. */
-  #reconnectSlots(): void {
-    if (this.#context) this.#environment.signals.reconnect(this.#context);
-  }
+/** Ends slots for which a middleware that has failed has not waited. */
+function abandon(running: Promise<void>, context: DeliveryContext, cause: unknown): void {
+  running.catch(() => {
+    // The message has failed already.
+  });
+  context.abort(new Error('cannot finish the message: a middleware has failed', { cause }));
+}
+
+/** At once, and not because it has failed. */
+function givenBack(message: Message, error: Error, counted: boolean): Disposition {
+  return {
+    outcome: 'released',
+    message,
+    delayMs: 0,
+    error,
+    counted,
+    reason: undefined,
+    pauseQueue: false,
+    isRetry: false,
+  };
+}
+
+function cannotTransact(system: string): UnsupportedError {
+  return new UnsupportedError(`cannot finish a message in a transaction: ${system} has none`);
 }

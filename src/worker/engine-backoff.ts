@@ -49,6 +49,16 @@ export class EngineBackoff {
     return this.#waiting;
   }
 
+  /** What the engine answers to `call`; undefined when it has failed, which was waited for. */
+  async answerOf<T>(call: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await call();
+    } catch (error) {
+      await this.wait(error);
+      return undefined;
+    }
+  }
+
   async #waitOut(error: unknown): Promise<void> {
     this.#events.onFailure(error);
     // Half of it at random, so that the workers of an installation do not return in the same moment.

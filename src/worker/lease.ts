@@ -1,4 +1,4 @@
-import type { Reservation } from '../queue/driver.js';
+import type { ReservedMessage } from '../queue/driver.js';
 import { LONGEST_TIMER_MS } from '../queue/duration.js';
 import { LeaseLostError } from '../queue/errors.js';
 import { isA } from '../shared/is-a.js';
@@ -13,10 +13,13 @@ const SHORTEST_RENEWAL_MS = 100;
 /** A message that is done before costs nothing: neither a listener nor a timer is made for it. */
 const WATCH_AFTER_MS = 50;
 
-export interface LeaseEvents {
-  readonly onLost: (reason: Error) => void;
+/** Whoever works on a message. */
+export interface LeaseHolder {
+  /** Renews the lease. @throws LeaseLostError, EngineError */
+  touch(): Promise<void>;
+  onLeaseLost(reason: Error): void;
   /** A renewal failed otherwise than by the loss of the lease. It is tried again. */
-  readonly onError: (error: unknown) => void;
+  onLeaseError(error: unknown): void;
 }
 
 /**
@@ -24,20 +27,21 @@ export interface LeaseEvents {
  * engine says so, and when it has ended by our own clock: an engine that cannot be reached says nothing.
  */
 export class LeaseKeeper implements HasDeadline {
-  readonly #reservation: Reservation;
+  readonly #reserved: ReservedMessage;
   readonly #timer: DeadlineTimer;
-  readonly #events: LeaseEvents;
-  readonly #onAbort = (): void => this.#lose(this.#reservation.lost.reason);
-  #isWatching = false;
+  readonly #holder: LeaseHolder;
+  /** Listens to the loss of the lease, once that is watched. */
+  #onAbort: (() => void) | undefined;
   #isStopped = false;
   #renewAt = 0;
   #deadlineAt: number;
 
-  constructor(reservation: Reservation, timer: DeadlineTimer, events: LeaseEvents) {
-    this.#reservation = reservation;
+  /** @param now by `performance.now()` */
+  constructor(reserved: ReservedMessage, timer: DeadlineTimer, holder: LeaseHolder, now: number = performance.now()) {
+    this.#reserved = reserved;
     this.#timer = timer;
-    this.#events = events;
-    this.#deadlineAt = performance.now() + WATCH_AFTER_MS;
+    this.#holder = holder;
+    this.#deadlineAt = now + WATCH_AFTER_MS;
     timer.set(this);
   }
 
@@ -46,7 +50,7 @@ export class LeaseKeeper implements HasDeadline {
   }
 
   onDeadline(): void {
-    if (!this.#isWatching) {
+    if (this.#onAbort === undefined) {
       this.watch();
       return;
     }
@@ -58,10 +62,10 @@ export class LeaseKeeper implements HasDeadline {
 
   /** From now on the loss is told as soon as it is known. */
   watch(): void {
-    if (this.#isWatching || this.#isStopped) return;
-    this.#isWatching = true;
+    if (this.#onAbort !== undefined || this.#isStopped) return;
     this.#timer.cancel(this);
-    const { lost, leaseEndsAt, ttrMs } = this.#reservation;
+    const { lost, leaseEndsAt, ttrMs } = this.#reserved;
+    this.#onAbort = () => this.#lose(lost.reason);
     lost.addEventListener('abort', this.#onAbort, { once: true });
     if (lost.aborted) {
       this.#onAbort();
@@ -75,7 +79,7 @@ export class LeaseKeeper implements HasDeadline {
   stop(): void {
     this.#isStopped = true;
     this.#timer.cancel(this);
-    if (this.#isWatching) this.#reservation.lost.removeEventListener('abort', this.#onAbort);
+    if (this.#onAbort !== undefined) this.#reserved.lost.removeEventListener('abort', this.#onAbort);
   }
 
   #wait(): void {
@@ -92,17 +96,17 @@ export class LeaseKeeper implements HasDeadline {
 
   async #touch(now: number): Promise<void> {
     try {
-      await this.#reservation.touch();
-      if (this.#reservation.attempt === undefined) await this.#learnTtr(now);
+      await this.#holder.touch();
+      if (this.#reserved.attempt === undefined) await this.#learnTtr(now);
     } catch (error) {
       if (this.#isStopped || isA(LeaseLostError, error)) return;
-      this.#events.onError(error);
+      this.#holder.onLeaseError(error);
     }
   }
 
   /** It takes one question; without it the lease would be renewed as often as the shortest there is. */
   async #learnTtr(renewedAt: number): Promise<void> {
-    await this.#reservation.track?.();
+    await this.#reserved.track?.();
     if (this.#isStopped) return;
     this.#renewAt = renewedAt + this.#renewalMs();
     this.#timer.cancel(this);
@@ -110,24 +114,24 @@ export class LeaseKeeper implements HasDeadline {
   }
 
   #renewalMs(): number {
-    return Math.max(SHORTEST_RENEWAL_MS, this.#reservation.ttrMs * RENEW_AFTER);
+    return Math.max(SHORTEST_RENEWAL_MS, this.#reserved.ttrMs * RENEW_AFTER);
   }
 
   /** Without the attempt the TTR is unknown as well, and may be longer than the shortest, for which it is taken. */
   #endsAt(): number {
-    const { attempt, leaseEndsAt } = this.#reservation;
+    const { attempt, leaseEndsAt } = this.#reserved;
     return attempt === undefined ? Number.POSITIVE_INFINITY : leaseEndsAt;
   }
 
   #lose(reason: Error): void {
     this.stop();
-    this.#events.onLost(reason);
+    this.#holder.onLeaseLost(reason);
   }
 
   #endedError(): LeaseLostError {
-    const { id, queue } = this.#reservation;
+    const { jobId, queue } = this.#reserved;
     return new LeaseLostError(
-      `cannot settle or renew message ${id} of queue "${queue}": it is no longer held: its lease has ended, and no renewal was answered`,
+      `cannot settle or renew message ${jobId} of queue "${queue}": it is no longer held: its lease has ended, and no renewal was answered`,
     );
   }
 }

@@ -1,6 +1,6 @@
 import type { StopReason } from '../signals/signals.js';
 import type { DeadlineTimer, HasDeadline } from './deadline-timer.js';
-import type { Outcome } from './delivery.js';
+import type { Outcome } from './disposition.js';
 import type { Settings } from './options.js';
 
 /** How often the size of the process is looked at while no message comes. */
@@ -12,6 +12,7 @@ export class Limits {
   readonly #onReached: (reason: StopReason) => void;
   #finished = 0;
   #failed = 0;
+  #released = 0;
   /** Messages that were or are being reserved. */
   #claimed = 0;
   /** Burials that the engine has not answered yet. */
@@ -30,6 +31,10 @@ export class Limits {
 
   get failed(): number {
     return this.#failed;
+  }
+
+  get released(): number {
+    return this.#released;
   }
 
   /** Looks at the time and, while no message comes, at the size of the process. */
@@ -83,7 +88,8 @@ export class Limits {
   /** What became of a message, once the engine has answered; undefined where it answered with an error. */
   count(outcome: Outcome | undefined, wasBuried: boolean): void {
     if (outcome === 'finished') this.#finished++;
-    if (outcome === 'failed') this.#failed++;
+    else if (outcome === 'released') this.#released++;
+    else if (outcome === 'failed') this.#failed++;
     if (this.#failed >= this.#settings.failureLimit) this.#onReached('failureLimit');
     if (!wasBuried) return;
     this.#burying--;

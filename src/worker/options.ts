@@ -1,17 +1,38 @@
+import { checkBoolean, checkInteger, checkOneOf, checkOptions, type OptionNames } from '../queue/checks.js';
 import type { QueueOrder } from '../queue/driver.js';
 import { type Duration, toTimerMs } from '../queue/duration.js';
-import { checkBoolean, checkInteger, checkOneOf, checkOptions, type OptionNames } from '../queue/options.js';
+import { InvalidOptionError } from '../queue/errors.js';
+import type { Message } from '../queue/message.js';
+import { preview } from '../shared/text.js';
 import { type Backoff, type RetryDelay, retryDelay } from './retry.js';
 
 /** What becomes of a message for whose type no slot is connected. */
 export type Unhandled = 'bury' | 'release' | 'ignore';
 
+/** A failure that `onFailure` is asked about. */
+export interface MessageFailure {
+  /** What a slot, a middleware or a schema has thrown, or the SlotTimeoutError. */
+  readonly error: unknown;
+  /** The delivery that failed, 1-based; undefined where it is unknown. */
+  readonly attempt: number | undefined;
+  readonly message: Message;
+}
+
+/**
+ * What is to become of a message that has failed: `'retry'`, as without an answer, releases it with the backoff, or buries it at its
+ * last attempt; `{ delay }` does the same with another delay; `'bury'` buries it now, with the reason `unrecoverable`.
+ */
+export type FailureAnswer = 'retry' | 'bury' | { readonly delay: Duration } | undefined;
+
+/** Decides by the error what is to become of a message. When it throws, or returns anything else, `workerError` tells. */
+export type OnFailure = (failure: MessageFailure) => FailureAnswer | Promise<FailureAnswer>;
+
 export interface WorkerOptions {
   /** How many messages are worked on at once. Default 1. */
   readonly concurrency?: number | undefined;
   /**
-   * How often a message is delivered before it is buried; deliveries to crashed processes and those that a stop has
-   * interrupted count. Default 5.
+   * How often a message is delivered before it is buried; deliveries to crashed processes count. One that the stop of a worker
+   * has interrupted, or that a RetryLaterError has ended, counts only where the engine cannot take it back (beanstalkd). Default 5.
    */
   readonly attempts?: number | undefined;
   /**
@@ -29,6 +50,12 @@ export interface WorkerOptions {
   /** How long a message waits after a failure. Default: 1 s, doubled each time up to 5 min, with full jitter. */
   readonly backoff?: Backoff | undefined;
   /**
+   * Asked about each failure before the attempts are counted, but not where a slot has thrown an UnrecoverableError or a
+   * RetryLaterError. Until a promise that it returns is settled, the lease is renewed. Default: every failure is retried.
+   * @example onFailure: ({ error }) => (error instanceof TypeError ? 'bury' : undefined)
+   */
+  readonly onFailure?: OnFailure | undefined;
+  /**
    * Aborts slots that run longer, the check of the data included, and counts it as a failure. Default: never, the lease is
    * renewed for as long as it takes.
    */
@@ -36,9 +63,9 @@ export interface WorkerOptions {
   /** `bury` puts it aside, `release` leaves it to another worker, `ignore` acknowledges it. Default `bury`. */
   readonly unhandled?: Unhandled | undefined;
   /**
-   * How long running slots may go on when the worker stops; then their messages are released. On engines that count deliveries
-   * that one counts, so a message that is interrupted at its last attempt is buried when it is delivered next: better longer
-   * than the slots take. Default 10 s.
+   * How long running slots may go on when the worker stops; then their messages are released. Where the engine cannot take the
+   * delivery back (beanstalkd), it counts, and a message that is interrupted at its last attempt is buried when it is delivered
+   * next: choose it longer than the slots take. Default 10 s.
    */
   readonly grace?: Duration | undefined;
   /** Stops after so many messages, whatever became of them; exactly so many are begun. Default: no limit; so for the other limits. */
@@ -55,6 +82,12 @@ export interface WorkerOptions {
    * `concurrency` work on may end, so at most `failureLimit + concurrency - 1` are buried.
    */
   readonly failureLimit?: number | undefined;
+  /**
+   * Stops when its queues have no ready message and it works on none. It waits for messages that it has itself released to be
+   * retried, but neither for other delayed messages, those of a RetryLaterError included, nor for what other workers hold.
+   * Messages of a paused queue are ready: it waits for the end of the pause. Default false.
+   */
+  readonly untilEmpty?: boolean | undefined;
 }
 
 /** The options, checked and filled in. */
@@ -64,6 +97,7 @@ export interface Settings {
   readonly trackAttempts: boolean;
   readonly order: QueueOrder;
   readonly retryDelay: RetryDelay;
+  readonly onFailure: OnFailure | undefined;
   readonly slotTimeoutMs: number | undefined;
   readonly unhandled: Unhandled;
   readonly graceMs: number;
@@ -71,6 +105,7 @@ export interface Settings {
   readonly timeLimitMs: number | undefined;
   readonly memoryLimit: number;
   readonly failureLimit: number;
+  readonly untilEmpty: boolean;
 }
 
 const OPTIONS: OptionNames<WorkerOptions> = {
@@ -79,6 +114,7 @@ const OPTIONS: OptionNames<WorkerOptions> = {
   trackAttempts: true,
   order: true,
   backoff: true,
+  onFailure: true,
   slotTimeout: true,
   unhandled: true,
   grace: true,
@@ -86,6 +122,7 @@ const OPTIONS: OptionNames<WorkerOptions> = {
   timeLimit: true,
   memoryLimit: true,
   failureLimit: true,
+  untilEmpty: true,
 };
 
 const UNHANDLED: readonly Unhandled[] = ['bury', 'release', 'ignore'];
@@ -100,6 +137,7 @@ export function settingsOf(options: WorkerOptions): Settings {
     trackAttempts: checkBoolean('trackAttempts', others.trackAttempts ?? true),
     order: checkOneOf('order', others.order ?? 'fair', ORDERS),
     retryDelay: retryDelay(others.backoff),
+    onFailure: checkFunction('onFailure', others.onFailure),
     slotTimeoutMs: slotTimeout === undefined ? undefined : toTimerMs(slotTimeout, 'slotTimeout'),
     unhandled: checkOneOf('unhandled', others.unhandled ?? 'bury', UNHANDLED),
     graceMs: toTimerMs(others.grace ?? '10s', 'grace'),
@@ -107,9 +145,15 @@ export function settingsOf(options: WorkerOptions): Settings {
     timeLimitMs: timeLimit === undefined ? undefined : toTimerMs(timeLimit, 'timeLimit'),
     memoryLimit: limit('memoryLimit', others.memoryLimit),
     failureLimit: limit('failureLimit', others.failureLimit),
+    untilEmpty: checkBoolean('untilEmpty', others.untilEmpty ?? false),
   };
 }
 
 function limit(name: string, value: number | undefined): number {
   return value === undefined ? Number.POSITIVE_INFINITY : checkInteger(name, value, 1);
+}
+
+function checkFunction<T>(name: string, value: T | undefined): T | undefined {
+  if (value === undefined || typeof value === 'function') return value;
+  throw new InvalidOptionError(`${name} must be a function, got ${preview(value)}`);
 }

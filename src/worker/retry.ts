@@ -1,7 +1,7 @@
+import { checkOneOf, checkOptions, type OptionNames } from '../queue/checks.js';
 import { type Duration, toMs } from '../queue/duration.js';
 import { InvalidOptionError } from '../queue/errors.js';
 import { isPromise } from '../queue/message.js';
-import { checkOneOf, checkOptions, type OptionNames } from '../queue/options.js';
 import { preview } from '../shared/text.js';
 
 /** Delays that grow from failure to failure. */

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Consumer, Reservation } from '../queue/driver.js';
+import type { Consumer, ReservedMessage, Settlement, SettlementResult } from '../queue/driver.js';
 import { DriverClosedError, EngineError, InvalidOptionError, UnsupportedError } from '../queue/errors.js';
 import { Deadline } from '../shared/deadline.js';
 import { isA } from '../shared/is-a.js';
@@ -75,16 +75,17 @@ export class WorkerConsumer {
    * The next message; null when there is none for whatever reason, which was told and waited for.
    * @param askedAt now, by `performance.now()`
    */
-  async reserve(signal: AbortSignal, askedAt: number): Promise<Reservation | null> {
+  async reserve(signal: AbortSignal, askedAt: number): Promise<ReservedMessage | null> {
     const { backoff, stopping, onClosed } = this.#options;
     const wasDown = backoff.isDown;
     try {
       // After a failure the answer must not wait for a message: it tells that the engine is back.
-      const reservation = await this.#consumer?.reserve(wasDown ? { signal, timeoutMs: 0 } : { signal });
+      const messages = await this.#consumer?.reserve(wasDown ? { signal, timeoutMs: 0 } : { signal });
       backoff.recover();
-      if (reservation) {
+      const message = messages?.[0];
+      if (message !== undefined) {
         this.#emptyAnswers = 0;
-        return reservation;
+        return message;
       }
       if (!wasDown && !stopping.aborted) await this.#onEmptyAnswer(askedAt);
     } catch (error) {
@@ -92,6 +93,29 @@ export class WorkerConsumer {
       else if (!stopping.aborted) await backoff.wait(error);
     }
     return null;
+  }
+
+  /** Settles a message; the command is issued at once. `resultOf` tells what became of it. */
+  settle(settlement: Settlement): Promise<readonly SettlementResult[]> {
+    return this.#held.settle([settlement]);
+  }
+
+  /** Renews a lease. @throws LeaseLostError, EngineError */
+  async touch(message: ReservedMessage): Promise<void> {
+    resultOf(await this.#held.touch([message]));
+  }
+
+  /** Whether a message is still held whose `ack` was part of a transaction. @throws EngineError */
+  async isHeld(message: ReservedMessage): Promise<boolean> {
+    const consumer = this.#held;
+    if (consumer.isHeld === undefined) throw missingMethod('isHeld');
+    return consumer.isHeld(message);
+  }
+
+  /** What has given the messages that are worked on. */
+  get #held(): Consumer {
+    if (this.#consumer === undefined) throw new EngineError('cannot reach the engine: it was not opened');
+    return this.#consumer;
   }
 
   /** Only an engine that is closed answers so at once, time and again. */
@@ -159,6 +183,18 @@ export class WorkerConsumer {
       deadline?.cancel();
     }
   }
+}
+
+/** What became of the only message. @throws why the engine has not done it */
+export function resultOf([result]: readonly SettlementResult[]): SettlementResult {
+  if (result === undefined)
+    throw new EngineError('the engine did not tell what became of a message', { outcome: 'unknown' });
+  if (result.error !== undefined) throw result.error;
+  return result;
+}
+
+function missingMethod(name: string): UnsupportedError {
+  return new UnsupportedError(`cannot finish a message in a transaction: the consumer of this engine has no ${name}`);
 }
 
 function hangError(why: string): EngineError {

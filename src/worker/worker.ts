@@ -1,10 +1,11 @@
 import { setMaxListeners } from 'node:events';
 import { createDebug } from '../debug.js';
-import type { Reservation } from '../queue/driver.js';
+import { type ResolvedCapabilities, resolveCapabilities } from '../queue/capabilities.js';
+import { checkOptions, checkSignal } from '../queue/checks.js';
+import type { ReservedMessage } from '../queue/driver.js';
 import { type Duration, toTimerMs } from '../queue/duration.js';
 import { EngineError, InvalidOptionError } from '../queue/errors.js';
 import { messageOfError } from '../queue/failure.js';
-import { checkOptions, checkSignal } from '../queue/options.js';
 import type { Queue } from '../queue/queue.js';
 import { onAbort } from '../shared/abort.js';
 import { EventLoop } from '../shared/event-loop.js';
@@ -12,12 +13,17 @@ import { preview } from '../shared/text.js';
 import type { SignalDispatcher } from '../signals/dispatcher.js';
 import type { StopReason } from '../signals/signals.js';
 import { DeadlineTimer, type HasDeadline } from './deadline-timer.js';
-import { Delivery, type DeliveryEnvironment, FALLBACK_DELAY_MS, type Outcome } from './delivery.js';
+import { Delivery, type DeliveryEnvironment } from './delivery.js';
+import { FALLBACK_DELAY_MS, type Outcome } from './disposition.js';
+import { EmptyWatch } from './empty-watch.js';
 import { EngineBackoff } from './engine-backoff.js';
 import { Limits } from './limits.js';
 import { type Settings, settingsOf, type WorkerOptions } from './options.js';
+import { QueuePause } from './queue-pause.js';
+import { settle } from './settle.js';
 import { isCalledBelow } from './slot-stack.js';
-import { WorkerConsumer } from './worker-consumer.js';
+import type { WorkerState, WorkerStatus } from './status.js';
+import { resultOf, WorkerConsumer } from './worker-consumer.js';
 
 const debug = createDebug('haricot:worker');
 
@@ -26,9 +32,6 @@ const ANSWER_MS = 100;
 
 /** Nothing new is begun then, not even what a reserve of the last moments brings. */
 const HARD_LIMITS: readonly StopReason[] = ['failureLimit', 'memoryLimit'];
-
-/** idle → running → stopping → stopped, never back. */
-type State = 'idle' | 'running' | 'stopping' | 'stopped';
 
 /**
  * Takes messages from queues, emits `messageReceived` to the slots connected for them, and settles each message: at least
@@ -39,6 +42,7 @@ export class Worker {
   readonly #environments: ReadonlyMap<string, DeliveryEnvironment>;
   readonly #signals: SignalDispatcher;
   readonly #settings: Settings;
+  readonly #capabilities: ResolvedCapabilities;
   readonly #stopping = new AbortController();
   readonly #reserving = new AbortController();
   readonly #timer = new DeadlineTimer();
@@ -48,7 +52,7 @@ export class Worker {
   readonly #consumer: WorkerConsumer;
   /** What each of the concurrent loops works on. */
   readonly #deliveries: (Delivery | undefined)[] = [];
-  #state: State = 'idle';
+  #state: WorkerState = 'idle';
   /** `stop` was called before `run`. */
   #isStopRequested = false;
   #running: Promise<void> | undefined;
@@ -57,6 +61,11 @@ export class Worker {
   /** Messages whose settlement the engine has not answered yet. */
   #unsettled = 0;
   #onSettled: () => void = () => {};
+  /** Loops that have not ended, and those of them that wait for a message. */
+  #loops = 0;
+  #waiting = 0;
+  /** For the option `untilEmpty`. */
+  readonly #emptyWatch: EmptyWatch | undefined;
   /** When a reserve was last called. */
   #reservedAt = Number.NEGATIVE_INFINITY;
   #force: HasDeadline | undefined;
@@ -72,15 +81,9 @@ export class Worker {
     this.#signals = checkSignals(signals);
     this.#settings = settingsOf(options);
     const { concurrency, order, trackAttempts } = this.#settings;
-    const shared = {
-      signals,
-      settings: this.#settings,
-      timer: this.#timer,
-      keepsFailure: driver.capabilities.failures !== 'none',
-    };
-    this.#environments = new Map(list.map((queue) => [queue.name, { ...shared, queue }]));
-    this.#limits = new Limits(this.#settings, (reason) => this.#beginStop(reason));
     const onError = (error: unknown): void => this.#tellError(error);
+    this.#capabilities = resolveCapabilities(driver.capabilities);
+    this.#limits = new Limits(this.#settings, (reason) => this.#beginStop(reason));
     this.#engineBackoff = new EngineBackoff(
       {
         onFailure: onError,
@@ -89,12 +92,30 @@ export class Worker {
       this.#stopping.signal,
     );
     this.#consumer = new WorkerConsumer({
-      consume: () => driver.consume(this.#queues, concurrency, { order, trackAttempts }),
+      consume: () => driver.consume(this.#queues, { concurrency, order, trackAttempts }),
       backoff: this.#engineBackoff,
       stopping: this.#stopping.signal,
       onError,
       onClosed: () => this.#beginStop('closed'),
     });
+    const shared = {
+      signals,
+      settings: this.#settings,
+      timer: this.#timer,
+      consumer: this.#consumer,
+      capabilities: this.#capabilities,
+      canUncount: this.#capabilities.uncountedRelease,
+      onError,
+    };
+    this.#environments = new Map(list.map((queue) => [queue.name, { ...shared, queue, pause: new QueuePause(queue) }]));
+    if (this.#settings.untilEmpty) {
+      this.#emptyWatch = new EmptyWatch({
+        timer: this.#timer,
+        stats: () => this.#engineBackoff.answerOf(() => driver.stats(this.#queues)),
+        isIdle: () => this.#state === 'running' && this.#waiting === this.#loops && this.#unsettled === 0,
+        onEmpty: () => this.#beginStop('untilEmpty'),
+      });
+    }
     // Every slot waits on this signal.
     setMaxListeners(0, this.#reserving.signal);
   }
@@ -144,6 +165,13 @@ export class Worker {
     });
   }
 
+  /** What it is doing, and what it has done. */
+  status(): WorkerStatus {
+    const { finished, failed, released } = this.#limits;
+    const inFlight = this.#deliveries.flatMap((delivery) => (delivery === undefined ? [] : delivery.status()));
+    return { state: this.#state, inFlight, finished, failed, released };
+  }
+
   #checkSlots(): void {
     if (this.#signals.hasSlots || this.#settings.unhandled !== 'bury' || this.#isStopRequested) return;
     throw new InvalidOptionError(
@@ -176,7 +204,13 @@ export class Worker {
     const { concurrency } = this.#settings;
     this.#signals.emit('workerStarted', { queues: this.#queues, concurrency });
     debug('started on %o, concurrency %d', this.#queues, concurrency);
-    await Promise.all(Array.from({ length: concurrency }, (_, slot) => this.#work(slot)));
+    this.#loops = concurrency;
+    await Promise.all(
+      Array.from({ length: concurrency }, async (_, slot) => {
+        await this.#work(slot);
+        this.#loops--;
+      }),
+    );
     this.#beginStop('maxMessages');
     if (this.#unsettled === 0) return;
     await new Promise<void>((resolve) => {
@@ -199,50 +233,63 @@ export class Worker {
       for (let burial = limits.untilCertain(); burial !== undefined; burial = limits.untilCertain()) await burial;
       if (this.#state !== 'running' || !limits.claim()) return;
       this.#reservedAt = now;
-      const reservation = await this.#consumer.reserve(this.#reserving.signal, now);
-      if (reservation === null) {
+      this.#waiting++;
+      this.#emptyWatch?.check();
+      const message = await this.#consumer.reserve(this.#reserving.signal, now);
+      this.#waiting--;
+      if (message === null) {
         limits.unclaim();
         continue;
       }
       limits.checkMemory();
       for (let burial = limits.untilCertain(); burial !== undefined; burial = limits.untilCertain()) await burial;
-      if (!this.#isFull && !this.#reserving.signal.aborted) await this.#accept(reservation, slot);
-      else void this.#count(reservation, giveBack(reservation, 0));
+      if (!this.#isFull && !this.#reserving.signal.aborted) await this.#accept(message, slot);
+      else void this.#count(message, this.#giveBack(message, 0));
     }
   }
 
-  #accept(reservation: Reservation, slot: number): Promise<void> {
-    const environment = this.#environments.get(reservation.queue);
-    if (environment !== undefined) return this.#deliver(reservation, environment, slot);
+  #accept(message: ReservedMessage, slot: number): Promise<void> {
+    const environment = this.#environments.get(message.queue);
+    if (environment !== undefined) return this.#deliver(message, environment, slot);
     this.#limits.unclaim();
-    void this.#count(reservation, giveBack(reservation, FALLBACK_DELAY_MS));
-    return this.#engineBackoff.wait(strayError(reservation));
+    void this.#count(message, this.#giveBack(message, FALLBACK_DELAY_MS));
+    return this.#engineBackoff.wait(strayError(message));
   }
 
-  async #deliver(reservation: Reservation, environment: DeliveryEnvironment, slot: number): Promise<void> {
-    if (debug.enabled) debug('%s %s reserved, attempt %d', reservation.queue, reservation.id, reservation.attempt);
-    const delivery = new Delivery(reservation, environment);
+  /** Nobody has worked on it. */
+  async #giveBack(message: ReservedMessage, delayMs: number): Promise<Outcome> {
+    const counted = !this.#capabilities.uncountedRelease;
+    resultOf(await this.#consumer.settle({ kind: 'release', message, delayMs, counted }));
+    return 'released';
+  }
+
+  async #deliver(message: ReservedMessage, environment: DeliveryEnvironment, slot: number): Promise<void> {
+    if (debug.enabled) debug('%s %s reserved, attempt %d', message.queue, message.jobId, message.attempt);
+    const delivery = new Delivery(message, environment);
     this.#deliveries[slot] = delivery;
     const disposition = await delivery.process();
     this.#deliveries[slot] = undefined;
     const isBuried = disposition.outcome === 'failed';
     if (isBuried) this.#limits.startBurying();
-    void this.#count(reservation, delivery.settle(disposition), isBuried);
+    if (disposition.outcome === 'released' && disposition.isRetry) this.#emptyWatch?.expectRetry(disposition.delayMs);
+    void this.#count(message, settle(delivery, disposition, environment), isBuried);
   }
 
   /** Counts how a delivery ended, once the engine has answered; nothing waits for that but the end of the worker. */
-  async #count({ queue, id }: Reservation, settled: Promise<Outcome>, isBuried = false): Promise<void> {
+  async #count({ queue, jobId }: ReservedMessage, settled: Promise<Outcome>, isBuried = false): Promise<void> {
     this.#unsettled++;
     let outcome: Outcome | undefined;
     try {
       outcome = await settled;
-      if (debug.enabled) debug('%s %s %s', queue, id, outcome);
+      if (debug.enabled) debug('%s %s %s', queue, jobId, outcome);
     } catch (error) {
       this.#tellError(error);
     }
     this.#limits.count(outcome, isBuried);
     this.#unsettled--;
-    if (this.#unsettled === 0) this.#onSettled();
+    if (this.#unsettled > 0) return;
+    this.#onSettled();
+    this.#emptyWatch?.check();
   }
 
   #tellError(error: unknown): void {
@@ -302,13 +349,8 @@ function checkSignals(signals: SignalDispatcher): SignalDispatcher {
   throw new InvalidOptionError(`the signals of a worker must be a SignalDispatcher, got ${preview(signals)}`);
 }
 
-async function giveBack(reservation: Reservation, delayMs: number): Promise<Outcome> {
-  await reservation.release(delayMs === 0 ? {} : { delayMs });
-  return 'released';
-}
-
-function strayError({ id, queue }: Reservation): Error {
+function strayError({ jobId, queue }: ReservedMessage): Error {
   return new EngineError(
-    `cannot work on message ${preview(id)}: the engine delivered it from queue ${preview(queue)}, which this worker does not consume`,
+    `cannot work on message ${preview(jobId)}: the engine delivered it from queue ${preview(queue)}, which this worker does not consume`,
   );
 }

@@ -7,39 +7,42 @@ import { useCommand } from './harness.js';
 describe('haricot delete', () => {
   const harness = useCommand(defineDelete);
 
-  it('removes one message', async () => {
-    await harness().run('mail', '7');
-    expect(harness().output.out).to.equal('message 7 is deleted\n');
-    expect(harness().calls).to.deep.equal([['delete', 'mail', '7'], ['close']]);
+  it('removes the messages that are named, whatever their state', async () => {
+    const queue = harness().queue();
+    const buried = await queue.buried('mail.send', 1);
+    const [ready, delayed] = [await queue.publish('mail.send', 1), await queue.publish('sms', 1, { delay: '1h' })];
+    await queue.publish('mail.send', 2);
+    await harness().run('mail', buried, ready, delayed);
+    expect(harness().output.lines).to.deep.equal([buried, ready, delayed].map((id) => `message ${id} is deleted`));
+    expect(await queue.counts()).to.deep.equal({ ready: 1, delayed: 0, reserved: 0, buried: 0 });
+    expect(harness().calls.at(-1)).to.deep.equal(['close']);
   });
 
   it('is a record with --json', async () => {
-    await harness().run('mail', '7', '--json');
-    expect(harness().records).to.deep.equal([{ queue: 'mail', id: '7', deleted: true }]);
+    const id = await harness().queue().publish('mail.send', 1);
+    await harness().run('mail', id, '--json');
+    expect(harness().records).to.deep.equal([{ queue: 'mail', jobId: id, deleted: true }]);
   });
 
-  it('fails where there is no such message', async () => {
-    harness().driver.delete = async () => false;
-    const { code, message } = await rejection(harness().run('mail', '7'), CommandFailedError);
+  it('fails with those that are not there, having removed the others', async () => {
+    const id = await harness().queue().publish('mail.send', 1);
+    const { code, message } = await rejection(harness().run('mail', '77', id, '78'), CommandFailedError);
     expect([code, message]).to.deep.equal([
       'NOT_FOUND',
-      'cannot delete 7 from "mail": there is no such message, or a worker holds it now',
+      'cannot delete messages of "mail": 77 is not there; 78 is not there',
     ]);
-    expect([harness().output.out, harness().calls]).to.deep.equal(['', [['stats', 'mail'], ['close']]]);
+    expect(harness().output.lines).to.deep.equal([`message ${id} is deleted`]);
   });
 
-  it('removes several messages, and fails with those that are not there', async () => {
-    const { driver, output } = harness();
-    driver.delete = async (_, id) => id === '8';
-    const { message } = await rejection(harness().run('mail', '7', '8', '9'), CommandFailedError);
-    expect(message).to.equal('cannot delete 7, 9 from "mail": there is no such message, or a worker holds it now');
-    expect(output.out).to.equal('message 8 is deleted\n');
+  it('says that a worker holds one, where the engine leaves that alone', async () => {
+    const id = await harness().queue().publish('mail.send', 1);
+    await harness().queue().hold();
+    harness().driver.delete = async () => 0;
+    const { message } = await rejection(harness().run('mail', id), CommandFailedError);
+    expect(message).to.equal(`cannot delete messages of "mail": ${id} is held by a worker`);
   });
 
   it('fails where there is no such queue', async () => {
-    const { driver } = harness();
-    driver.delete = async () => false;
-    driver.stats = async () => null;
     expect((await rejection(harness().run('nosuch', '7'), CommandFailedError)).code).to.equal('NO_QUEUE');
   });
 });

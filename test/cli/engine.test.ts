@@ -6,19 +6,21 @@ import { expect } from 'chai';
 import { onEngine, onNewEngine, onQueue } from '../../src/cli/engine.js';
 import { CommandFailedError } from '../../src/cli/errors.js';
 import { registerDriver } from '../../src/drivers/open.js';
+import { checkedDriver } from '../../src/queue/checked-driver.js';
 import { InvalidOptionError } from '../../src/queue/errors.js';
 import { rejection, thrown } from '../support/failures.js';
-import { FakeDriver } from '../support/fake-driver.js';
 import { FakeOutput } from '../support/fake-output.js';
-import { setVariable, useEnvironment } from './harness.js';
+import { type FakeEngine, fakeEngine, setVariable, useEnvironment } from './harness.js';
 
 describe('The engine of a command', () => {
   useEnvironment({ HARICOT_URL: undefined });
-  let driver: FakeDriver;
+  let driver: FakeEngine;
+  let calls: unknown[][];
   let opened: string[];
 
   beforeEach(() => {
-    driver = new FakeDriver();
+    calls = [];
+    driver = fakeEngine(calls);
     opened = [];
     registerDriver('fake-engine', async (url) => {
       opened.push(url);
@@ -42,12 +44,12 @@ describe('The engine of a command', () => {
   });
 
   it('is closed when the command is done, and when it has failed', async () => {
-    expect(await onEngine({ url: 'fake-engine:' }, async (given) => given === driver)).to.equal(true);
-    expect(driver.calls).to.deep.equal([['close']]);
+    expect(await onEngine({ url: 'fake-engine:' }, async (given) => given === checkedDriver(driver))).to.equal(true);
+    expect(calls).to.deep.equal([['close']]);
     const failure = new Error('no');
     const failed = onEngine({ url: 'fake-engine:' }, () => Promise.reject(failure));
     expect(await rejection(failed, Error)).to.equal(failure);
-    expect(driver.calls).to.deep.equal([['close'], ['close']]);
+    expect(calls).to.deep.equal([['close'], ['close']]);
   });
 
   it('is not asked for a queue that can have no such name', async () => {
@@ -67,7 +69,7 @@ describe('The engine of a command', () => {
     expect(message).to.equal(
       'cannot use "fake-engine:": it keeps messages within one process, and this one ends with the command; name another engine',
     );
-    expect(driver.calls).to.deep.equal([['close']]);
+    expect(calls).to.deep.equal([['close']]);
   });
 
   describe('that is an SQLite file', () => {
@@ -107,7 +109,7 @@ describe('The engine of a command', () => {
 
     it('is used where it is there', async () => {
       await writeFile('haricot.db', '');
-      expect(await onEngine({}, (sqlite) => sqlite.stats('mail'))).to.equal(null);
+      expect(await onEngine({}, (sqlite) => sqlite.stats(['mail']))).to.deep.equal([null]);
     });
 
     it('is made by commands that put something in it, which say so where nobody has named it', async () => {

@@ -1,14 +1,24 @@
 import { expect } from 'chai';
 import { InvalidArgumentError } from 'commander';
 import {
+  DEFAULT_URL,
   parseBackoff,
   parseBytes,
   parseCount,
   parseDuration,
   parseExitCode,
   parseHeader,
+  parsePriority,
+  parseStates,
+  queueOptionsOf,
+  urlOf,
 } from '../../src/cli/options.js';
+import { cloudEvents } from '../../src/queue/cloudevents.js';
+import { InvalidOptionError } from '../../src/queue/errors.js';
+import { json } from '../../src/queue/json.js';
+import { raw } from '../../src/queue/raw.js';
 import { thrown } from '../support/failures.js';
+import { setVariable, useEnvironment } from './harness.js';
 
 function refusal(parse: () => unknown): string {
   return thrown(parse, InvalidArgumentError).message;
@@ -26,17 +36,26 @@ describe('On the command line', () => {
     ] as const) {
       expect(parseDuration(text), text).to.equal(ms);
     }
-    for (const text of ['', 's', '-1', '-5s', '5 s', 'soon', '1.2.3', '.', '1e3', 'Infinity', '0x10']) {
+    for (const text of [
+      '',
+      's',
+      '-1',
+      '-5s',
+      '5 s',
+      'soon',
+      '1.2.3',
+      '.',
+      '1e3',
+      'Infinity',
+      '0x10',
+      '250',
+      '1.5',
+      '60',
+    ]) {
       expect(
         refusal(() => parseDuration(text)),
         text,
-      ).to.match(/^Allowed are 500ms, 30s, 5m, 2h, 1d and the like\./);
-    }
-    for (const text of ['250', '1.5', '60']) {
-      expect(
-        refusal(() => parseDuration(text)),
-        text,
-      ).to.match(/ A number needs its unit\.$/);
+      ).to.equal('a duration with its unit, such as 500ms, 30s, 5m, 2h or 1d');
     }
   });
 
@@ -49,7 +68,7 @@ describe('On the command line', () => {
       expect(
         refusal(() => parseBackoff(text)),
         text,
-      ).to.equal('Allowed are 30s, or 1s..5m for delays that grow from the one to the other. A number needs its unit.');
+      ).to.equal('a duration with its unit, such as 30s, or two for growing delays, such as 1s..5m');
     }
   });
 
@@ -59,13 +78,38 @@ describe('On the command line', () => {
       expect(
         refusal(() => parseCount(text)),
         text,
-      ).to.equal('Allowed is a whole number that is not negative.');
+      ).to.equal('a whole number of at least 0');
     }
   });
 
   it('an exit code is what a process can return', () => {
     expect(['0', '3', '255'].map(parseExitCode)).to.deep.equal([0, 3, 255]);
-    expect(refusal(() => parseExitCode('256'))).to.equal('Allowed is a whole number from 0 to 255.');
+    for (const text of ['256', '-1', '', 'one']) {
+      expect(refusal(() => parseExitCode(text))).to.equal('a whole number from 0 to 255');
+    }
+  });
+
+  it('a priority is what engines can hold', () => {
+    expect(['0', '4294967295'].map(parsePriority)).to.deep.equal([0, 4_294_967_295]);
+    expect(refusal(() => parsePriority('4294967296'))).to.equal('a whole number from 0 to 4294967295');
+  });
+
+  it('states are some of those that are allowed, in their order', () => {
+    const parse = parseStates(['ready', 'delayed', 'buried']);
+    expect(parse('buried,ready')).to.deep.equal(['ready', 'buried']);
+    expect(parse('ready,ready')).to.deep.equal(['ready']);
+    for (const text of ['', 'lost', 'ready,', 'ready buried', 'Ready']) {
+      expect(refusal(() => parse(text))).to.equal('one or several of ready, delayed, buried, separated by commas');
+    }
+  });
+
+  it('a codec is one of ours, and has the type of the queue with it', () => {
+    expect(queueOptionsOf({})).to.deep.equal({});
+    expect(queueOptionsOf({ codec: 'cloudevents' })).to.deep.equal({ codec: cloudEvents });
+    expect(queueOptionsOf({ codec: 'json', type: 'a' })).to.deep.equal({ codec: json, type: 'a' });
+    expect(queueOptionsOf({ codec: 'raw', type: 'a' })).to.deep.equal({ codec: raw, type: 'a' });
+    const only = queueOptionsOf({ type: 'a' });
+    expect(only).to.deep.equal({ type: 'a' });
   });
 
   it('a size is a number of kibi-, mebi- or gibibytes', () => {
@@ -79,15 +123,12 @@ describe('On the command line', () => {
     ] as const) {
       expect(parseBytes(text), text).to.equal(bytes);
     }
-    for (const text of ['', 'M', '-1M', '1.5G', '1T', '1 M', 'much', '5B']) {
+    for (const text of ['', 'M', '-1M', '1.5G', '1T', '1 M', 'much', '5B', '256']) {
       expect(
         refusal(() => parseBytes(text)),
         text,
-      ).to.equal('Allowed are 256MB, 1GB and the like.');
+      ).to.equal('a size with its unit, such as 256MB or 1GB');
     }
-    expect(refusal(() => parseBytes('256'))).to.equal(
-      'Allowed are 256MB, 1GB and the like. A number needs its unit, such as 256MB.',
-    );
   });
 
   it('headers are gathered, each a name and a value that may have anything in it', () => {
@@ -100,7 +141,30 @@ describe('On the command line', () => {
       expect(
         refusal(() => parseHeader(text)),
         text,
-      ).to.equal('Allowed is name=value.');
+      ).to.equal('name=value');
     }
+  });
+});
+
+describe('The URL of a command', () => {
+  useEnvironment({ HARICOT_URL: undefined });
+
+  it('is the one that --url names, or else HARICOT_URL, or else an SQLite file in the working directory', () => {
+    expect(urlOf({})).to.equal(DEFAULT_URL).and.to.equal('sqlite:./haricot.db');
+    setVariable('HARICOT_URL', 'beanstalkd://a');
+    expect(urlOf({})).to.equal('beanstalkd://a');
+    expect(urlOf({ url: 'beanstalkd://b' })).to.equal('beanstalkd://b');
+  });
+
+  it('is the default where HARICOT_URL is empty', () => {
+    setVariable('HARICOT_URL', '');
+    expect(urlOf({})).to.equal(DEFAULT_URL);
+  });
+
+  it('cannot be empty where it is given', () => {
+    setVariable('HARICOT_URL', 'beanstalkd://a');
+    expect(thrown(() => urlOf({ url: '' }), InvalidOptionError).message).to.match(
+      /^--url must name an engine, .*, got ""$/,
+    );
   });
 });

@@ -5,13 +5,13 @@ import { definePause } from '../../src/cli/pause.js';
 import { defineResume } from '../../src/cli/resume.js';
 import { useFakeClock } from '../support/clock.js';
 import { rejection } from '../support/failures.js';
-import { type CommandHarness, useCommand } from './harness.js';
+import { type CommandHarness, count, useCommand } from './harness.js';
 
 const UNTIL = new Date('2026-01-01T00:01:30Z');
 
 /** Lets the queue be paused from the beginning. */
 function paused({ driver }: CommandHarness): void {
-  driver.stats = async () => ({ ready: 0, delayed: 0, reserved: 0, buried: 0, pausedUntil: UNTIL });
+  count(driver, { pausedUntil: UNTIL });
 }
 
 describe('haricot pause', () => {
@@ -19,9 +19,16 @@ describe('haricot pause', () => {
   const harness = useCommand(definePause);
 
   it('pauses a queue for so long, and says until when', async () => {
+    await harness().driver.setUp('mail');
+    harness().calls.length = 0;
     await harness().run('mail', '90s');
     expect(harness().output.out).to.equal('"mail" is paused for 1m 30s, until 1970-01-01 00:01:30Z\n');
-    expect(harness().calls).to.deep.equal([['stats', 'mail'], ['pause', 'mail', 90_000], ['stats', 'mail'], ['close']]);
+    expect(harness().calls).to.deep.equal([
+      ['stats', ['mail']],
+      ['pause', 'mail', 90_000],
+      ['stats', ['mail']],
+      ['close'],
+    ]);
   });
 
   it('is a record with --json', async () => {
@@ -35,9 +42,9 @@ describe('haricot pause', () => {
 
   it('refuses a pause that is none, and a number without its unit', async () => {
     for (const [duration, message] of [
-      ['0', 'A pause is longer than that; haricot resume ends one.'],
-      ['soon', 'Allowed are 500ms, 30s'],
-      ['90', 'A number needs its unit.'],
+      ['0', 'longer than 0 (haricot resume ends a pause)'],
+      ['soon', 'a duration with its unit, such as 500ms, 30s'],
+      ['90', 'a duration with its unit'],
     ] as const) {
       expect((await rejection(harness().run('mail', duration), CommanderError)).message).to.contain(message);
     }
@@ -46,9 +53,9 @@ describe('haricot pause', () => {
 
   it('fails where there is no such queue, and pauses nothing', async () => {
     const { driver, calls } = harness();
-    driver.stats = async () => null;
+    count(driver, null);
     expect((await rejection(harness().run('nosuch', '5m'), CommandFailedError)).code).to.equal('NO_QUEUE');
-    expect(calls).to.deep.equal([['close']]);
+    expect(calls.map(([method]) => method)).to.deep.equal(['stats', 'queues', 'close']);
   });
 });
 
@@ -59,16 +66,18 @@ describe('haricot resume', () => {
     paused(harness());
     await harness().run('mail');
     expect(harness().output.out).to.equal('"mail" is resumed; it was paused until 2026-01-01 00:01:30Z\n');
-    expect(harness().calls).to.deep.equal([['pause', 'mail', 0], ['close']]);
+    expect(harness().calls).to.deep.equal([['stats', ['mail']], ['pause', 'mail', 0], ['close']]);
   });
 
   it('says that a queue was not paused', async () => {
+    count(harness().driver, {});
     await harness().run('mail');
     expect(harness().output.out).to.equal('"mail" was not paused\n');
-    expect(harness().calls).to.deep.equal([['stats', 'mail'], ['close']]);
+    expect(harness().calls).to.deep.equal([['stats', ['mail']], ['close']]);
   });
 
   it('is a record with --json', async () => {
+    count(harness().driver, {});
     await harness().run('mail', '--json');
     paused(harness());
     await harness().run('mail', '--json');
@@ -79,7 +88,7 @@ describe('haricot resume', () => {
   });
 
   it('fails where there is no such queue', async () => {
-    harness().driver.stats = async () => null;
+    count(harness().driver, null);
     expect((await rejection(harness().run('nosuch'), CommandFailedError)).code).to.equal('NO_QUEUE');
   });
 });

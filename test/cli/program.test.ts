@@ -1,4 +1,7 @@
 import { readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect } from 'chai';
 import { COMMANDS } from '../../src/cli/commands.js';
 import { run } from '../../src/cli/program.js';
@@ -72,18 +75,21 @@ describe('The command line', () => {
 
   it('says what is wrong with its arguments on one line, and where to read what is right', async () => {
     for (const [args, message] of [
-      [['pubish', 'mail'], "unknown command 'pubish' (Did you mean publish?)"],
-      [['help', 'pubish'], "unknown command 'pubish' (Did you mean publish?)"],
-      [['zzz'], "unknown command 'zzz' (see haricot --help)"],
-      [['publish', 'mail'], "missing required argument 'type' (see haricot publish --help)"],
+      [['pubish', 'mail'], 'unknown command "pubish" (did you mean publish?)'],
+      [['help', 'pubish'], 'unknown command "pubish" (did you mean publish?)'],
+      [['zzz'], 'unknown command "zzz" (see haricot --help)'],
+      [['publish', 'mail'], '<type> must be given, got none (see haricot publish --help)'],
+      [['publish', 'work'], '<type> must be given, got none (see haricot publish --help)'],
+      [['queues', 'mail'], 'the arguments of queues must be none, got 1 (see haricot queues --help)'],
+      [['stats', '--quickly'], 'unknown option "--quickly" (see haricot stats --help)'],
+      [['peek', 'mail', '--limt', '5'], 'unknown option "--limt" (did you mean --limit?)'],
+      [['work', 'mail'], '--slots must be given, got none (see haricot work --help)'],
+      [['stats', '--url'], '--url must have a value, got none (see haricot stats --help)'],
       [
-        ['queues', 'mail'],
-        "too many arguments for 'queues'. Expected 0 arguments but got 1. (see haricot queues --help)",
+        ['publish', 'mail', 't', '5', '--delay', 'so\u001bon'],
+        '--delay must be a duration with its unit, such as 500ms, 30s, 5m, 2h or 1d, got "so\\u001bon" (see haricot publish --help)',
       ],
-      [['stats', '--quickly'], "unknown option '--quickly' (see haricot stats --help)"],
-      [['peek', 'mail', '--limt', '5'], "unknown option '--limt' (Did you mean --limit?)"],
-      [['work', 'mail'], "required option '--slots <module>' not specified (see haricot work --help)"],
-      [['stats', '--url'], "option '--url <url>' argument missing (see haricot stats --help)"],
+      [['retry', 'mail', '--all', '--limit', '5'], 'cannot use --all together with --limit (see haricot retry --help)'],
     ] as const) {
       expect(await haricot(args), args.join(' ')).to.deep.equal({ code: 2, out: '', err: `haricot: ${message}\n` });
     }
@@ -92,14 +98,25 @@ describe('The command line', () => {
   it('says it as a record with --json, wherever that stands', async () => {
     for (const [args, message] of [
       [['--json'], 'a command must be given, got none (see haricot --help)'],
-      [['--json', 'publish', 'mail'], "missing required argument 'type' (see haricot publish --help)"],
-      [['publish', 'mail', '--json'], "missing required argument 'type' (see haricot publish --help)"],
-      [['pubish', '--json'], "unknown command 'pubish' (Did you mean publish?)"],
+      [['--json', 'publish', 'mail'], '<type> must be given, got none (see haricot publish --help)'],
+      [['publish', 'mail', '--json'], '<type> must be given, got none (see haricot publish --help)'],
+      [['pubish', '--json'], 'unknown command "pubish" (did you mean publish?)'],
     ] as const) {
       const { code, out, err } = await haricot(args);
       expect([code, out]).to.deep.equal([2, '']);
       expect(JSON.parse(err)).to.deep.equal({ error: { code: 'USAGE', message } });
     }
+  });
+
+  it('says instead of kick what to use', async () => {
+    for (const args of [['kick'], ['kick', 'mail', '--all'], ['kick', 'mail', '8', '--odd'], ['kick', '--help']]) {
+      const { code, out, err } = await haricot(args);
+      expect([code, out]).to.deep.equal([2, '']);
+      expect(err).to.equal(
+        'haricot: unknown command "kick"; use haricot retry for buried messages, haricot promote for delayed ones\n',
+      );
+    }
+    expect((await haricot(['--help'])).out).not.to.contain('kick');
   });
 
   it('ends with 2 for other wrong usage, and with 1 where the usage was right', async () => {
@@ -139,6 +156,10 @@ describe('The password of a URL', () => {
   const ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
     publish: ['mail', 't', '5'],
     work: ['mail', '--slots', 'integration/fixtures/slots.ts'],
+    failed: ['mail'],
+    retry: ['mail', '--all'],
+    promote: ['mail', '--all'],
+    move: ['mail', '--all', '--to', 'other'],
     delete: ['mail', '1'],
     flush: ['mail', '--force'],
     pause: ['mail', '5s'],
@@ -174,4 +195,29 @@ describe('The password of a URL', () => {
       }
     });
   }
+
+  it('is in no line of move, where it is the one of the other engine', async () => {
+    await withFolder(async (folder) => {
+      const url = `sqlite:${folder}/haricot.db`;
+      await haricot(['publish', 'mail', 't', '5', '--url', url]);
+      for (const scheme of ['secretive', 'beanstalkd', 'nosuch', 'sqlite', 'memory']) {
+        const to = `${scheme}://me:${PASSWORD}@127.0.0.1:70000/a?prefix=p-&password=${PASSWORD}`;
+        for (const args of [['--to-url', to], [`--to-url=${to}`], ['--json', '--to-url', to]]) {
+          const move = ['move', 'mail', '--all', '--state', 'ready', '--to', 'mail', '--url', url];
+          const { code, out, err } = await haricot([...move, ...args]);
+          expect(code, `${scheme}: ${out}`).to.be.above(0);
+          expect(out + err).not.to.match(/hun(?:%21|!)ter2/);
+        }
+      }
+    });
+  });
 });
+
+async function withFolder(use: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'haricot-program-'));
+  try {
+    await use(folder);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}

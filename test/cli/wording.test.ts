@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { Command } from 'commander';
-import { reword } from '../../src/cli/wording.js';
+import { reword, rewordCommander } from '../../src/cli/wording.js';
 
 describe('An error on the command line', () => {
   const command = new Command('work')
@@ -38,5 +38,47 @@ describe('An error on the command line', () => {
     ] as const) {
       expect(reword(message, command, [url]), url).to.equal(told);
     }
+  });
+
+  it('has one grammar, also where Commander has found it', () => {
+    for (const [message, told] of [
+      [
+        "option '--delay <time>' argument 'soon' is invalid. a duration with its unit",
+        '--delay must be a duration with its unit, got "soon"',
+      ],
+      [
+        "option '--order <order>' argument 'it''s\nodd' is invalid. Allowed choices are fair, strict.",
+        `--order must be fair or strict, got "it''s\\nodd"`,
+      ],
+      [
+        "command-argument value '0' is invalid for argument 'for'. longer than 0",
+        '<for> must be longer than 0, got "0"',
+      ],
+      ["missing required argument 'type'", '<type> must be given, got none'],
+      ["required option '--slots <module>' not specified", '--slots must be given, got none'],
+      ["option '--url <url>' argument missing", '--url must have a value, got none'],
+      ["option '--all' cannot be used with option '--limit <n>'", 'cannot use --all together with --limit'],
+      ["unknown option '--fast'", 'unknown option "--fast"'],
+      ["unknown option '--limt'\n(Did you mean --limit?)", 'unknown option "--limt" (did you mean --limit?)'],
+      ["unknown command 'pubish'\n(Did you mean publish?)", 'unknown command "pubish" (did you mean publish?)'],
+      ["unknown command 'a'\n(Did you mean one of b, c?)", 'unknown command "a" (did you mean one of b, c?)'],
+      [
+        "too many arguments for 'queues'. Expected 0 arguments but got 1.",
+        'the arguments of queues must be none, got 1',
+      ],
+      [
+        "too many arguments for 'stats'. Expected 1 argument but got 2.",
+        'the arguments of stats must be at most 1, got 2',
+      ],
+      ['something new', 'something new'],
+    ] as const) {
+      expect(rewordCommander(message), message).to.equal(told);
+    }
+  });
+
+  it('shows what was typed escaped and cut, in no time', () => {
+    const value = `${'x '.repeat(50_000)}\u001b[2J`;
+    const told = rewordCommander(`option '--delay <time>' argument '${value}' is invalid. a duration`);
+    expect(told).to.match(/^--delay must be a duration, got "[x ]+…"$/);
   });
 });

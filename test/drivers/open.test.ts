@@ -1,9 +1,11 @@
 import { inspect } from 'node:util';
 import { expect } from 'chai';
+import { openMemory } from '../../src/drivers/memory/driver.js';
 import { openDriver, registerDriver } from '../../src/drivers/open.js';
+import { checkedDriver } from '../../src/queue/checked-driver.js';
+import type { Driver } from '../../src/queue/driver.js';
 import { InvalidOptionError } from '../../src/queue/errors.js';
 import { rejection, thrown } from '../support/failures.js';
-import { FakeDriver } from '../support/fake-driver.js';
 
 // That it opens the engines of the package is seen where they are: under mocha, tsx loads a late import a second time.
 describe('openDriver', () => {
@@ -72,14 +74,14 @@ describe('openDriver', () => {
 
 describe('registerDriver', () => {
   it("makes openDriver know an engine of one's own, given the URL without its prefix", async () => {
-    const driver = new FakeDriver();
+    const driver = openMemory('memory:', { prefix: '' });
     const opened: unknown[] = [];
     registerDriver('fake', async (url, options) => {
       opened.push([url, options]);
       return driver;
     });
     for (const url of ['fake://a', 'FAKE:a?prefix=x-', 'fake://a?b=c&prefix=y+&d=e%20f', 'fake:', 'fake:?b=c+d']) {
-      expect(await openDriver(url)).to.equal(driver);
+      expect(await openDriver(url)).to.equal(checkedDriver(driver));
     }
     expect(opened).to.deep.equal([
       ['fake://a', { prefix: '' }],
@@ -91,11 +93,17 @@ describe('registerDriver', () => {
     expect((await rejection(openDriver('other:'), InvalidOptionError)).message).to.match(/beanstalkd:, .*\bfake:/);
   });
 
+  it('refuses what is no driver', async () => {
+    registerDriver('broken', async () => ({}) as Driver);
+    expect((await rejection(openDriver('broken:'), InvalidOptionError)).message).to.match(/^driver must be a driver, /);
+  });
+
   it('refuses what can be no scheme', () => {
     for (const scheme of ['', 'My', '1a', 'a:', 'a b', '+a']) {
-      expect(thrown(() => registerDriver(scheme, async () => new FakeDriver()), InvalidOptionError).message).to.equal(
-        `a scheme must be lower-case letters, digits, + . -, got ${JSON.stringify(scheme)}`,
-      );
+      expect(
+        thrown(() => registerDriver(scheme, async () => openMemory('memory:', { prefix: '' })), InvalidOptionError)
+          .message,
+      ).to.equal(`a scheme must be lower-case letters, digits, + . -, got ${JSON.stringify(scheme)}`);
     }
   });
 });

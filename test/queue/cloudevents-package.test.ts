@@ -2,10 +2,10 @@
 import { expect } from 'chai';
 import { CloudEvent, type CloudEventV1, HTTP } from 'cloudevents';
 import fc from 'fast-check';
+import { checkSource } from '../../src/queue/checks.js';
 import { cloudEvents } from '../../src/queue/cloudevents.js';
 import { InvalidOptionError } from '../../src/queue/errors.js';
 import type { Message } from '../../src/queue/message.js';
-import { checkSource } from '../../src/queue/source.js';
 
 const MESSAGE: Message = {
   id: '6e1f',

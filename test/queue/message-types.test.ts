@@ -7,7 +7,7 @@ import { Queue } from '../../src/queue/queue.js';
 import { SignalDispatcher } from '../../src/signals/dispatcher.js';
 import type { FailureReason, SlotContext } from '../../src/signals/signals.js';
 import { rejection, thrown } from '../support/failures.js';
-import { FakeDriver } from '../support/fake-driver.js';
+import { RecordingDriver } from '../support/recording-driver.js';
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 
@@ -25,7 +25,7 @@ const Remind = defineMessage(
 );
 
 describe('the compiler', () => {
-  const queue = new Queue(new FakeDriver(), 'mail');
+  const queue = new Queue(new RecordingDriver(), 'mail');
   const signals = new SignalDispatcher();
 
   it('knows the data of a message type', () => {

@@ -11,21 +11,20 @@ import { raw } from '../../src/queue/raw.js';
 import { preview } from '../../src/shared/text.js';
 import { SignalDispatcher } from '../../src/signals/dispatcher.js';
 import type { SignalEvents } from '../../src/signals/signals.js';
-import { failureOf, rejection, thrown } from '../support/failures.js';
-import { FakeDriver } from '../support/fake-driver.js';
-import { useWorkerHarness } from '../support/worker-harness.js';
+import { rejection, thrown } from '../support/failures.js';
+import { RecordingDriver, reservedMessage } from '../support/recording-driver.js';
 
 const Placed = defineMessage<unknown>('order.placed');
 const Other = defineMessage<unknown>('other');
-const STORED = { id: '7', body: Buffer.from('what is stored') };
+const STORED = { jobId: '7', body: Buffer.from('what is stored') };
 const MESSAGE: Message = { id: 'm', type: 'a', data: 5, time: new Date(0), headers: {}, source: '/a' };
 
 describe('A queue whose codec writes nothing but the data', () => {
-  let driver: FakeDriver;
+  let driver: RecordingDriver;
   let queue: Queue;
 
   beforeEach(() => {
-    driver = new FakeDriver();
+    driver = new RecordingDriver();
     queue = new Queue(driver, 'orders', { codec: json, type: 'order.placed' });
   });
 
@@ -67,10 +66,11 @@ describe('A queue whose codec writes nothing but the data', () => {
   });
 
   it('reads what another program has stored there, at rest too', async () => {
-    const reservation = driver.deliver({ id: '9', queue: 'orders', body: Buffer.from('{"id":7}') });
-    expect(queue.decode(reservation)).to.deep.include({ id: '9', type: 'order.placed', data: { id: 7 } });
+    const message = reservedMessage({ jobId: '9', queue: 'orders', body: Buffer.from('{"id":7}') });
+    driver.consumer.messages.push(message);
+    expect(queue.decode(message)).to.deep.include({ id: '9', type: 'order.placed', data: { id: 7 } });
     expect(await queue.take()).to.deep.include({ id: '9', type: 'order.placed', data: { id: 7 } });
-    expect(queue.decode({ id: '8', body: Buffer.from('[]') })).to.deep.include({ id: '8', data: [] });
+    expect(queue.decode({ jobId: '8', body: Buffer.from('[]') })).to.deep.include({ id: '8', data: [] });
   });
 
   it('refuses messages of another type, and stores nothing', async () => {
@@ -100,7 +100,7 @@ describe('A queue whose codec writes nothing but the data', () => {
 });
 
 describe('A queue of CloudEvents that has a type', () => {
-  const queue = new Queue(new FakeDriver(), 'orders', { type: 'order.placed' });
+  const queue = new Queue(new RecordingDriver(), 'orders', { type: 'order.placed' });
 
   it('takes messages of that type only', async () => {
     expect(await queue.publish(Placed, 5)).to.equal('1');
@@ -108,12 +108,12 @@ describe('A queue of CloudEvents that has a type', () => {
   });
 
   it('reads others with the type that they tell', () => {
-    expect(queue.decode({ id: '7', body: Buffer.from(cloudEvents.encode(MESSAGE)) }).type).to.equal('a');
+    expect(queue.decode({ jobId: '7', body: Buffer.from(cloudEvents.encode(MESSAGE)) }).type).to.equal('a');
   });
 });
 
 describe('A codec of your own', () => {
-  const driver = new FakeDriver();
+  const driver = new RecordingDriver();
 
   function queueWith(codec: Partial<Codec>): Queue {
     return new Queue(driver, 'orders', { codec: { ...cloudEvents, ...codec } });
@@ -236,7 +236,7 @@ describe('A codec of your own', () => {
 });
 
 describe('The error of a body that cannot be read', () => {
-  const error = thrown(() => new Queue(new FakeDriver(), 'mail').decode(STORED), DecodeError);
+  const error = thrown(() => new Queue(new RecordingDriver(), 'mail').decode(STORED), DecodeError);
 
   it('carries the body, the queue and the id of the engine', () => {
     expect(error).to.include({
@@ -250,34 +250,5 @@ describe('The error of a body that cannot be read', () => {
   it('does not show the body to whoever prints it', () => {
     expect(inspect(error)).to.include("jobId: '7'").and.not.include('body:');
     expect(JSON.stringify(error)).not.to.include('body');
-  });
-});
-
-describe('A worker', () => {
-  const harness = useWorkerHarness();
-
-  it('hands over what another program has stored, with the type of its queue', async () => {
-    const { driver, signals } = harness();
-    const received: Message[] = [];
-    signals.connect(Placed, (message) => received.push(message));
-    driver.deliver({ id: '9', queue: 'orders', body: Buffer.from('{"id":7}') });
-    const queue = new Queue(driver, 'orders', { codec: json, type: 'order.placed' });
-    await harness().worker({ maxMessages: 1 }, queue).run();
-    expect(received.map(({ id, data }) => [id, data])).to.deep.equal([['9', { id: 7 }]]);
-  });
-
-  it('buries what cannot be read, and tells messageFailed whose body it was', async () => {
-    const { driver, signals } = harness();
-    signals.connect(Placed, () => expect.fail('there is no message'));
-    const reservation = driver.deliver({ id: '9', queue: 'orders', body: Buffer.from('no JSON') });
-    const queue = new Queue(driver, 'orders', { codec: json, type: 'order.placed' });
-    await harness().worker({ maxMessages: 1 }, queue).run();
-    const [failed] = harness().events('messageFailed');
-    expect(failed?.error).to.be.instanceOf(DecodeError);
-    expect(failed?.error).to.include({ queue: 'orders', jobId: '9', body: reservation.body });
-    expect(failureOf(reservation)).to.include({
-      reason: 'undecodable',
-      message: 'the body must be JSON, got 7 bytes that are not',
-    });
   });
 });

@@ -1,28 +1,26 @@
 import { expect } from 'chai';
-import sinon from 'sinon';
 import { z } from 'zod';
 import { cloudEvents } from '../../src/queue/cloudevents.js';
 import type { Codec } from '../../src/queue/codec.js';
-import { EncodeError, EngineError, InvalidOptionError, SchemaError } from '../../src/queue/errors.js';
+import { EncodeError, EngineError, InvalidOptionError, SchemaError, UnsupportedError } from '../../src/queue/errors.js';
 import { json } from '../../src/queue/json.js';
 import { defineMessage } from '../../src/queue/message.js';
-import { type PublishOptions, Queue } from '../../src/queue/queue.js';
+import type { PublishOptions } from '../../src/queue/publishing.js';
+import { Queue } from '../../src/queue/queue.js';
 import { raw } from '../../src/queue/raw.js';
-import { preview } from '../../src/shared/text.js';
 import { SignalDispatcher } from '../../src/signals/dispatcher.js';
 import type { SignalEvents } from '../../src/signals/signals.js';
-import { countsOf } from '../support/counts.js';
 import { rejection, thrown } from '../support/failures.js';
-import { FakeDriver } from '../support/fake-driver.js';
+import { RecordingDriver } from '../support/recording-driver.js';
 
 const SendMail = defineMessage<{ to: string }>('mail.send');
 const Remind = defineMessage('remind', z.object({ at: z.string().transform((text) => new Date(text)) }));
 
 describe('A queue', () => {
   it('has a name that every engine allows', () => {
-    expect(new Queue(new FakeDriver(), 'mail/urgent-1').name).to.equal('mail/urgent-1');
+    expect(new Queue(new RecordingDriver(), 'mail/urgent-1').name).to.equal('mail/urgent-1');
     for (const name of ['', '-mail', 'mail box', 'x'.repeat(201)]) {
-      thrown(() => new Queue(new FakeDriver(), name), InvalidOptionError);
+      thrown(() => new Queue(new RecordingDriver(), name), InvalidOptionError);
     }
   });
 
@@ -35,7 +33,7 @@ describe('A queue', () => {
       '//[::1]:80/x',
       '%20',
     ];
-    for (const source of sources) expect(new Queue(new FakeDriver(), 'mail', { source }).name).to.equal('mail');
+    for (const source of sources) expect(new Queue(new RecordingDriver(), 'mail', { source }).name).to.equal('mail');
     for (const source of [
       '//"@[::1]',
       '//a b@[::1]',
@@ -53,65 +51,21 @@ describe('A queue', () => {
       null,
     ]) {
       expect(
-        thrown(() => new Queue(new FakeDriver(), 'mail', { source: source as string }), InvalidOptionError).message,
+        thrown(() => new Queue(new RecordingDriver(), 'mail', { source: source as string }), InvalidOptionError)
+          .message,
       ).to.equal(
         `a source must be a URI reference such as "https://shop.example/orders" or "/orders", got ${JSON.stringify(source)}`,
       );
     }
   });
-
-  it('hands what it does not do itself to the engine, under its name', async () => {
-    const driver = new FakeDriver();
-    const queue = new Queue(driver, 'mail');
-    expect(countsOf(await queue.stats())).to.deep.equal({ ready: 1, delayed: 2, reserved: 3, buried: 4 });
-    expect((await queue.peek('ready'))[0]?.body.toString()).to.equal('peeked');
-    expect(await queue.kick()).to.equal(2);
-    expect(await queue.delete('7')).to.equal(true);
-    expect(await queue.flush()).to.equal(5);
-    await queue.peek('buried', 3);
-    await queue.kick(4);
-    await queue.pause('1.5m');
-    await queue.resume();
-    await queue.setUp();
-    expect(driver.calls).to.deep.equal([
-      ['stats', 'mail'],
-      ['peek', 'mail', 'ready', 1],
-      ['kick', 'mail', 1],
-      ['delete', 'mail', '7'],
-      ['flush', 'mail'],
-      ['peek', 'mail', 'buried', 3],
-      ['kick', 'mail', 4],
-      ['pause', 'mail', 90_000],
-      ['pause', 'mail', 0],
-      ['setUp', 'mail'],
-    ]);
-  });
-
-  it('refuses numbers and durations that cannot be meant, before it asks the engine', async () => {
-    const driver = new FakeDriver();
-    const queue = new Queue(driver, 'mail');
-    for (const limit of [-1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, '1' as unknown as number]) {
-      expect((await rejection(queue.kick(limit), InvalidOptionError)).message).to.equal(
-        `limit must be an integer of at least 0, got ${preview(limit)}`,
-      );
-      await rejection(queue.peek('ready', limit), InvalidOptionError);
-    }
-    expect((await rejection(queue.peek('reserved' as 'ready'), InvalidOptionError)).message).to.equal(
-      'state must be "ready", "delayed" or "buried", got "reserved"',
-    );
-    expect((await rejection(queue.pause('soon'), InvalidOptionError)).message).to.match(
-      /^the pause must be .*got "soon"$/,
-    );
-    expect(driver.calls).to.deep.equal([]);
-  });
 });
 
 describe('Queue.publish', () => {
-  let driver: FakeDriver;
+  let driver: RecordingDriver;
   let queue: Queue;
 
   beforeEach(() => {
-    driver = new FakeDriver();
+    driver = new RecordingDriver();
     queue = new Queue(driver, 'mail');
   });
 
@@ -149,6 +103,53 @@ describe('Queue.publish', () => {
       { priority: 0, delayMs: 1500, ttrMs: 90_000 },
       { priority: 4_294_967_295, delayMs: 0, ttrMs: 60_000 },
     ]);
+  });
+
+  it('takes what it is not told from the defaults of the queue', async () => {
+    const slow = new Queue(driver, 'mail', { defaults: { ttr: '5m', priority: 7, delay: '2s' } });
+    await slow.publish(SendMail, { to: 'a' });
+    await slow.publishMany(SendMail, [{ to: 'a' }], { priority: 8, delay: 0 });
+    await new Queue(driver, 'mail', { defaults: { ttr: undefined, delay: 5 } }).publish(SendMail, { to: 'a' });
+    expect(driver.puts.map(({ options }) => options)).to.deep.equal([
+      { priority: 7, delayMs: 2000, ttrMs: 300_000 },
+      { priority: 8, delayMs: 0, ttrMs: 300_000 },
+      { priority: 1024, delayMs: 5, ttrMs: 60_000 },
+    ]);
+    for (const defaults of [{ ttr: 999 }, { priority: -1 }, { delay: 'soon' }]) {
+      thrown(() => new Queue(driver, 'mail', { defaults }), InvalidOptionError);
+    }
+  });
+
+  it('gives the message the id that it is told', async () => {
+    await queue.publish(SendMail, { to: 'a' }, { id: 'order-7' });
+    await queue.publish(SendMail, { to: 'a' }, { id: undefined });
+    const [first, second] = driver.puts.map(({ body }) => cloudEvents.decode(body).id);
+    expect(first).to.equal('order-7');
+    expect(second).to.match(/^[0-9a-f-]{36}$/);
+    for (const id of ['', '\ud800', 5, null] as string[]) {
+      const error = await rejection(queue.publish(SendMail, { to: 'a' }, { id }), InvalidOptionError);
+      expect(error.message).to.match(/^the id of a message must be a string that is not empty and without lone /);
+    }
+    const bare = new Queue(driver, 'mail', { codec: json, type: 'mail.send' });
+    expect((await rejection(bare.publish(SendMail, { to: 'a' }, { id: 'a' }), InvalidOptionError)).message).to.equal(
+      'the id of a message in queue "mail" must be the engine\'s, got "a": its codec writes nothing but the data',
+    );
+    expect(driver.puts).to.have.length(2);
+  });
+
+  it('hands the transaction of the user to the engine, where that has any', async () => {
+    const transaction = {};
+    await queue.publish(SendMail, { to: 'a' }, { transaction });
+    await queue.publishMany(SendMail, [{ to: 'a' }], { transaction });
+    await queue.publish(SendMail, { to: 'a' }, { transaction: undefined });
+    expect(driver.calls).to.deep.equal([
+      ['put', ['mail'], { transaction }],
+      ['put', ['mail'], { transaction }],
+      ['put', ['mail'], undefined],
+    ]);
+    await rejection(queue.publish(SendMail, { to: 'a' }, { transaction: 'begin' as never }), InvalidOptionError);
+    const without = new Queue(new RecordingDriver({ transactions: false }), 'mail');
+    await rejection(without.publish(SendMail, { to: 'a' }, { transaction }), UnsupportedError);
   });
 
   it('refuses options that cannot be meant, and stores nothing', async () => {
@@ -307,11 +308,11 @@ describe('Queue.publish', () => {
 
 describe('Queue.publishMany', () => {
   it('stores all in one go and returns the ids in order', async () => {
-    const driver = new FakeDriver();
+    const driver = new RecordingDriver();
     const queue = new Queue(driver, 'mail');
     const ids = await queue.publishMany(SendMail, [{ to: 'a' }, { to: 'b' }, { to: 'c' }], { delay: '2s' });
     expect(ids).to.deep.equal(['1', '2', '3']);
-    expect(driver.calls).to.deep.equal([['putMany', 'mail', 3]]);
+    expect(driver.calls).to.deep.equal([['put', ['mail', 'mail', 'mail'], undefined]]);
     expect(driver.puts.map(({ body, options }) => [cloudEvents.decode(body).data, options.delayMs])).to.deep.equal([
       [{ to: 'a' }, 2000],
       [{ to: 'b' }, 2000],
@@ -320,13 +321,13 @@ describe('Queue.publishMany', () => {
   });
 
   it('does not ask the engine where there is nothing to store', async () => {
-    const driver = new FakeDriver();
+    const driver = new RecordingDriver();
     expect(await new Queue(driver, 'mail').publishMany(SendMail, [])).to.deep.equal([]);
     expect(driver.calls).to.deep.equal([]);
   });
 
   it('takes a list and nothing else', async () => {
-    const queue = new Queue(new FakeDriver(), 'mail');
+    const queue = new Queue(new RecordingDriver(), 'mail');
     const data = { to: 'a' } as unknown as { to: string }[];
     expect((await rejection(queue.publishMany(SendMail, data), InvalidOptionError)).message).to.equal(
       'the data of publishMany must be an array, got an object',
@@ -334,7 +335,7 @@ describe('Queue.publishMany', () => {
   });
 
   it('stores none where one does not fit the schema', async () => {
-    const driver = new FakeDriver();
+    const driver = new RecordingDriver();
     const data = [{ at: '2026-01-02' }, { at: 5 } as unknown as { at: string }];
     await rejection(new Queue(driver, 'mail').publishMany(Remind, data), SchemaError);
     expect(driver.puts).to.deep.equal([]);
@@ -343,7 +344,7 @@ describe('Queue.publishMany', () => {
 
 describe('messageSubmitted', () => {
   it('is emitted for every message, once the engine has it', async () => {
-    const driver = new FakeDriver();
+    const driver = new RecordingDriver();
     const signals = new SignalDispatcher();
     const events: SignalEvents['messageSubmitted'][] = [];
     signals.connect('messageSubmitted', (event) => events.push(event));
@@ -358,24 +359,36 @@ describe('messageSubmitted', () => {
     expect(events.map(({ message }) => message)).to.deep.equal(driver.puts.map(({ body }) => cloudEvents.decode(body)));
   });
 
+  it('says whether the message is there only once a transaction commits', async () => {
+    const signals = new SignalDispatcher();
+    const told: boolean[] = [];
+    signals.connect('messageSubmitted', ({ inTransaction }) => told.push(inTransaction));
+    const queue = new Queue(new RecordingDriver(), 'mail', { signals });
+    await queue.publish(SendMail, { to: 'a' });
+    await queue.publish(SendMail, { to: 'b' }, { transaction: {} });
+    await queue.publishMany(SendMail, [{ to: 'c' }], { transaction: {} });
+    expect(told).to.deep.equal([false, true, true]);
+  });
+
   it('is not emitted for what the engine refuses, and the publisher gets the error as it is', async () => {
-    const driver = new FakeDriver();
+    const driver = new RecordingDriver();
     const signals = new SignalDispatcher();
     signals.connect('messageSubmitted', () => expect.fail('told of a message that is not there'));
     const queue = new Queue(driver, 'mail', { signals });
-    driver.putError = new Error('full');
-    expect(await rejection(queue.publish(SendMail, { to: 'a' }), Error)).to.equal(driver.putError);
-    expect(await rejection(queue.publishMany(SendMail, [{ to: 'a' }]), Error)).to.equal(driver.putError);
+    const full = new Error('full');
+    driver.put = () => Promise.reject(full);
+    expect(await rejection(queue.publish(SendMail, { to: 'a' }), Error)).to.equal(full);
+    expect(await rejection(queue.publishMany(SendMail, [{ to: 'a' }]), Error)).to.equal(full);
   });
 
   it('is emitted for the part that is stored when an engine could store a part only', async () => {
-    const driver = new FakeDriver();
+    const driver = new RecordingDriver();
     const signals = new SignalDispatcher();
     const told: [jobId: string, data: unknown][] = [];
     signals.connect('messageSubmitted', ({ jobId, message }) => told.push([jobId, message.data]));
     const queue = new Queue(driver, 'mail', { signals });
     const partial = new EngineError('too large', { outcome: 'partial', storedIds: ['7', undefined, '9'] });
-    sinon.stub(driver, 'putMany').rejects(partial);
+    driver.put = () => Promise.reject(partial);
     expect(await rejection(queue.publishMany(defineMessage('a'), [1, 2, 3]), EngineError)).to.equal(partial);
     expect(told).to.deep.equal([
       ['7', 1],
@@ -388,6 +401,6 @@ describe('messageSubmitted', () => {
     signals.connect('messageSubmitted', () => {
       throw new Error('an observer that fails');
     });
-    expect(await new Queue(new FakeDriver(), 'mail', { signals }).publish(SendMail, { to: 'a' })).to.equal('1');
+    expect(await new Queue(new RecordingDriver(), 'mail', { signals }).publish(SendMail, { to: 'a' })).to.equal('1');
   });
 });

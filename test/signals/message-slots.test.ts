@@ -4,8 +4,8 @@ import { z } from 'zod';
 import { SchemaError } from '../../src/queue/errors.js';
 import { defineMessage, type Message, validate } from '../../src/queue/message.js';
 import { SignalDispatcher } from '../../src/signals/dispatcher.js';
-import type { SlotContext } from '../../src/signals/signals.js';
 import { rejection, thrown } from '../support/failures.js';
+import { slotContext } from '../support/slot-context.js';
 import { deferred } from '../support/worker-harness.js';
 
 const SendMail = defineMessage<{ to: string }>('mail.send');
@@ -19,10 +19,6 @@ const MESSAGE: Message = {
   headers: {},
   source: '/test',
 };
-
-function context(signal = new AbortController().signal): SlotContext {
-  return { queue: 'mail', jobId: '7', attempt: 1, signal, touch: async () => {} };
-}
 
 describe('SignalDispatcher with message slots', () => {
   let signals: SignalDispatcher;
@@ -38,9 +34,9 @@ describe('SignalDispatcher with message slots', () => {
   };
 
   /** Whether there was a slot for the message. */
-  async function dispatch(message: Partial<Message> = {}, given = context()): Promise<boolean> {
+  async function dispatch(message: Partial<Message> = {}, given = slotContext()): Promise<boolean> {
     const call = await signals.prepare({ ...MESSAGE, ...message }, validate);
-    await call?.(given);
+    await call?.run(given);
     return call !== null;
   }
 
@@ -64,7 +60,7 @@ describe('SignalDispatcher with message slots', () => {
 
   it('hands every slot the message and the context', async () => {
     const received: unknown[] = [];
-    const given = context();
+    const given = slotContext();
     signals.connect(SendMail, (...args) => received.push(args));
     await dispatch({}, given);
     expect(received).to.deep.equal([[MESSAGE, given]]);
@@ -75,7 +71,7 @@ describe('SignalDispatcher with message slots', () => {
     signals.connect(SendMail, (message) => received.push(message));
     signals.connect('messageReceived', (message) => received.push(message));
     const call = await signals.prepare(MESSAGE, validate);
-    await call?.(context());
+    await call?.run(slotContext());
     expect(received.map((message) => message === MESSAGE)).to.deep.equal([true, true]);
   });
 
@@ -146,7 +142,7 @@ describe('SignalDispatcher with message slots', () => {
     const controller = new AbortController();
     signals.connect(SendMail, () => controller.abort(new Error('stop')));
     signals.connect(SendMail, slot('second'));
-    expect((await rejection(dispatch({}, context(controller.signal)), Error)).message).to.equal('stop');
+    expect((await rejection(dispatch({}, slotContext(controller.signal)), Error)).message).to.equal('stop');
     expect(called).to.deep.equal([]);
   });
 
@@ -182,7 +178,7 @@ describe('SignalDispatcher with message slots', () => {
     it('does not call it for a second message that was prepared at the same time, nor take that for done', async () => {
       signals.connect(SendMail, slot('once'), { once: true });
       const prepared = await Promise.all([signals.prepare(MESSAGE, validate), signals.prepare(MESSAGE, validate)]);
-      const [first, second] = prepared.map((call) => async () => call?.(context()));
+      const [first, second] = prepared.map((call) => async () => call?.run(slotContext()));
       await first?.();
       expect((await rejection(second?.() ?? Promise.resolve(), Error)).message).to.equal(
         'cannot handle the message: the slots for messages of type "mail.send" have been disconnected',
@@ -194,8 +190,8 @@ describe('SignalDispatcher with message slots', () => {
       signals.connect(SendMail, slot('once'), { once: true });
       signals.connect(SendMail, slot('always'));
       const [first, second] = [signals.prepare(MESSAGE, validate), signals.prepare(MESSAGE, validate)];
-      await (await first)?.(context());
-      await (await second)?.(context());
+      await (await first)?.run(slotContext());
+      await (await second)?.run(slotContext());
       expect(called).to.deep.equal(['once', 'always', 'always']);
     });
 
@@ -214,7 +210,7 @@ describe('SignalDispatcher with message slots', () => {
       signals.connect(SendMail, both, { once: true });
       signals.connect('messageReceived', both);
       const prepared = [signals.prepare(MESSAGE, validate), signals.prepare(MESSAGE, validate)];
-      for (const call of prepared) await (await call)?.(context());
+      for (const call of prepared) await (await call)?.run(slotContext());
       expect(called).to.deep.equal(['both', 'both']);
     });
   });
@@ -276,7 +272,7 @@ describe('SignalDispatcher with message slots', () => {
       const disconnect = [signals.connect(SendMail, slot('one')), signals.connect(SendMail, slot('two'))];
       const call = await signals.prepare(MESSAGE, validate);
       for (const each of disconnect) each();
-      expect((await rejection((async () => call?.(context()))(), Error)).message).to.equal(
+      expect((await rejection((async () => call?.run(slotContext()))(), Error)).message).to.equal(
         'cannot handle the message: the slots for messages of type "mail.send" have been disconnected',
       );
     });
@@ -383,9 +379,9 @@ describe('SignalDispatcher with message slots', () => {
   it('answers at once where no schema is asynchronous', () => {
     expect(signals.prepare(MESSAGE, validate)).to.equal(null);
     signals.connect(SendMail, slot('a'));
-    expect(signals.prepare(MESSAGE, validate)).to.be.a('function');
+    expect(signals.prepare(MESSAGE, validate)).to.respondTo('run');
     signals.connect(defineMessage('mail.send', z.object({ to: z.string() })), slot('b'));
-    expect(signals.prepare(MESSAGE, validate)).to.be.a('function');
+    expect(signals.prepare(MESSAGE, validate)).to.respondTo('run');
     const Strict = defineMessage('mail.send', z.object({ to: z.email() }));
     signals.connect(Strict, slot('c'));
     thrown(() => signals.prepare(MESSAGE, validate), SchemaError);

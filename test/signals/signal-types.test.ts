@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { z } from 'zod';
 import { defineMessage, type Message } from '../../src/queue/message.js';
 import { type Disconnect, SignalDispatcher } from '../../src/signals/dispatcher.js';
-import type { SignalEvents, SlotContext, StopReason } from '../../src/signals/signals.js';
+import type { OperatorVerb, SignalEvents, SlotContext, StopReason } from '../../src/signals/signals.js';
 import { thrown } from '../support/failures.js';
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
@@ -70,13 +70,21 @@ describe('the compiler, of observers', () => {
 
   it('gives an observer the event of its signal', () => {
     signals.connect('messageSubmitted', (event) => same<typeof event, SignalEvents['messageSubmitted']>(true));
+    signals.connect('messageSubmitted', ({ inTransaction }) => same<typeof inTransaction, boolean>(true));
+    signals.connect('messageStarted', ({ attempt }) => same<typeof attempt, number | undefined>(true));
     signals.connect('messageReleased', ({ attempt, delayMs, error }) => {
       same<[typeof attempt, typeof delayMs, typeof error], [number | undefined, number, unknown]>(true);
     });
-    signals.connect('messageFailed', ({ message, body }) => {
-      same<[typeof message, typeof body], [Message | undefined, Buffer]>(true);
+    signals.connect('messageReleased', ({ counted, durationMs }) => {
+      same<[typeof counted, typeof durationMs], [boolean, number]>(true);
     });
-    signals.connect('messageExpired', ({ jobId }) => same<typeof jobId, string>(true));
+    signals.connect('messageFailed', ({ message, body, durationMs }) => {
+      same<[typeof message, typeof body, typeof durationMs], [Message | undefined, Buffer, number]>(true);
+    });
+    signals.connect('leaseLost', ({ jobId }) => same<typeof jobId, string>(true));
+    signals.connect('operatorActed', ({ verb, jobIds, by }) => {
+      same<[typeof verb, typeof jobIds, typeof by], [OperatorVerb, readonly string[], string | undefined]>(true);
+    });
     signals.connect('workerStarted', ({ concurrency }) => same<typeof concurrency, number>(true));
     signals.connect('workerStopping', ({ reason }) => same<typeof reason, StopReason>(true));
     signals.connect('workerStopped', ({ queues }) => same<typeof queues, readonly string[]>(true));

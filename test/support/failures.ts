@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import type { Failure } from '../../src/queue/failure.js';
-import type { FakeReservation } from './fake-driver.js';
+import type { FakeMessage } from './fake-driver.js';
 
 type Class<E> = abstract new (...args: never[]) => E;
 
@@ -26,8 +26,7 @@ export function thrown<E extends Error>(action: () => unknown, type: Class<E>): 
   return expect.fail(`returned ${String(result).slice(0, 200)}`);
 }
 
-/** The failure with which a message was buried. */
-export function failureOf({ settlement }: FakeReservation): Failure | undefined {
-  const [verb, options] = settlement ?? [];
-  return verb === 'bury' ? (options as { readonly failure?: Failure }).failure : undefined;
+/** The failure with which a message was released or buried. */
+export function failureOf({ settlement }: FakeMessage): Failure | undefined {
+  return settlement?.[1]?.['failure'] as Failure | undefined;
 }

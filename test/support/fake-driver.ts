@@ -1,36 +1,63 @@
+import type { Capabilities } from '../../src/queue/capabilities.js';
 import type {
-  Capabilities,
   ConsumeOptions,
   Consumer,
   Driver,
+  MessagePage,
   PutItem,
   PutOptions,
+  PutResult,
   QueueStats,
-  Reservation,
+  ReservedMessage,
   ReserveOptions,
+  Settlement,
+  SettlementResult,
   StoredMessage,
+  Transaction,
+  TransactionClient,
 } from '../../src/queue/driver.js';
-import { LeaseLostError } from '../../src/queue/errors.js';
+import { type EngineError, HaricotError, LeaseLostError } from '../../src/queue/errors.js';
 
-/** What a reservation is made of; the rest is filled in. */
-export type ReservationParts = Partial<
-  Pick<Reservation, 'id' | 'queue' | 'attempt' | 'ttrMs'> & {
+/** What a message is made of; the rest is filled in. */
+export type MessageParts = Partial<
+  Pick<ReservedMessage, 'jobId' | 'queue' | 'attempt' | 'ttrMs'> & {
     readonly body: Uint8Array;
     /** The attempt is unknown until it is asked for. */
     readonly untracked: boolean;
   }
 >;
 
-type Settlement =
-  | readonly ['ack']
-  | readonly ['release', Parameters<Reservation['release']>[0]]
-  | readonly ['bury', Parameters<Reservation['bury']>[0]];
+/** How a message was settled: what it was settled with, without what is undefined or the default. */
+export type FakeSettlement = readonly [kind: Settlement['kind'], options?: Readonly<Record<string, unknown>>];
 
 let lastId = 0;
 
-/** A reservation whose fate the test dictates. */
-export class FakeReservation implements Reservation {
-  readonly id: string;
+/** A transaction that the test ends. */
+export class FakeTransaction implements TransactionClient {
+  readonly #listeners: ((isCommitted: boolean) => void)[] = [];
+  readonly queries: string[] = [];
+
+  async query(sql: string): Promise<{ rows: []; rowCount: number }> {
+    this.queries.push(sql);
+    return { rows: [], rowCount: 0 };
+  }
+
+  onEnd(listener: (isCommitted: boolean) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  commit(): void {
+    for (const listener of this.#listeners.splice(0)) listener(true);
+  }
+
+  rollBack(): void {
+    for (const listener of this.#listeners.splice(0)) listener(false);
+  }
+}
+
+/** A reserved message whose fate the test dictates. */
+export class FakeMessage implements ReservedMessage {
+  readonly jobId: string;
   readonly queue: string;
   readonly body: Buffer;
   ttrMs: number;
@@ -42,12 +69,14 @@ export class FakeReservation implements Reservation {
   #held = true;
   touches = 0;
   /** How its holder has settled it, once the engine has taken that. */
-  settlement: Settlement | undefined;
+  settlement: FakeSettlement | undefined;
   /** The engine's answer to every command; a test may let it wait or fail. */
   answer: () => Promise<void> = async () => {};
+  /** Why the engine could not keep its failure. */
+  failureError: EngineError | undefined;
 
-  constructor(parts: ReservationParts, log: (entry: string) => void) {
-    this.id = parts.id ?? String(++lastId);
+  constructor(parts: MessageParts, log: (entry: string) => void = () => {}) {
+    this.jobId = parts.jobId ?? String(++lastId);
     this.queue = parts.queue ?? 'mail';
     this.body = Buffer.from(parts.body ?? '');
     this.#attempt = parts.attempt ?? 1;
@@ -65,26 +94,35 @@ export class FakeReservation implements Reservation {
     return this.#lost.signal;
   }
 
+  /** Whether the engine still takes it for held. */
+  get isHeld(): boolean {
+    return this.#held;
+  }
+
   async track(): Promise<void> {
-    this.#log(`track ${this.id}`);
+    this.#log(`track ${this.jobId}`);
     await this.#answered();
     this.#isTracked = true;
   }
 
-  ack(): Promise<void> {
-    return this.#settle(['ack']);
-  }
-
-  release(options?: Parameters<Reservation['release']>[0]): Promise<void> {
-    return this.#settle(['release', options]);
-  }
-
-  bury(options?: Parameters<Reservation['bury']>[0]): Promise<void> {
-    return this.#settle(['bury', options]);
+  /** As the engine does it: rejects where it does not. */
+  async settle({ kind, message: _, ...options }: Settlement): Promise<void> {
+    const transaction = 'transaction' in options ? options.transaction : undefined;
+    this.#log(`${kind} ${this.jobId}`);
+    await this.#answered();
+    this.#held = false;
+    const settled = settlementOf(kind, options);
+    if (!(transaction instanceof FakeTransaction)) this.settlement = settled;
+    else {
+      transaction.onEnd((isCommitted) => {
+        if (isCommitted) this.settlement = settled;
+        else this.#held = true;
+      });
+    }
   }
 
   async touch(): Promise<void> {
-    this.#log(`touch ${this.id}`);
+    this.#log(`touch ${this.jobId}`);
     this.touches++;
     const sentAt = performance.now();
     await this.#answered();
@@ -97,13 +135,6 @@ export class FakeReservation implements Reservation {
     if (tell) this.#lost.abort(this.#lostError());
   }
 
-  async #settle(settlement: Settlement): Promise<void> {
-    this.#log(`${settlement[0]} ${this.id}`);
-    await this.#answered();
-    this.#held = false;
-    this.settlement = settlement;
-  }
-
   async #answered(): Promise<void> {
     await this.answer();
     if (this.#held) return;
@@ -112,32 +143,62 @@ export class FakeReservation implements Reservation {
   }
 
   #lostError(): LeaseLostError {
-    return new LeaseLostError(`message ${this.id} is no longer held`);
+    return new LeaseLostError(`message ${this.jobId} is no longer held`);
   }
 }
 
+function settlementOf(kind: Settlement['kind'], options: object): FakeSettlement {
+  const given = Object.entries(options).filter(([name, value]) => {
+    return value !== undefined && name !== 'transaction' && !(name === 'counted' && value === true);
+  });
+  return kind === 'ack' ? [kind] : [kind, Object.fromEntries(given)];
+}
+
 interface Waiting {
-  readonly resolve: (reservation: FakeReservation | null) => void;
+  readonly resolve: (messages: readonly FakeMessage[]) => void;
   readonly reject: (error: unknown) => void;
 }
 
-/** An engine without storage: the test delivers reservations, fails reserves, and reads what was asked of it. */
+/** What an engine can do that has nothing beyond the contract. */
+const NOTHING: Capabilities = {
+  failures: 'buried',
+  transactions: false,
+  atomicPublish: false,
+  returnsOnDisconnect: false,
+  uncountedRelease: false,
+  deleteReserved: false,
+  deduplication: 'none',
+  groups: false,
+  expiry: false,
+};
+
+/** An engine without storage: the test delivers messages, fails reserves, and reads what was asked of it. */
 export class FakeDriver implements Driver {
-  capabilities: Capabilities = { peekMany: true, failures: 'buried', shared: true };
+  readonly system = 'fake';
+  readonly capabilities: Capabilities;
   /** Every reserve, settlement and touch, in order. */
   readonly log: string[] = [];
-  /** Every other call with its arguments, in order. */
+  /** Every other call but `put` with its arguments, in order. */
   readonly calls: [method: string, ...args: unknown[]][] = [];
   readonly puts: { readonly queue: string; readonly body: Buffer; readonly options: PutOptions }[] = [];
+  /** For each call of `put` how many items it had, and its transaction. */
+  readonly putCalls: { readonly items: number; readonly transaction: Transaction | undefined }[] = [];
   /** What the next put rejects with. */
   putError: Error | undefined;
   /** What `consume` rejects with. */
   consumeError: Error | undefined;
+  /** What `stats` answers for each queue. */
+  counts: QueueStats | null = { ready: 1, delayed: 2, reserved: 3, buried: 4, pausedUntil: null };
   /** Whether a waiting reserve heeds its signal: an engine that hangs does not. */
   heedsAbort = true;
-  readonly #scripted: (FakeReservation | Error)[] = [];
+  readonly #scripted: (FakeMessage | Error)[] = [];
   readonly #waiting: Waiting[] = [];
   #arrival: (() => void) | undefined;
+
+  /** @param capabilities what it can do beyond the contract; default: nothing but to keep the failures of buried messages */
+  constructor(capabilities: Capabilities = {}) {
+    this.capabilities = { ...NOTHING, ...capabilities };
+  }
 
   /** How many reserves wait for a message. */
   get waiting(): number {
@@ -154,12 +215,12 @@ export class FakeDriver implements Driver {
   }
 
   /** Hands a message to the reserve that waits longest, or to the next one. */
-  deliver(parts: ReservationParts): FakeReservation {
-    const reservation = new FakeReservation(parts, (entry) => this.log.push(entry));
+  deliver(parts: MessageParts): FakeMessage {
+    const message = new FakeMessage(parts, (entry) => this.log.push(entry));
     const waiting = this.#waiting.shift();
-    if (waiting) waiting.resolve(reservation);
-    else this.#scripted.push(reservation);
-    return reservation;
+    if (waiting) waiting.resolve([message]);
+    else this.#scripted.push(message);
+    return message;
   }
 
   /** Fails every reserve that waits, or else the next one. */
@@ -169,25 +230,41 @@ export class FakeDriver implements Driver {
     if (waiting.length === 0) this.#scripted.push(error);
   }
 
-  async consume(queues: readonly string[], slots: number, options?: ConsumeOptions): Promise<Consumer> {
-    this.calls.push(['consume', queues, slots, options]);
+  async consume(queues: readonly string[], options?: ConsumeOptions): Promise<Consumer> {
+    this.calls.push(['consume', queues, options]);
     if (this.consumeError) throw this.consumeError;
     return {
       reserve: (options) => this.#reserve(options),
+      settle: (settlements) =>
+        resultsOf(
+          settlements,
+          (settlement) => settlement.message,
+          (message, settlement) => message.settle(settlement),
+        ),
+      touch: (messages) =>
+        resultsOf(
+          messages,
+          (message) => message,
+          (message) => message.touch(),
+        ),
+      isHeld: async (message) => {
+        this.log.push(`isHeld ${message.jobId}`);
+        return (message as FakeMessage).isHeld;
+      },
       close: async () => {
         this.calls.push(['closeConsumer']);
-        for (const { resolve } of this.#waiting.splice(0)) resolve(null);
+        for (const { resolve } of this.#waiting.splice(0)) resolve([]);
       },
     };
   }
 
-  #reserve({ timeoutMs, signal }: ReserveOptions = {}): Promise<Reservation | null> {
+  #reserve({ timeoutMs, signal }: ReserveOptions = {}): Promise<readonly ReservedMessage[]> {
     this.log.push(timeoutMs === undefined ? 'reserve' : `reserve ${timeoutMs}`);
     if (signal?.aborted) return Promise.reject(signal.reason);
     const next = this.#scripted.shift();
     if (next instanceof Error) return Promise.reject(next);
-    if (next) return Promise.resolve(next);
-    if (timeoutMs === 0) return Promise.resolve(null);
+    if (next) return Promise.resolve([next]);
+    if (timeoutMs === 0) return Promise.resolve([]);
     return new Promise((resolve, reject) => {
       const waiting = { resolve, reject };
       this.#waiting.push(waiting);
@@ -202,38 +279,51 @@ export class FakeDriver implements Driver {
     });
   }
 
-  async put(queue: string, body: Uint8Array, options: PutOptions): Promise<string> {
+  async put(
+    items: readonly PutItem[],
+    { transaction }: { readonly transaction?: Transaction | undefined } = {},
+  ): Promise<PutResult> {
+    this.putCalls.push({ items: items.length, transaction });
     if (this.putError) throw this.putError;
-    return String(this.puts.push({ queue, body: Buffer.from(body), options }));
-  }
-
-  putMany(queue: string, items: readonly PutItem[]): Promise<string[]> {
-    this.calls.push(['putMany', queue, items.length]);
-    return Promise.all(items.map(({ body, options }) => this.put(queue, body, options)));
+    const stored = items.map(({ queue, body, options }) => {
+      const jobId = String(this.puts.push({ queue, body: Buffer.from(body), options }));
+      return { jobId, isNew: true };
+    });
+    return { atomic: false, stored };
   }
 
   async setUp(...args: unknown[]): Promise<void> {
     this.calls.push(['setUp', ...args]);
   }
 
-  async peek(...args: unknown[]): Promise<StoredMessage[]> {
-    this.calls.push(['peek', ...args]);
-    return [{ id: '1', state: 'ready', body: Buffer.from('peeked') }];
+  async list(...args: [queue: string, ...unknown[]]): Promise<MessagePage> {
+    this.calls.push(['list', ...args]);
+    return { messages: [stored(args[0], '1')] };
   }
 
-  async kick(...args: unknown[]): Promise<number> {
-    this.calls.push(['kick', ...args]);
+  async find(queue: string, jobId: string): Promise<StoredMessage | null> {
+    this.calls.push(['find', queue, jobId]);
+    return stored(queue, jobId);
+  }
+
+  async retry(...args: unknown[]): Promise<number> {
+    this.calls.push(['retry', ...args]);
     return 2;
   }
 
-  async delete(...args: unknown[]): Promise<boolean> {
-    this.calls.push(['delete', ...args]);
-    return true;
+  async promote(...args: unknown[]): Promise<number> {
+    this.calls.push(['promote', ...args]);
+    return 3;
   }
 
-  async stats(...args: unknown[]): Promise<QueueStats | null> {
-    this.calls.push(['stats', ...args]);
-    return { ready: 1, delayed: 2, reserved: 3, buried: 4, pausedUntil: null };
+  async delete(queue: string, jobIds: readonly string[]): Promise<number> {
+    this.calls.push(['delete', queue, jobIds]);
+    return jobIds.length;
+  }
+
+  async stats(queues: readonly string[]): Promise<readonly (QueueStats | null)[]> {
+    this.calls.push(['stats', queues]);
+    return queues.map(() => this.counts);
   }
 
   async queues(): Promise<string[]> {
@@ -249,7 +339,53 @@ export class FakeDriver implements Driver {
     return 5;
   }
 
+  async transaction<T>(work: (transaction: TransactionClient) => Promise<T>): Promise<T> {
+    const transaction = new FakeTransaction();
+    this.calls.push(['transaction']);
+    try {
+      const result = await work(transaction);
+      transaction.commit();
+      return result;
+    } catch (error) {
+      transaction.rollBack();
+      throw error;
+    }
+  }
+
   async close(): Promise<void> {
     this.calls.push(['close']);
   }
+}
+
+function stored(queue: string, jobId: string): StoredMessage {
+  const unknown = { priority: undefined, ttrMs: undefined, attempts: undefined, createdAt: undefined };
+  return {
+    ...unknown,
+    jobId,
+    queue,
+    state: 'ready',
+    body: Buffer.from('stored'),
+    dueAt: undefined,
+    failure: undefined,
+  };
+}
+
+/** What became of each; an error that is none of ours makes the whole call reject, which an engine must not do. */
+function resultsOf<T>(
+  items: readonly T[],
+  messageOf: (item: T) => ReservedMessage,
+  command: (message: FakeMessage, item: T) => Promise<void>,
+): Promise<readonly SettlementResult[]> {
+  return Promise.all(
+    items.map(async (item): Promise<SettlementResult> => {
+      const message = messageOf(item) as FakeMessage;
+      try {
+        await command(message, item);
+        return message.failureError === undefined ? {} : { failureError: message.failureError };
+      } catch (error) {
+        if (error instanceof HaricotError) return { error };
+        throw error;
+      }
+    }),
+  );
 }

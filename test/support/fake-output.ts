@@ -1,4 +1,4 @@
-import type { Output } from '../../src/cli/output.js';
+import type { Output } from '../../src/cli/output/output.js';
 
 /** What a command has written. */
 export class FakeOutput implements Output {

@@ -1,3 +1,4 @@
+import type { Capabilities } from '../../src/queue/capabilities.js';
 import { cloudEvents } from '../../src/queue/cloudevents.js';
 import { defineMessage, type Message } from '../../src/queue/message.js';
 import { Queue } from '../../src/queue/queue.js';
@@ -5,17 +6,19 @@ import { SignalDispatcher } from '../../src/signals/dispatcher.js';
 import { type ObserverSignal, observerSignals, type SignalEvents } from '../../src/signals/signals.js';
 import type { WorkerOptions } from '../../src/worker/options.js';
 import { Worker } from '../../src/worker/worker.js';
-import { FakeDriver, type FakeReservation, type ReservationParts } from './fake-driver.js';
+import { FakeDriver, type FakeMessage, type MessageParts } from './fake-driver.js';
 
 /** A worker on a fake engine, and everything it emitted. */
 export class WorkerHarness {
-  readonly driver: FakeDriver = new FakeDriver();
-  readonly queue: Queue = new Queue(this.driver, 'mail');
+  readonly driver: FakeDriver;
+  readonly queue: Queue;
   readonly signals: SignalDispatcher = new SignalDispatcher();
   readonly #events: [ObserverSignal, unknown][] = [];
   readonly #workers: Worker[] = [];
 
-  constructor() {
+  constructor(capabilities?: Capabilities) {
+    this.driver = new FakeDriver(capabilities);
+    this.queue = new Queue(this.driver, 'mail');
     // A worker without any slot is refused.
     this.signals.connect(defineMessage('nothing.published'), () => {});
     for (const signal of observerSignals) this.signals.connect(signal, (event) => this.#events.push([signal, event]));
@@ -35,7 +38,7 @@ export class WorkerHarness {
   }
 
   /** Delivers a message of type `mail.send`, or of another one. */
-  deliver(message: Partial<Message> = {}, parts: ReservationParts = {}): FakeReservation {
+  deliver(message: Partial<Message> = {}, parts: MessageParts = {}): FakeMessage {
     return this.driver.deliver({ body: encoded(message), ...parts });
   }
 
@@ -74,11 +77,14 @@ export function encoded(message: Partial<Message> = {}): Uint8Array {
   });
 }
 
-/** A {@link WorkerHarness} for each test of the suite this is called in, whose workers are stopped after it. */
-export function useWorkerHarness(): () => WorkerHarness {
+/**
+ * A {@link WorkerHarness} for each test of the suite this is called in, whose workers are stopped after it.
+ * @param capabilities of its engine, beyond those of every FakeDriver
+ */
+export function useWorkerHarness(capabilities?: Capabilities): () => WorkerHarness {
   let harness: WorkerHarness;
   beforeEach(() => {
-    harness = new WorkerHarness();
+    harness = new WorkerHarness(capabilities);
   });
   afterEach(() => harness.stop());
   return () => harness;

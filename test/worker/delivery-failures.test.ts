@@ -3,7 +3,7 @@ import { EngineError } from '../../src/queue/errors.js';
 import { defineMessage } from '../../src/queue/message.js';
 import type { Backoff } from '../../src/worker/retry.js';
 import { failureOf } from '../support/failures.js';
-import type { FakeReservation } from '../support/fake-driver.js';
+import type { FakeMessage } from '../support/fake-driver.js';
 import { useWorkerHarness } from '../support/worker-harness.js';
 
 const SendMail = defineMessage('mail.send');
@@ -13,7 +13,7 @@ describe('A message whose slot fails', () => {
   const harness = useWorkerHarness();
 
   /** A message that fails for the nth time. */
-  function failing(attempt: number): FakeReservation {
+  function failing(attempt: number): FakeMessage {
     return harness().deliver({}, { attempt });
   }
 
@@ -26,11 +26,13 @@ describe('A message whose slot fails', () => {
   it('is released, to be delivered again', async () => {
     const reservation = failing(1);
     harness().start({ backoff: 70 });
-    const { message, ...event } = await harness().next('messageReleased');
-    expect(event).to.deep.equal({ queue: 'mail', jobId: reservation.id, attempt: 1, delayMs: 70, error: NO });
+    const { message, durationMs, ...event } = await harness().next('messageReleased');
+    const about = { queue: 'mail', jobId: reservation.jobId, attempt: 1 };
+    expect(event).to.deep.equal({ ...about, delayMs: 70, counted: true, error: NO });
+    expect(durationMs).to.be.at.least(0);
     expect(message.id).to.equal('m1');
     expect(reservation.settlement).to.deep.equal(['release', { delayMs: 70 }]);
-    expect(harness().emitted).to.deep.equal(['workerStarted', 'messageReleased']);
+    expect(harness().emitted).to.deep.equal(['workerStarted', 'messageStarted', 'messageReleased']);
   });
 
   async function delaysOf(backoff: Backoff | undefined, attempts: readonly number[]): Promise<number[]> {
@@ -81,18 +83,19 @@ describe('A message whose slot fails', () => {
   it('is buried when it has been tried as often as allowed', async () => {
     const reservation = failing(3);
     harness().start({ attempts: 3 });
-    const { message, body, ...event } = await harness().next('messageFailed');
-    expect(event).to.deep.equal({ queue: 'mail', jobId: reservation.id, attempt: 3, reason: 'attempts', error: NO });
+    const { message, body, durationMs, ...event } = await harness().next('messageFailed');
+    expect(durationMs).to.be.at.least(0);
+    expect(event).to.deep.equal({ queue: 'mail', jobId: reservation.jobId, attempt: 3, reason: 'attempts', error: NO });
     expect(message?.id).to.equal('m1');
     expect(body).to.equal(reservation.body);
     expect(failureOf(reservation)).to.include({ reason: 'attempts', message: 'no', attempt: 3 });
-    expect(harness().emitted).to.deep.equal(['workerStarted', 'messageFailed']);
+    expect(harness().emitted).to.deep.equal(['workerStarted', 'messageStarted', 'messageFailed']);
   });
 
   it('is buried without its failure where the engine could not keep that, and workerError tells why', async () => {
     const reservation = failing(3);
     const failureError = new EngineError('the server is draining');
-    Object.assign(reservation, { failureError });
+    reservation.failureError = failureError;
     harness().start({ attempts: 3 });
     await harness().next('messageFailed');
     expect(reservation.settlement?.[0]).to.equal('bury');

@@ -54,12 +54,12 @@ describe('A slot that runs', () => {
 
   describe('when the lease is lost', () => {
     it('has its signal aborted, and what becomes of it is not applied', async () => {
-      const reservation = harness().deliver({}, { id: '7', attempt: 2 });
+      const reservation = harness().deliver({}, { jobId: '7', attempt: 2 });
       harness().start();
       await started.promise;
       const { signal } = context;
       expect(signal.aborted).to.equal(false);
-      const expired = harness().next('messageExpired');
+      const expired = harness().next('leaseLost');
       reservation.loseLease();
       expect(signal.aborted).to.equal(true);
       expect(signal.reason).to.be.instanceOf(LeaseLostError);
@@ -69,7 +69,7 @@ describe('A slot that runs', () => {
       work.resolve();
       await clock.tickAsync(60_000);
       expect(harness().driver.log).to.deep.equal(['reserve', 'reserve']);
-      expect(harness().emitted).to.deep.equal(['workerStarted', 'messageExpired']);
+      expect(harness().emitted).to.deep.equal(['workerStarted', 'messageStarted', 'leaseLost']);
     });
 
     it('is told by the renewal that fails', async () => {
@@ -77,7 +77,7 @@ describe('A slot that runs', () => {
       harness().start();
       await started.promise;
       reservation.loseLease({ tell: false });
-      const expired = harness().next('messageExpired');
+      const expired = harness().next('leaseLost');
       await clock.tickAsync(4000);
       await expired;
       expect(context.signal.reason).to.be.instanceOf(LeaseLostError);
@@ -88,11 +88,11 @@ describe('A slot that runs', () => {
       const reservation = harness().deliver({}, { attempt: 5 });
       harness().start({ attempts: 5 });
       await started.promise;
-      const expired = harness().next('messageExpired');
+      const expired = harness().next('leaseLost');
       reservation.loseLease();
       work.reject(new Error('aborted'));
       await expired;
-      expect(harness().emitted).to.deep.equal(['workerStarted', 'messageExpired']);
+      expect(harness().emitted).to.deep.equal(['workerStarted', 'messageStarted', 'leaseLost']);
     });
 
     it('has its signal aborted also when it asks for it only then', async () => {
@@ -101,7 +101,7 @@ describe('A slot that runs', () => {
       await started.promise;
       reservation.loseLease();
       expect(context.signal.aborted).to.equal(true);
-      await harness().next('messageExpired');
+      await harness().next('leaseLost');
     });
 
     it('makes room for the next message, though it never asked for its signal', async () => {
@@ -119,30 +119,36 @@ describe('A slot that runs', () => {
     });
   });
 
-  it('has its message reported as expired when the loss shows only as it is acknowledged', async () => {
+  it('has its message reported as lost when the loss shows only as it is acknowledged', async () => {
     const reservation = harness().deliver();
     harness().start();
     await started.promise;
     reservation.loseLease({ tell: false });
     work.resolve();
-    await harness().next('messageExpired');
+    await harness().next('leaseLost');
     expect(reservation.settlement).to.equal(undefined);
-    expect(harness().emitted).to.deep.equal(['workerStarted', 'messageExpired']);
+    expect(harness().emitted).to.deep.equal(['workerStarted', 'messageStarted', 'leaseLost']);
   });
 
-  it('has its message reported as expired when the loss shows only as it is released or buried', async () => {
+  it('has its message reported as lost when the loss shows only as it is released or buried', async () => {
     for (const attempt of [1, 5]) {
       const reservation = harness().deliver({}, { attempt });
       if (attempt === 1) harness().start();
       await started.promise;
       reservation.loseLease({ tell: false });
       started = deferred();
-      const expired = harness().next('messageExpired');
+      const expired = harness().next('leaseLost');
       work.reject(new Error('no'));
       await expired;
       work = deferred();
     }
-    expect(harness().emitted).to.deep.equal(['workerStarted', 'messageExpired', 'messageExpired']);
+    expect(harness().emitted).to.deep.equal([
+      'workerStarted',
+      'messageStarted',
+      'leaseLost',
+      'messageStarted',
+      'leaseLost',
+    ]);
   });
 
   it('is not applied to a message whose lease was over before', async () => {
@@ -150,7 +156,7 @@ describe('A slot that runs', () => {
     reservation.loseLease();
     harness().start();
     await started.promise;
-    const expired = harness().next('messageExpired');
+    const expired = harness().next('leaseLost');
     await clock.tickAsync(50);
     await expired;
     expect(harness().driver.log.filter((entry) => entry !== 'reserve')).to.deep.equal([]);
@@ -191,7 +197,7 @@ describe('A slot that runs', () => {
       await clock.tickAsync(10);
       work.resolve();
       await clock.tickAsync(1000);
-      expect(harness().emitted).to.deep.equal(['workerStarted', 'messageReleased']);
+      expect(harness().emitted).to.deep.equal(['workerStarted', 'messageStarted', 'messageReleased']);
     });
 
     it('leaves nothing behind when it is done in time', async () => {
@@ -265,7 +271,7 @@ describe('A check of the data that does not end', () => {
     harness().start();
     await checking.promise;
     await clock.tickAsync(50);
-    const expired = harness().next('messageExpired');
+    const expired = harness().next('leaseLost');
     reservation.loseLease();
     await expired;
     await endCheck();

@@ -126,11 +126,11 @@ describe('A slot that is connected once', () => {
 
   it('is called again for the message that it has failed', async () => {
     harness().deliver({}, { attempt: 1 });
-    harness().signals.connect('messageReleased', () => {
-      fails = false;
-    });
+    const run = harness().worker({ maxMessages: 2, backoff: 0 }).run();
+    await harness().next('messageReleased');
+    fails = false;
     const again = harness().deliver({}, { attempt: 2 });
-    await harness().worker({ maxMessages: 2, backoff: 0 }).run();
+    await run;
     expect([calls, again.settlement]).to.deep.equal([2, ['ack']]);
   });
 
@@ -144,8 +144,10 @@ describe('A slot that is connected once', () => {
   it('is called again for a message whose lease was lost', async () => {
     fails = false;
     harness().deliver().loseLease({ tell: false });
+    const run = harness().worker({ maxMessages: 2 }).run();
+    await harness().next('leaseLost');
     const again = harness().deliver({}, { attempt: 2 });
-    await harness().worker({ maxMessages: 2 }).run();
+    await run;
     expect([calls, again.settlement]).to.deep.equal([2, ['ack']]);
   });
 
@@ -176,7 +178,7 @@ describe('The context of a slot', () => {
       expect([signal.aborted, queue, jobId, attempt]).to.deep.equal([false, 'mail', '7', 1]);
       expect(signal).to.equal(given.signal);
     });
-    const reservation = harness().deliver({}, { id: '7' });
+    const reservation = harness().deliver({}, { jobId: '7' });
     await harness().worker({ maxMessages: 1 }).run();
     expect([context?.jobId, reservation.touches, reservation.settlement]).to.deep.equal(['7', 2, ['ack']]);
   });
@@ -233,7 +235,7 @@ describe('A worker is refused', () => {
   it('with an option that is unknown, and told which there are', () => {
     const signals = new SignalDispatcher();
     for (const [options, message] of [
-      [{ concurency: 5 }, /^an option of Worker must be concurrency, attempts, .* or failureLimit, got "concurency"$/],
+      [{ concurency: 5 }, /^an option of Worker must be concurrency, attempts, .* or untilEmpty, got "concurency"$/],
       [{ backoff: { intial: 5 } }, /^an option of backoff must be initial, factor, max or jitter, got "intial"$/],
       [5, /^the options of Worker must be an object, got 5$/],
     ] as const) {

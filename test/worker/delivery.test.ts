@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { spy } from 'sinon';
 import { z } from 'zod';
+import { resolveCapabilities } from '../../src/queue/capabilities.js';
 import { DecodeError, SchemaError } from '../../src/queue/errors.js';
 import { defineMessage } from '../../src/queue/message.js';
 import { Queue } from '../../src/queue/queue.js';
@@ -8,8 +9,9 @@ import { SignalDispatcher } from '../../src/signals/dispatcher.js';
 import { DeadlineTimer } from '../../src/worker/deadline-timer.js';
 import { Delivery } from '../../src/worker/delivery.js';
 import { settingsOf } from '../../src/worker/options.js';
+import { QueuePause } from '../../src/worker/queue-pause.js';
 import { failureOf } from '../support/failures.js';
-import { FakeDriver, FakeReservation } from '../support/fake-driver.js';
+import { FakeDriver, FakeMessage } from '../support/fake-driver.js';
 import { deferred, encoded, useWorkerHarness } from '../support/worker-harness.js';
 
 const SendMail = defineMessage<{ to: string }>('mail.send');
@@ -24,7 +26,7 @@ describe('A message that is delivered', () => {
     signals.connect(SendMail, (message, { queue, jobId, attempt, signal }) => {
       received.push([message.id, message.data, queue, jobId, attempt, signal.aborted]);
     });
-    const reservation = harness().deliver({ id: 'm7' }, { id: '7', attempt: 3 });
+    const reservation = harness().deliver({ id: 'm7' }, { jobId: '7', attempt: 3 });
     harness().start();
     const { durationMs, message, ...event } = await harness().next('messageFinished');
     expect(received).to.deep.equal([['m7', ANSWERED, 'mail', '7', 3, false]]);
@@ -67,7 +69,7 @@ describe('A message that is delivered', () => {
     };
     harness().start();
     await acked.promise;
-    expect(harness().emitted).to.deep.equal(['workerStarted']);
+    expect(harness().emitted).to.deep.equal(['workerStarted', 'messageStarted']);
     answer.resolve();
     await harness().next('messageFinished');
   });
@@ -101,8 +103,9 @@ describe('A message that nobody can work on', () => {
     harness().signals.connect(defineMessage('other'), () => expect.fail('not for this slot'));
     const reservation = harness().deliver();
     harness().start();
-    const { message, error, body, ...event } = await harness().next('messageFailed');
-    expect(event).to.deep.equal({ queue: 'mail', jobId: reservation.id, attempt: 1, reason: 'unhandled' });
+    const { message, error, body, durationMs, ...event } = await harness().next('messageFailed');
+    expect(durationMs).to.be.at.least(0);
+    expect(event).to.deep.equal({ queue: 'mail', jobId: reservation.jobId, attempt: 1, reason: 'unhandled' });
     expect((error as Error).message).to.equal(
       'cannot handle the message: no slot is connected for messages of type "mail.send"',
     );
@@ -155,9 +158,12 @@ describe('A message that nobody can work on', () => {
     await harness().next('messageFinished');
     expect(next.settlement).to.deep.equal(['ack']);
   });
+});
 
-  it('is buried without its failure where the engine keeps none', async () => {
-    harness().driver.capabilities = { peekMany: false, failures: 'none', shared: true };
+describe('A message that is buried on an engine that keeps no failures', () => {
+  const harness = useWorkerHarness({ failures: 'none' });
+
+  it('is buried without its failure', async () => {
     const reservation = harness().deliver();
     harness().start();
     await harness().next('messageFailed');
@@ -166,15 +172,19 @@ describe('A message that nobody can work on', () => {
 });
 
 describe('A delivery that is decided', () => {
-  it('has taken back every alarm that it had set', async () => {
+  it('has cancelled every deadline that it had set', async () => {
     const signals = new SignalDispatcher();
     const timer = new DeadlineTimer();
     const [setting, cancelling] = [spy(timer, 'set'), spy(timer, 'cancel')];
     signals.connect(SendMail, () => new Promise((resolve) => setImmediate(resolve)));
-    const queue = new Queue(new FakeDriver(), 'mail');
-    const settings = settingsOf({ slotTimeout: '1h' });
-    const reservation = new FakeReservation({ body: encoded() }, () => {});
-    const delivery = new Delivery(reservation, { queue, signals, settings, timer, keepsFailure: false });
+    const driver = new FakeDriver();
+    const notCalled = (): never => expect.fail('nothing is settled yet');
+    const queue = new Queue(driver, 'mail');
+    const delivery = new Delivery(new FakeMessage({ body: encoded() }), {
+      ...{ queue, signals, timer, settings: settingsOf({ slotTimeout: '1h' }), pause: new QueuePause(queue) },
+      ...{ capabilities: resolveCapabilities(driver.capabilities), canUncount: false, onError: notCalled },
+      consumer: { settle: notCalled, touch: notCalled, isHeld: notCalled },
+    });
     expect(await delivery.process()).to.include({ outcome: 'finished' });
     expect(setting.callCount).to.equal(2);
     expect(cancelling.returnValues).to.deep.equal([true, true]);

@@ -3,7 +3,7 @@ import { LeaseLostError } from '../../src/queue/errors.js';
 import { DeadlineTimer } from '../../src/worker/deadline-timer.js';
 import { LeaseKeeper } from '../../src/worker/lease.js';
 import { useFakeClock } from '../support/clock.js';
-import { FakeReservation, type ReservationParts } from '../support/fake-driver.js';
+import { FakeMessage, type MessageParts } from '../support/fake-driver.js';
 import { deferred } from '../support/worker-harness.js';
 
 describe('LeaseKeeper', () => {
@@ -13,14 +13,15 @@ describe('LeaseKeeper', () => {
   let errors: unknown[];
   let keeper: LeaseKeeper;
 
-  function keep(ttrMs: number, parts: ReservationParts = {}): FakeReservation {
-    const reservation = new FakeReservation({ ttrMs, ...parts }, () => {});
+  function keep(ttrMs: number, parts: MessageParts = {}): FakeMessage {
+    const reservation = new FakeMessage({ ttrMs, ...parts }, () => {});
     timer = new DeadlineTimer();
     losses = [];
     errors = [];
     keeper = new LeaseKeeper(reservation, timer, {
-      onLost: (reason) => losses.push(reason),
-      onError: (error) => errors.push(error),
+      touch: () => reservation.touch(),
+      onLeaseLost: (reason) => losses.push(reason),
+      onLeaseError: (error) => errors.push(error),
     });
     return reservation;
   }

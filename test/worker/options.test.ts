@@ -23,13 +23,15 @@ describe('The options of a worker', () => {
       timeLimitMs: undefined,
       memoryLimit: Number.POSITIVE_INFINITY,
       failureLimit: Number.POSITIVE_INFINITY,
+      onFailure: undefined,
+      untilEmpty: false,
     });
     expect(retryDelay(1, undefined)).to.be.within(0, 1000);
   });
 
   it('that are undefined are as good as left out', () => {
     const names = ['concurrency', 'attempts', 'backoff', 'slotTimeout', 'unhandled', 'grace', 'maxMessages'];
-    const others = ['timeLimit', 'memoryLimit', 'failureLimit', 'trackAttempts', 'order'];
+    const others = ['timeLimit', 'memoryLimit', 'failureLimit', 'trackAttempts', 'order', 'onFailure', 'untilEmpty'];
     const options = Object.fromEntries([...names, ...others].map((name) => [name, undefined])) as WorkerOptions;
     expect(settingsOf(options)).to.deep.include({ concurrency: 1, attempts: 5, unhandled: 'bury', graceMs: 10_000 });
   });
@@ -106,6 +108,17 @@ describe('The options of a worker', () => {
         `trackAttempts must be true or false, got ${shown}`,
       );
     }
+  });
+
+  it('say yes or no to stopping when all is done, and decide about failures by a function', () => {
+    const until = { untilEmpty: 1 as unknown as boolean };
+    expect(thrown(() => settingsOf(until), InvalidOptionError).message).to.equal(
+      'untilEmpty must be true or false, got 1',
+    );
+    const decide = { onFailure: 'bury' as unknown as () => 'bury' };
+    expect(thrown(() => settingsOf(decide), InvalidOptionError).message).to.equal(
+      'onFailure must be a function, got "bury"',
+    );
   });
 
   it('say one of three things about messages without a slot', () => {

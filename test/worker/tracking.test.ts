@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { LeaseLostError } from '../../src/queue/errors.js';
 import { defineMessage } from '../../src/queue/message.js';
-import type { FakeReservation } from '../support/fake-driver.js';
+import type { FakeMessage } from '../support/fake-driver.js';
 import { deferred, useWorkerHarness } from '../support/worker-harness.js';
 
 const SendMail = defineMessage('mail.send');
@@ -23,8 +23,8 @@ describe('A message whose attempts are not tracked', () => {
   }
 
   /** A message that is delivered for the nth time. */
-  function untracked(attempt: number, type = 'mail.send'): FakeReservation {
-    return harness().deliver({ type }, { id: '7', attempt, untracked: true });
+  function untracked(attempt: number, type = 'mail.send'): FakeMessage {
+    return harness().deliver({ type }, { jobId: '7', attempt, untracked: true });
   }
 
   it('is finished without a question: its slot sees no attempt', async () => {
@@ -88,12 +88,12 @@ describe('A message whose attempts are not tracked', () => {
     expect(harness().events('messageReleased')[0]).to.include({ attempt: 2 });
   });
 
-  it('is reported as expired when the question shows that its lease is lost', async () => {
+  it('is reported as lost when the question shows that its lease is lost', async () => {
     connectSlot(() => Promise.reject(NO));
     const reservation = untracked(2);
     reservation.loseLease({ tell: false });
     harness().start({ trackAttempts: false });
-    await harness().next('messageExpired');
+    await harness().next('leaseLost');
     expect(reservation.lost.reason).to.be.instanceOf(LeaseLostError);
     expect(harness().driver.log.slice(0, 2)).to.deep.equal(['reserve', 'track 7']);
   });
@@ -114,7 +114,7 @@ describe('A message whose attempts are not tracked', () => {
 
   it('is not asked about where the engine tells the attempt all the same', async () => {
     connectSlot(() => Promise.reject(NO));
-    harness().deliver({}, { id: '7', attempt: 2 });
+    harness().deliver({}, { jobId: '7', attempt: 2 });
     harness().start({ trackAttempts: false });
     await harness().next('messageReleased');
     expect(attempts).to.deep.equal([2]);

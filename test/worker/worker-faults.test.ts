@@ -20,7 +20,7 @@ describe('A worker whose engine does what it must not', () => {
     const consume = driver.consume.bind(driver);
     driver.consume = async (...args) => {
       const consumer = await consume(...args);
-      return { reserve: (options) => consumer.reserve(options), close: () => consumer.close(), ...change(consumer) };
+      return { ...consumer, ...change(consumer) };
     };
   }
 
@@ -124,24 +124,28 @@ describe('A worker whose engine does what it must not', () => {
           end();
           await ends(run);
           await stopped;
-          expect(harness().driver.log).to.include(`${verb} ${reservation.id}`);
+          expect(harness().driver.log).to.include(`${verb} ${reservation.jobId}`);
           expect(errors()).to.have.length(1);
           if (how === 'rejects') expect(errors()).to.deep.equal([error]);
         });
       }
 
       it(`ends when ${verb} throws instead of rejecting`, async () => {
-        const reservation = harness().deliver({}, { attempt: verb === 'bury' ? 5 : 1 });
+        const asked: string[] = [];
+        alter(() => ({
+          settle: ([settlement]) => {
+            asked.push(String(settlement?.kind));
+            throw error;
+          },
+        }));
+        harness().deliver({}, { attempt: verb === 'bury' ? 5 : 1 });
         const worker = harness().worker({ grace: '1s' });
         const run = worker.run();
         await started.promise;
-        reservation[verb] = () => {
-          throw error;
-        };
         void worker.stop();
         end();
         await ends(run);
-        expect(errors()).to.deep.equal([error]);
+        expect([asked, errors()]).to.deep.equal([[verb], [error]]);
       });
     }
 
@@ -214,7 +218,7 @@ describe('A worker whose engine does what it must not', () => {
       alter(() => ({
         reserve: async () => {
           calls++;
-          return null;
+          return [];
         },
       }));
       await ends(harness().worker({ concurrency: 4 }).run());
@@ -224,7 +228,7 @@ describe('A worker whose engine does what it must not', () => {
 
     it('goes on when reserve answers with nothing after a while', async () => {
       alter(() => ({
-        reserve: () => new Promise((resolve) => setTimeout(() => resolve(null), 1000)),
+        reserve: () => new Promise((resolve) => setTimeout(() => resolve([]), 1000)),
       }));
       const worker = harness().worker();
       const run = worker.run();
@@ -291,14 +295,14 @@ describe('A lease that ends by our own clock', () => {
     const answer = deferred();
     reservation.answer = () => answer.promise;
     harness().start();
-    const expired = harness().next('messageExpired');
+    const expired = harness().next('leaseLost');
     await clock.tickAsync(3000);
     expect(await aborted.promise).to.include({ code: 'LEASE_LOST' });
     await expired;
     expect(reservation.touches).to.equal(2);
     answer.resolve();
     await clock.tickAsync(0);
-    expect(reservation.settlement).to.deep.equal(['release', undefined]);
-    expect(harness().emitted).to.deep.equal(['workerStarted', 'messageExpired']);
+    expect(reservation.settlement).to.deep.equal(['release', {}]);
+    expect(harness().emitted).to.deep.equal(['workerStarted', 'messageStarted', 'leaseLost']);
   });
 });

@@ -94,7 +94,7 @@ describe('A worker stops by itself', () => {
       rss.returns(101);
       const reservation = harness().deliver();
       await stopped;
-      expect([calls, reservation.settlement]).to.deep.equal([0, ['release', {}]]);
+      expect([calls, reservation.settlement]).to.deep.equal([0, ['release', { delayMs: 0 }]]);
     });
 
     it('also while no message comes', async () => {
@@ -141,8 +141,8 @@ describe('A worker stops by itself', () => {
     await stopped;
     expect(begun).to.equal(3);
     expect(late.map(({ settlement }) => settlement)).to.deep.equal([
-      ['release', {}],
-      ['release', {}],
+      ['release', { delayMs: 0 }],
+      ['release', { delayMs: 0 }],
     ]);
     expect(harness().events('workerStopped')[0]).to.include({ failed: 3 });
   });

@@ -23,7 +23,7 @@ describe('A worker', () => {
     expect(harness().events('workerStopping')).to.deep.equal([{ queues: ['mail'], reason: 'maxMessages' }]);
     expect(harness().events('workerStopped')).to.deep.equal([{ queues: ['mail'], finished: 2, failed: 1 }]);
     expect(driver.calls).to.deep.equal([
-      ['consume', ['mail'], 2, { order: 'fair', trackAttempts: true }],
+      ['consume', ['mail'], { concurrency: 2, order: 'fair', trackAttempts: true }],
       ['closeConsumer'],
     ]);
   });
@@ -32,7 +32,9 @@ describe('A worker', () => {
     const { driver } = harness();
     harness().start({ concurrency: 3, order: 'strict', trackAttempts: false });
     await driver.untilWaiting(3);
-    expect(driver.calls).to.deep.equal([['consume', ['mail'], 3, { order: 'strict', trackAttempts: false }]]);
+    expect(driver.calls).to.deep.equal([
+      ['consume', ['mail'], { concurrency: 3, order: 'strict', trackAttempts: false }],
+    ]);
   });
 
   it('runs once', async () => {
@@ -61,7 +63,7 @@ describe('A worker', () => {
       ['bare', 'hi'],
       ['mail', 5],
     ]);
-    expect(driver.calls[0]?.slice(0, 3)).to.deep.equal(['consume', ['mail', 'bare'], 1]);
+    expect(driver.calls[0]?.slice(0, 2)).to.deep.equal(['consume', ['mail', 'bare']]);
     expect(harness().events('workerStarted')[0]?.queues).to.deep.equal(['mail', 'bare']);
   });
 

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import type { Driver } from '../../queue/driver.js';
 import { Queue } from '../../queue/queue.js';
-import { type Paint, painter, plain, type Style } from '../colour.js';
 import { statsOf } from '../engine.js';
 import { CommandFailedError } from '../errors.js';
-import { type Output, print } from '../output.js';
+import { type Paint, painter, plain, type Style } from '../output/colour.js';
+import { type Output, print } from '../output/output.js';
 import { sum } from '../stats.js';
 import { ORDERS, SendOrderMail } from './messages.js';
 import { WORK_OPTIONS, WorkerProcess } from './worker-process.js';
@@ -53,10 +53,10 @@ export class Show {
     for (const order of ORDERS) {
       this.#options.signal.throwIfAborted();
       const began = performance.now();
-      const id = await queue.publish(SendOrderMail, order);
+      const jobId = await queue.publish(SendOrderMail, order);
       const micros = Math.round((performance.now() - began) * 1000);
-      const text = `order ${order.order}: message ${id} published in ${micros} µs`;
-      this.#tell('shop', text, { published: { queue: queue.name, order: order.order, id, micros } });
+      const text = `order ${order.order}: message ${jobId} published in ${micros} µs`;
+      this.#tell('shop', text, { published: { queue: queue.name, order: order.order, jobId, micros } });
     }
   }
 
@@ -90,17 +90,16 @@ export class Show {
 
   async #look(queue: Queue): Promise<void> {
     this.#say(
-      'What nobody could handle is left, until somebody has looked at it and kicks or deletes it.',
+      'What nobody could handle is left, until somebody has looked at it and retries or deletes it.',
       '(The demo deletes it when it ends, and whatever else it has made.)',
     );
     const { ready, delayed, reserved, buried } = await statsOf(queue);
     const counts = `${ready} ready, ${delayed} delayed, ${reserved} reserved, ${buried} buried`;
     this.#tell('queue', counts, { left: { queue: queue.name, ready, delayed, reserved, buried } });
-    for (const stored of await queue.peek('buried')) {
+    for (const stored of (await queue.failed()).messages) {
       const { data } = queue.decode(stored);
-      this.#tell('queue', `message ${stored.id} is buried: ${JSON.stringify(data)}`, {
-        buried: { id: stored.id, data },
-      });
+      const { jobId } = stored;
+      this.#tell('queue', `message ${jobId} is buried: ${JSON.stringify(data)}`, { buried: { jobId, data } });
     }
   }
 
@@ -128,6 +127,6 @@ function settles(line: string, json: boolean): boolean {
 
 /** A queue that nobody uses: on an engine that is not ours, somebody may. */
 async function freeName(driver: Driver): Promise<string> {
-  const stats = await driver.stats(QUEUE);
-  return stats === null || sum(stats) === 0 ? QUEUE : `${QUEUE}-${randomBytes(4).toString('hex')}`;
+  const [stats] = await driver.stats([QUEUE]);
+  return !stats || sum(stats) === 0 ? QUEUE : `${QUEUE}-${randomBytes(4).toString('hex')}`;
 }

@@ -1,6 +1,6 @@
 import type { Client } from '../../client/client.js';
 import { createDebug } from '../../debug.js';
-import type { JobStats, Journal, JournalRecord } from './journal.js';
+import type { JobStats, Journal, JournalEntry, JournalRecord } from './journal.js';
 
 const debug = createDebug('haricot:beanstalkd');
 
@@ -14,13 +14,14 @@ const SHORTEST_PAUSE_MS = 20;
 /** but need not be rarer. */
 const LONGEST_PAUSE_MS = 1000;
 
-/** So many budgets are remembered that could not be recorded. The oldest are forgotten first, and begin anew. */
-const MAX_UNRECORDED = 10_000;
+/** So many budgets are remembered that began in this process. The oldest are forgotten first. */
+const MAX_BEGUN = 10_000;
 
 /** Of a delivery, what `stats-job` tells about earlier ones. */
 export type DeliveryCounters = Pick<JobStats, 'id' | 'reserves' | 'kicks' | 'buries'>;
 
-interface Baseline extends Omit<JournalRecord, 'failure'> {
+/** What a budget is counted from. */
+interface Baseline extends Pick<JournalRecord, 'kicks' | 'reserves' | 'buries'> {
   readonly recordId: string | undefined;
 }
 
@@ -37,10 +38,13 @@ export interface Attempt {
  */
 export class Budgets {
   readonly #journal: Pick<Journal, 'list' | 'put'>;
-  /** By job: the record with the highest `kicks`. */
-  #baselines = new Map<string, Baseline>();
-  /** Budgets whose beginning could not be recorded: this process alone knows them. */
-  readonly #unrecorded = new Map<string, Baseline>();
+  /** By job, as the last listing has found them. */
+  #baselines: ReadonlyMap<string, Pick<JournalEntry, keyof Baseline>> = new Map();
+  /**
+   * By job, those that began in this process since: a server that drains, or a journal that others hold, must not make
+   * every delivery the first of its budget.
+   */
+  readonly #begun = new Map<string, Baseline>();
   #listing: Promise<void> | undefined;
   /** When the last listing began; it knows what was recorded until then. */
   #listedAt = Number.NEGATIVE_INFINITY;
@@ -63,19 +67,36 @@ export class Budgets {
    */
   async attemptOf(client: Client, delivery: DeliveryCounters, reservedAt: number): Promise<Attempt> {
     if (Budgets.isPlain(delivery)) return { attempt: delivery.reserves, recordId: undefined };
-    // Of the burial right before this kick: nothing newer can have been recorded.
-    const current = this.#baselineOf(delivery, delivery.kicks - 1);
-    if (current !== undefined) return since(current, delivery);
-    const unrecorded = this.#unrecorded.get(delivery.id);
-    if (unrecorded?.kicks === delivery.kicks - 1) return since(unrecorded, delivery);
-    if (!(await this.#readSince(reservedAt))) {
-      this.#remember(beginningOf(delivery));
-      return { attempt: 1, recordId: undefined };
-    }
-    const earlier = this.#baselineOf(delivery, 0);
+    const baseline = this.#current(delivery) ?? (await this.#find(delivery, reservedAt));
+    if (baseline === null) return this.#begin(client, delivery);
+    if (baseline === undefined) this.#remember(delivery.id, beginningOf(delivery), undefined);
+    return {
+      attempt: Math.max(1, delivery.reserves - (baseline ?? beginningOf(delivery)).reserves),
+      recordId: baseline?.recordId,
+    };
+  }
+
+  /** How often a job was delivered since it was put or retried; undefined where nothing tells. Changes nothing. */
+  async attemptsOf(job: DeliveryCounters): Promise<number | undefined> {
+    if (Budgets.isPlain(job)) return job.reserves;
+    const baseline = this.#current(job) ?? (await this.#find(job, performance.now()));
+    return baseline ? Math.max(0, job.reserves - baseline.reserves) : undefined;
+  }
+
+  /** Of the burial right before this kick: nothing newer can have been recorded. */
+  #current({ id, kicks }: DeliveryCounters): Baseline | undefined {
+    return [this.#baselines.get(id), this.#begun.get(id)].find((baseline) => baseline?.kicks === kicks - 1);
+  }
+
+  /** @returns null where nothing is recorded; undefined where that cannot be read */
+  async #find(delivery: DeliveryCounters, since: number): Promise<Baseline | null | undefined> {
+    if (!(await this.#readSince(since))) return undefined;
+    const current = this.#current(delivery);
+    if (current !== undefined) return current;
+    const earlier = this.#baselines.get(delivery.id);
     // More kicks than one: of a delayed message, which grant nothing, or after a burial by another program.
-    const goesOn = earlier !== undefined && (earlier.kicks === delivery.kicks - 1 || earlier.buries >= delivery.buries);
-    return goesOn ? since(earlier, delivery) : this.#begin(client, delivery);
+    const goesOn = earlier !== undefined && earlier.kicks < delivery.kicks && earlier.buries >= delivery.buries;
+    return goesOn ? earlier : null;
   }
 
   /** Buried by others, or while no record could be put: this is the first delivery of a new budget, and is recorded. */
@@ -86,17 +107,15 @@ export class Budgets {
       debug('the first delivery of job %s after a kick is not recorded: %o', record.jobId, error);
       return undefined;
     });
-    if (recordId === undefined) this.#remember(record);
-    else this.#baselines.set(record.jobId, { ...record, recordId });
+    this.#remember(delivery.id, record, recordId);
     return { attempt: 1, recordId };
   }
 
-  /** A server that drains, or a journal that others hold, must not make every delivery the first of its budget. */
-  #remember(record: JournalRecord): void {
-    this.#unrecorded.delete(record.jobId);
-    this.#unrecorded.set(record.jobId, { ...record, recordId: undefined });
-    const [oldest] = this.#unrecorded.keys();
-    if (this.#unrecorded.size > MAX_UNRECORDED && oldest !== undefined) this.#unrecorded.delete(oldest);
+  #remember(jobId: string, { kicks, reserves, buries }: JournalRecord, recordId: string | undefined): void {
+    this.#begun.delete(jobId);
+    this.#begun.set(jobId, { kicks, reserves, buries, recordId });
+    const [oldest] = this.#begun.keys();
+    if (this.#begun.size > MAX_BEGUN && oldest !== undefined) this.#begun.delete(oldest);
   }
 
   /** @returns whether what was recorded until `time` is known */
@@ -115,12 +134,8 @@ export class Budgets {
     const pause = this.#listFrom - performance.now();
     if (pause > 0) await new Promise((resolve) => setTimeout(resolve, pause));
     const startedAt = performance.now();
-    const baselines = new Map<string, Baseline>();
     try {
-      for (const { jobId, kicks, reserves, buries, recordId } of await this.#journal.list()) {
-        baselines.set(jobId, { jobId, kicks, reserves, buries, recordId });
-      }
-      this.#baselines = baselines;
+      this.#baselines = await this.#journal.list();
       this.#listedAt = startedAt;
     } finally {
       const now = performance.now();
@@ -128,19 +143,10 @@ export class Budgets {
       this.#listFrom = now + Math.min(LONGEST_PAUSE_MS, Math.max(SHORTEST_PAUSE_MS, fair));
     }
   }
-
-  #baselineOf({ id, kicks }: DeliveryCounters, leastKicks: number): Baseline | undefined {
-    const baseline = this.#baselines.get(id);
-    return baseline !== undefined && baseline.kicks < kicks && baseline.kicks >= leastKicks ? baseline : undefined;
-  }
 }
 
 function beginningOf({ id, kicks, reserves, buries }: DeliveryCounters): JournalRecord {
   return { jobId: id, kicks: kicks - 1, reserves: reserves - 1, buries };
-}
-
-function since({ reserves, recordId }: Baseline, delivery: DeliveryCounters): Attempt {
-  return { attempt: Math.max(1, delivery.reserves - reserves), recordId };
 }
 
 /** Whether the promise resolves in time. */

@@ -1,6 +1,6 @@
-import { checkReserve } from '../../queue/checks.js';
-import type { Consumer, Reservation, ReserveOptions } from '../../queue/driver.js';
-import { DriverClosedError } from '../../queue/errors.js';
+import type { Consumer, ReservedMessage, ReserveOptions, Settlement, SettlementResult } from '../../queue/driver.js';
+import { DriverClosedError, LeaseLostError } from '../../queue/errors.js';
+import { BeanstalkdReservation } from './reservation.js';
 import type { Subscription } from './subscription.js';
 
 /** One who consumes. All who consume the same queues share the connections of a subscription. */
@@ -12,10 +12,21 @@ export class BeanstalkdConsumer implements Consumer {
     this.#subscription = subscription;
   }
 
-  async reserve(options: ReserveOptions = {}): Promise<Reservation | null> {
-    checkReserve(options);
+  async reserve(options: ReserveOptions = {}): Promise<readonly BeanstalkdReservation[]> {
     if (this.#isClosed) throw new DriverClosedError('cannot reserve: the consumer is closed');
     return this.#subscription.reserve(this, options);
+  }
+
+  settle(settlements: readonly Settlement[]): Promise<readonly SettlementResult[]> {
+    return Promise.all(
+      settlements.map(
+        (settlement) => this.#ours(settlement.message)?.settle(settlement) ?? notOurs(settlement.message),
+      ),
+    );
+  }
+
+  touch(messages: readonly ReservedMessage[]): Promise<readonly SettlementResult[]> {
+    return Promise.all(messages.map((message) => this.#ours(message)?.touch() ?? notOurs(message)));
   }
 
   async close(): Promise<void> {
@@ -23,4 +34,16 @@ export class BeanstalkdConsumer implements Consumer {
     this.#isClosed = true;
     await this.#subscription.close(this);
   }
+
+  #ours(message: ReservedMessage): BeanstalkdReservation | undefined {
+    return message instanceof BeanstalkdReservation && message.owner === this ? message : undefined;
+  }
+}
+
+function notOurs({ jobId, queue }: ReservedMessage): SettlementResult {
+  return {
+    error: new LeaseLostError(
+      `cannot settle or renew message ${jobId} of queue "${queue}": this consumer has not reserved it`,
+    ),
+  };
 }

@@ -1,28 +1,30 @@
 import { parseAddress } from '../../client/address.js';
 import { Client } from '../../client/client.js';
-import { checkConsume, checkDecimalId, checkLimit, checkMs, checkPut, checkPutMany } from '../../queue/checks.js';
+import type { Capabilities, MessageState } from '../../queue/capabilities.js';
 import type {
-  Capabilities,
   ConsumeOptions,
   Consumer,
   Driver,
-  PeekState,
+  ListOptions,
+  MessagePage,
   PutItem,
-  PutOptions,
+  PutResult,
   QueueStats,
+  RetrySelection,
+  Selection,
   StoredMessage,
 } from '../../queue/driver.js';
-import { DriverClosedError, UnsupportedError } from '../../queue/errors.js';
-import type { Failure } from '../../queue/failure.js';
+import { DriverClosedError } from '../../queue/errors.js';
 import { runOutside } from '../../shared/async-context.js';
 import { keepBytes } from '../../shared/bytes.js';
 import { BeanstalkdConsumer } from './consumer.js';
 import { toHaricotError, translated } from './errors.js';
-import { Flush, peek, removeJob } from './flush.js';
+import { Flush } from './flush.js';
 import { Journals } from './journals.js';
 import { Pauses } from './pauses.js';
-import { Publisher } from './publishing.js';
-import { Subscriptions } from './subscriptions.js';
+import { Publisher } from './publisher.js';
+import { StoredMessages } from './stored-messages.js';
+import { Subscriptions } from './subscription.js';
 import { MAX_BODY_BYTES, Tubes, toSeconds } from './tubes.js';
 
 /** @throws InvalidOptionError for a malformed address */
@@ -30,8 +32,17 @@ export function openBeanstalkd(url: string, { prefix }: { readonly prefix: strin
   return new BeanstalkdDriver(url, new Tubes(prefix));
 }
 
-/** The most that one `kick` may name. */
-const MAX_KICK = 4_294_967_295;
+const CAPABILITIES: Capabilities = {
+  list: { ready: 'first', delayed: 'first', reserved: 'none', buried: 'any' },
+  failures: 'buried',
+  transactions: false,
+  atomicPublish: false,
+  uncountedRelease: false,
+  deleteReserved: false,
+  deduplication: 'none',
+  groups: false,
+  expiry: false,
+};
 
 /** How long a call waits while the connection comes back, in milliseconds: publishers have somebody waiting for them. */
 const MAX_WAITING_MS = 5000;
@@ -50,7 +61,8 @@ interface Control {
  * waits for a while.
  */
 class BeanstalkdDriver implements Driver {
-  readonly capabilities: Capabilities = { peekMany: false, failures: 'buried', shared: true };
+  readonly system = 'beanstalkd';
+  readonly capabilities = CAPABILITIES;
   readonly #url: string;
   readonly #tubes: Tubes;
   readonly #subscriptions: Subscriptions;
@@ -76,71 +88,73 @@ class BeanstalkdDriver implements Driver {
     await translated(client.use(tube));
   }
 
-  async put(queue: string, body: Uint8Array, options: PutOptions): Promise<string> {
-    checkPut(body, options);
-    const tube = this.#tubes.tubeOf(queue);
-    const kept = keepBytes(body);
-    return (await this.#connected()).publisher.put(tube, kept, options);
-  }
-
-  async putMany(queue: string, items: readonly PutItem[]): Promise<string[]> {
-    checkPutMany(items);
-    const tube = this.#tubes.tubeOf(queue);
-    const kept = items.map(({ body, options }) => ({ body: keepBytes(body), options }));
-    return (await this.#connected()).publisher.putMany(tube, kept);
+  async put(items: readonly PutItem[]): Promise<PutResult> {
+    const kept = items.map(({ queue, body, options }) => {
+      return { tube: this.#tubes.tubeOf(queue), body: keepBytes(body), options };
+    });
+    const { publisher } = await this.#connected();
+    const ids = await publisher.put(kept);
+    return { atomic: items.length < 2, stored: ids.map((jobId) => ({ jobId, isNew: true })) };
   }
 
   /** However many reserve, the connections are few: see `Subscription`. */
-  async consume(queues: readonly string[], _slots: number, options: ConsumeOptions = {}): Promise<Consumer> {
+  async consume(queues: readonly string[], options: ConsumeOptions = {}): Promise<Consumer> {
     if (this.#closed) throw closed();
-    checkConsume(queues, options);
     const { order = 'fair', trackAttempts = true } = options;
     const [tubes, journals] = [this.#tubes, this.#journals];
     const watchList = [...new Set(queues.map((queue) => tubes.tubeOf(queue)))];
     return new BeanstalkdConsumer(this.#subscriptions.to({ tubes, journals, watchList, order, trackAttempts }));
   }
 
-  async peek(queue: string, state: PeekState, limit: number): Promise<StoredMessage[]> {
-    if (checkLimit(limit) > 1) {
-      throw new UnsupportedError(`beanstalkd shows only the first message of a state, not ${limit}: ask for one`);
-    }
-    const tube = this.#tubes.tubeOf(queue);
-    if (limit === 0) return [];
+  async stats(queues: readonly string[]): Promise<readonly (QueueStats | null)[]> {
+    const tubes = queues.map((queue) => this.#tubes.tubeOf(queue));
     const { client } = await this.#connected();
-    const found = await translated(peek(client.tube(tube), state), true);
-    if (found === null) return [];
-    const { id, body } = found;
-    const failure = state === 'buried' ? await translated(this.#failureOf(client, queue, id), true) : undefined;
-    return [{ id, state, body, ...(failure && { failure }) }];
+    const all = await translated(Promise.all(tubes.map((tube) => client.statsTube(tube))), true);
+    return all.map((stats) => {
+      if (stats === null) return null;
+      return {
+        ready: stats.currentJobsReady,
+        delayed: stats.currentJobsDelayed,
+        reserved: stats.currentJobsReserved,
+        buried: stats.currentJobsBuried,
+        pausedUntil: pauseEnd(stats.pause, stats.pauseTimeLeft),
+      };
+    });
   }
 
-  async kick(queue: string, limit: number): Promise<number> {
-    const tube = this.#tubes.tubeOf(queue);
-    const count = Math.min(checkLimit(limit), MAX_KICK);
-    const { client } = await this.#connected();
-    return translated(client.tube(tube).kick(count));
+  async list(queue: string, options: ListOptions): Promise<MessagePage> {
+    const stored = await this.#storedIn(queue);
+    return translated(stored.list(options), true);
   }
 
-  async delete(queue: string, id: string): Promise<boolean> {
-    checkDecimalId(id);
-    const tube = this.#tubes.tubeOf(queue);
-    const { client } = await this.#connected();
-    const stats = await translated(client.statsJob(id), true);
-    return stats?.tube === tube && translated(removeJob(client, id));
+  async find(queue: string, jobId: string): Promise<StoredMessage | null> {
+    const stored = await this.#storedIn(queue);
+    return translated(stored.find(jobId), true);
   }
 
-  async stats(queue: string): Promise<QueueStats | null> {
+  async retry(queue: string, selection: RetrySelection): Promise<number> {
+    const kept = 'body' in selection ? { ...selection, body: keepBytes(selection.body) } : selection;
+    const stored = await this.#storedIn(queue);
+    const { publisher } = await this.#connected();
+    return translated(stored.retry(kept, publisher));
+  }
+
+  async promote(queue: string, selection: Selection): Promise<number> {
+    const stored = await this.#storedIn(queue);
+    return translated(stored.promote(selection));
+  }
+
+  async delete(queue: string, jobIds: readonly string[]): Promise<number> {
+    const stored = await this.#storedIn(queue);
+    return translated(stored.delete(jobIds));
+  }
+
+  async flush(queue: string, states: readonly Exclude<MessageState, 'reserved'>[]): Promise<number> {
     const tube = this.#tubes.tubeOf(queue);
     const { client } = await this.#connected();
-    const stats = await translated(client.statsTube(tube), true);
-    if (stats === null) return null;
-    return {
-      ready: stats.currentJobsReady,
-      delayed: stats.currentJobsDelayed,
-      reserved: stats.currentJobsReserved,
-      buried: stats.currentJobsBuried,
-      pausedUntil: pauseEnd(stats.pause, stats.pauseTimeLeft),
-    };
+    const count = await translated(new Flush(client, tube, states, this.#tubes.internal('marker')).run());
+    if (states.includes('buried')) await translated(this.#journals.of(queue).journal.clean(client));
+    return count;
   }
 
   async queues(): Promise<string[]> {
@@ -150,15 +164,8 @@ class BeanstalkdDriver implements Driver {
 
   async pause(queue: string, ms: number): Promise<void> {
     const tube = this.#tubes.tubeOf(queue);
-    const seconds = toSeconds(checkMs('the pause', ms));
     const { pauses } = await this.#connected();
-    await translated(pauses.pause(tube, seconds));
-  }
-
-  async flush(queue: string): Promise<number> {
-    const tube = this.#tubes.tubeOf(queue);
-    const { client } = await this.#connected();
-    return translated(new Flush(client, tube, this.#tubes.internal('marker')).run());
+    await translated(pauses.pause(tube, toSeconds(ms)));
   }
 
   async close(): Promise<void> {
@@ -169,13 +176,13 @@ class BeanstalkdDriver implements Driver {
     await control?.client.quit();
   }
 
-  async #failureOf(client: Client, queue: string, id: string): Promise<Failure | undefined> {
-    const { journal } = this.#journals.of(queue);
-    const record = (await journal.list()).find(({ jobId, isBurial }) => jobId === id && isBurial);
-    return record && journal.failureOf(client, record.recordId);
+  async #storedIn(queue: string): Promise<StoredMessages> {
+    const tube = this.#tubes.tubeOf(queue);
+    const { client } = await this.#connected();
+    return new StoredMessages(client, queue, tube, this.#journals.of(queue));
   }
 
-  /** @throws EngineError */
+  /** @throws EngineError, DriverClosedError */
   #connected(): Promise<Control> {
     if (this.#closed) return Promise.reject(closed());
     this.#control ??= runOutside(() =>

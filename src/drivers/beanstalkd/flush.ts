@@ -2,7 +2,9 @@ import type { Client } from '../../client/client.js';
 import { DrainingError, NotFoundError, OutOfMemoryError } from '../../client/errors.js';
 import type { StoredJob } from '../../client/job.js';
 import type { Tube } from '../../client/tube.js';
-import type { PeekState } from '../../queue/driver.js';
+import type { MessageState } from '../../queue/capabilities.js';
+
+type State = Exclude<MessageState, 'reserved'>;
 
 const LARGEST_WINDOW = 512;
 const SMALLEST_WINDOW = 1;
@@ -14,7 +16,7 @@ const MAX_FRUITLESS_IDS = 1_000_000;
 const NEVER = 4_294_967_295;
 
 /**
- * Removes the jobs of a tube that are there when it begins and that nobody holds.
+ * Removes the jobs of a tube in some states that are there when it begins.
  *
  * The server shows only the first job of each state, so that each would cost a round trip. But ids ascend over all tubes, and
  * those of a tube lie close together: from the first job on, `stats-job` asks for many ids in one write, and those that
@@ -23,6 +25,7 @@ const NEVER = 4_294_967_295;
 export class Flush {
   readonly #client: Client;
   readonly #tube: Tube;
+  readonly #states: readonly State[];
   readonly #markerTube: string;
   /** The first id that was not there when it began. */
   #end = 0n;
@@ -30,9 +33,10 @@ export class Flush {
   #count = 0;
 
   /** @param markerTube where a job is put for a moment, whose id tells what is older */
-  constructor(client: Client, tube: string, markerTube: string) {
+  constructor(client: Client, tube: string, states: readonly State[], markerTube: string) {
     this.#client = client;
     this.#tube = client.tube(tube);
+    this.#states = states;
     this.#markerTube = markerTube;
   }
 
@@ -40,11 +44,16 @@ export class Flush {
   async run(): Promise<number> {
     const stats = await this.#tube.stats();
     if (stats === null) return 0;
-    const atRest = stats.currentJobsReady + stats.currentJobsDelayed + stats.currentJobsBuried;
+    const counts = {
+      ready: stats.currentJobsReady,
+      delayed: stats.currentJobsDelayed,
+      buried: stats.currentJobsBuried,
+    };
+    const atRest = this.#states.reduce((sum, state) => sum + counts[state], 0);
     if (atRest === 0) return 0;
     this.#end = await this.#nextId();
     let isHidden = false;
-    for (const state of ['ready', 'delayed', 'buried'] as const) {
+    for (const state of this.#states) {
       if (!(await this.#removeFrom(state))) isHidden = true;
     }
     if (isHidden) await this.#search(atRest);
@@ -52,7 +61,7 @@ export class Flush {
   }
 
   /** @returns false when a younger job hides those behind it */
-  async #removeFrom(state: PeekState): Promise<boolean> {
+  async #removeFrom(state: State): Promise<boolean> {
     for (let head = await peek(this.#tube, state); head !== null; head = await peek(this.#tube, state)) {
       const first = BigInt(head.id);
       if (first >= this.#end) return false;
@@ -92,12 +101,16 @@ export class Flush {
     const found = await Promise.all(ids.map((id) => this.#client.statsJob(id)));
     const own = ids.filter((_, index) => {
       const stats = found[index];
-      return stats?.tube === this.#tube.name && stats.state !== 'reserved';
+      return stats?.tube === this.#tube.name && this.#isIncluded(stats.state);
     });
     const deleted = await Promise.all(own.map((id) => removeJob(this.#client, id)));
     const removed = deleted.filter(Boolean).length;
     this.#count += removed;
     return removed;
+  }
+
+  #isIncluded(state: string): boolean {
+    return (this.#states as readonly string[]).includes(state);
   }
 
   /** An id that no job has had yet: a job is put for that, and removed. */
@@ -114,7 +127,7 @@ export class Flush {
   }
 }
 
-export function peek(tube: Tube, state: PeekState): Promise<StoredJob | null> {
+export function peek(tube: Tube, state: State): Promise<StoredJob | null> {
   if (state === 'ready') return tube.peekReady();
   return state === 'delayed' ? tube.peekDelayed() : tube.peekBuried();
 }

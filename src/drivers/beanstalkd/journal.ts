@@ -2,10 +2,13 @@ import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '../../client/client.js';
 import { NotFoundError } from '../../client/errors.js';
+import { createDebug } from '../../debug.js';
 import { checkDecimalId } from '../../queue/checks.js';
 import { EngineError } from '../../queue/errors.js';
 import { type Failure, parseFailure, serializeFailure } from '../../queue/failure.js';
 import type { Tubes } from './tubes.js';
+
+const debug = createDebug('haricot:beanstalkd');
 
 /** What the server tells of a job. */
 export type JobStats = NonNullable<Awaited<ReturnType<Client['statsJob']>>>;
@@ -26,6 +29,12 @@ const BATCH = 500;
 /** Tries until a listing saw every record. Another one that broke the lock's rule is over after the first. */
 const MAX_TRIES = 20;
 
+/** Less of a failure says nothing. */
+const LEAST_FAILURE_BYTES = 1024;
+
+/** beanstalkd drops a body of more than its `max-job-size` less this, and what its log holds behind it, when it restarts. */
+export const BINLOG_MARGIN = 2;
+
 /** What is recorded of a job when it is buried, or at the first delivery of a new budget. */
 export interface JournalRecord {
   readonly jobId: string;
@@ -34,6 +43,8 @@ export interface JournalRecord {
   readonly reserves: number;
   /** Burials until then, this one included: what comes beyond was done by other programs. */
   readonly buries: number;
+  /** Deliveries since it was put or retried. */
+  readonly attempts?: number | undefined;
   readonly failure?: Failure | undefined;
 }
 
@@ -41,11 +52,14 @@ export interface JournalRecord {
 export interface JournalEntry extends Omit<JournalRecord, 'failure'> {
   /** Its own job id: the newest record of a job is the one with the highest. */
   readonly recordId: string;
-  /** The job as it is. */
-  readonly job: JobStats;
-  /** Whether this record tells of the burial in which the job is. */
+  /** Whether the job was still in the burial that it tells of when it was read. */
   readonly isBurial: boolean;
 }
+
+/** The newest record of each job, in the order in which they were put. */
+export type JournalEntries = ReadonlyMap<string, JournalEntry>;
+
+type ReadRecord = Omit<JournalRecord, 'failure'> & { readonly recordId: string };
 
 /**
  * What beanstalkd does not keep of buried jobs: why they were buried, which there are, and how many deliveries each had.
@@ -57,6 +71,7 @@ export class Journal {
   readonly #tube: string;
   readonly #lock: string;
   readonly #connect: () => Promise<Client>;
+  #last: JournalEntries | undefined;
 
   /** @param connect a connection of its own for each listing */
   constructor(tubes: Tubes, queue: string, connect: () => Promise<Client>) {
@@ -67,33 +82,43 @@ export class Journal {
     this.#connect = connect;
   }
 
-  /**
-   * Sends a record, to be called right before the command that buries: both are one write then.
-   * @returns its id @throws BeanstalkdError
-   */
-  put(client: Client, record: JournalRecord): Promise<string> {
-    return client.tube(this.#tube).put(serialize(record), { priority: 0, ttr: RECORD_TTR });
+  /** What the last complete listing found: jobs may have been buried, retried or deleted since. */
+  get last(): JournalEntries | undefined {
+    return this.#last;
   }
 
   /**
-   * All records whose jobs are still there, oldest first. Deletes those that tell nothing any more: their job is gone, or a
+   * Sends a record, to be called right before the command that buries: both are one write then.
+   * @param maxJobSize of the server; undefined where the record has no failure
+   * @returns its id @throws BeanstalkdError; EngineError where the failure did not fit, and was left out
+   */
+  put(client: Client, record: JournalRecord, maxJobSize: number = Number.POSITIVE_INFINITY): Promise<string> {
+    const { text, isComplete } = serialize(record, maxJobSize - BINLOG_MARGIN);
+    const stored = client.tube(this.#tube).put(text, { priority: 0, ttr: RECORD_TTR });
+    return isComplete ? stored : stored.then(() => Promise.reject(tooSmall(maxJobSize)));
+  }
+
+  /**
+   * All records whose jobs are still there. Deletes those that tell nothing any more: their job is gone, or a
    * newer record exists.
    * @throws EngineError, retryable, where another listing holds the lock for 5 s
    */
-  async list(): Promise<JournalEntry[]> {
+  async list(): Promise<JournalEntries> {
     for (let tries = 0; tries < MAX_TRIES; tries++) {
+      if (tries > 0) await sleep(randomInt(10, 100));
       const client = await this.#connect();
       try {
         await this.#takeLock(client);
         const records = await this.#takeRecords(client);
         // Others that hold some would keep them from us; what is put meanwhile is only ready.
         const stats = await client.statsTube(this.#tube);
-        if ((stats?.currentJobsReserved ?? 0) === records.length) return await this.#processRecords(client, records);
+        if ((stats?.currentJobsReserved ?? 0) !== records.length) continue;
+        this.#last = await this.#processRecords(client, records);
+        return this.#last;
       } finally {
         // Not in order: the server takes the lock and all records back at once.
         client.destroy();
       }
-      await sleep(randomInt(10, 100));
     }
     throw new EngineError(
       `cannot list the failed messages of "${this.#queueTube}": other programs hold records of them`,
@@ -104,14 +129,26 @@ export class Journal {
   }
 
   /** The failure in a record, undefined where it has none or is gone. */
-  async failureOf(client: Client, recordId: string): Promise<Failure | undefined> {
+  async failureOf(client: Client, { recordId, jobId }: JournalEntry): Promise<Failure | undefined> {
     const stored = await client.peek(recordId);
-    return stored === null ? undefined : parse(stored.body).failure;
+    const record = stored && parse(stored.body);
+    // A server that was restarted without its log gives the same ids again.
+    return record?.jobId === jobId ? record.failure : undefined;
   }
 
   /** Deletes a record that tells nothing any more; one that is gone, or with a listing, is left to the next one. */
   async forget(client: Client, recordId: string): Promise<void> {
     await client.delete(recordId).catch(ifGone);
+  }
+
+  /** Deletes the records of what was deleted. Does not reject: the next listing finds what is left. */
+  async clean(client: Client): Promise<void> {
+    try {
+      const stats = await client.statsTube(this.#tube);
+      if (stats !== null && stats.currentJobsReady > 0) await this.list();
+    } catch (error) {
+      debug('records of deleted messages are left in %s: %o', this.#tube, error);
+    }
   }
 
   async #takeLock(client: Client): Promise<void> {
@@ -136,9 +173,9 @@ export class Journal {
   }
 
   /** Holds every record there is, so that none is met twice. */
-  async #takeRecords(client: Client): Promise<(JournalRecord & { readonly recordId: string })[]> {
+  async #takeRecords(client: Client): Promise<ReadRecord[]> {
     await Promise.all([client.watch(this.#tube), client.ignore(this.#lock)]);
-    const records: (JournalRecord & { readonly recordId: string })[] = [];
+    const records: ReadRecord[] = [];
     for (let isDone = false; !isDone; ) {
       const answers = await Promise.all(Array.from({ length: BATCH }, () => client.reserve({ timeout: 0 })));
       for (const job of answers) {
@@ -149,10 +186,7 @@ export class Journal {
     return records;
   }
 
-  async #processRecords(
-    client: Client,
-    records: readonly (JournalRecord & { readonly recordId: string })[],
-  ): Promise<JournalEntry[]> {
+  async #processRecords(client: Client, records: readonly ReadRecord[]): Promise<JournalEntries> {
     const newest = new Map<string, string>();
     for (const { jobId, recordId } of records) {
       const known = newest.get(jobId);
@@ -163,24 +197,29 @@ export class Journal {
       const batch = records.slice(at, at + BATCH);
       const answers = await Promise.all(batch.map(({ jobId }) => (isId(jobId) ? client.statsJob(jobId) : null)));
       const deletions: Promise<void>[] = [];
-      answers.forEach((job, index) => {
-        const record = batch[index];
-        if (record === undefined) return;
-        const { jobId, recordId, kicks } = record;
-        if (job === null || job.tube !== this.#queueTube || newest.get(jobId) !== recordId) {
-          deletions.push(this.forget(client, recordId));
+      for (const [index, record] of batch.entries()) {
+        const job = answers[index];
+        const { jobId, recordId } = record;
+        if (job?.tube === this.#queueTube && newest.get(jobId) === recordId) {
+          entries.push({ ...record, isBurial: isBuriedAs(record, job) });
         } else {
-          entries.push({ ...record, job, isBurial: job.state === 'buried' && job.kicks === kicks });
+          deletions.push(this.forget(client, recordId));
         }
-      });
+      }
       await Promise.all(deletions);
     }
-    return entries.sort((a, b) => (isNewer(a.recordId, b.recordId) ? 1 : -1));
+    entries.sort((a, b) => (isNewer(a.recordId, b.recordId) ? 1 : -1));
+    return new Map(entries.map((entry) => [entry.jobId, entry]));
   }
 }
 
+/** Whether a job of the queue is still in the burial that the record tells of. */
+export function isBuriedAs({ kicks }: Pick<JournalRecord, 'kicks'>, job: JobStats): boolean {
+  return job.state === 'buried' && job.kicks === kicks;
+}
+
 /** Ids are u64 in decimal: the longer one is the greater one. */
-function isNewer(id: string, than: string): boolean {
+export function isNewer(id: string, than: string): boolean {
   return id.length === than.length ? id > than : id.length > than.length;
 }
 
@@ -197,14 +236,23 @@ function ifGone(error: unknown): void {
   if (!(error instanceof NotFoundError)) throw error;
 }
 
-function withoutFailure({ jobId, kicks, reserves, buries }: JournalRecord): JournalRecord {
-  return { jobId, kicks, reserves, buries };
+function withoutFailure({ jobId, kicks, reserves, buries, attempts }: JournalRecord): Omit<JournalRecord, 'failure'> {
+  return { jobId, kicks, reserves, buries, attempts };
 }
 
-function serialize({ failure, ...counters }: JournalRecord): string {
-  if (failure === undefined) return JSON.stringify(counters);
-  const kept = serializeFailure(failure, MAX_RECORD_BYTES - COUNTERS_BYTES);
-  return JSON.stringify({ ...counters, failure: JSON.parse(kept) });
+/** The stack goes first where it is too much; where hardly anything would be left, the whole failure. */
+function serialize({ failure, ...counters }: JournalRecord, maxBytes: number): { text: string; isComplete: boolean } {
+  const room = Math.min(MAX_RECORD_BYTES, maxBytes) - COUNTERS_BYTES;
+  if (failure === undefined || room < LEAST_FAILURE_BYTES)
+    return { text: JSON.stringify(counters), isComplete: failure === undefined };
+  const kept = JSON.parse(serializeFailure(failure, room));
+  return { text: JSON.stringify({ ...counters, failure: kept }), isComplete: true };
+}
+
+function tooSmall(maxJobSize: number): EngineError {
+  return new EngineError(
+    `cannot keep the failure: the server's max-job-size is ${maxJobSize}; start it with a larger -z`,
+  );
 }
 
 /** What other programs put there becomes a record of no job, which the next listing deletes. */
@@ -215,13 +263,16 @@ function parse(body: Buffer): JournalRecord {
   } catch {
     // As said.
   }
-  const { jobId, kicks, reserves, buries, failure } = (value ?? {}) as Partial<Record<keyof JournalRecord, unknown>>;
+  const { jobId, kicks, reserves, buries, attempts, failure } = (value ?? {}) as Partial<
+    Record<keyof JournalRecord, unknown>
+  >;
   const isOurs = typeof jobId === 'string' && [kicks, reserves, buries].every(Number.isSafeInteger);
   return {
     jobId: isOurs ? jobId : '',
     kicks: Number(kicks),
     reserves: Number(reserves),
     buries: Number(buries),
+    attempts: Number.isSafeInteger(attempts) ? Number(attempts) : undefined,
     failure: failure === undefined ? undefined : parseFailure(JSON.stringify(failure)),
   };
 }

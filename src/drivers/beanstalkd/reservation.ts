@@ -1,15 +1,17 @@
 import type { Client } from '../../client/client.js';
 import { NotFoundError } from '../../client/errors.js';
 import type { Job } from '../../client/job.js';
-import { checkSettlement } from '../../queue/checks.js';
-import type { Reservation } from '../../queue/driver.js';
-import { type EngineError, LeaseLostError } from '../../queue/errors.js';
+import type { ReservedMessage, Settlement, SettlementResult } from '../../queue/driver.js';
+import { EngineError, LeaseLostError } from '../../queue/errors.js';
 import type { Failure } from '../../queue/failure.js';
 import { Budgets } from './budget.js';
-import { isDisconnection, toHaricotError } from './errors.js';
-import type { JobStats } from './journal.js';
+import { isDisconnection, toEngineError, toHaricotError } from './errors.js';
+import type { JobStats, JournalRecord } from './journal.js';
 import type { Journals, QueueJournal } from './journals.js';
 import { type Tubes, toSeconds } from './tubes.js';
+
+type Release = Extract<Settlement, { kind: 'release' }>;
+type Bury = Extract<Settlement, { kind: 'bury' }>;
 
 /** What `stats-job` tells of a reserved job, and RESERVED does not. */
 export type DeliveryStats = Pick<JobStats, 'pri' | 'ttr' | 'reserves' | 'buries' | 'kicks'>;
@@ -20,6 +22,10 @@ const SHORTEST_TTR_MS = 1000;
 /** A lease is renewed when this part of it is over. */
 const RENEW_AFTER = 0.4;
 
+/** The result of everything that went well. */
+const DONE: SettlementResult = Object.freeze({});
+const done = (): SettlementResult => DONE;
+
 /** What all reservations of a driver share. */
 export interface DeliveryContext {
   readonly tubes: Tubes;
@@ -29,13 +35,18 @@ export interface DeliveryContext {
 /** The connection that holds a job. */
 export interface Holder {
   readonly client: Client;
+  /** The largest body that the server takes, once `learnMaxJobSize` has resolved. */
+  readonly maxJobSize: number | undefined;
+  learnMaxJobSize(): Promise<void>;
   /** The job is no longer held: the command that settles it is on its way, or it is lost. */
   onSettled(reservation: BeanstalkdReservation): void;
+  /** The server has refused that command, and the job is held as before. */
+  onRefused(reservation: BeanstalkdReservation): void;
 }
 
 /** A job, with the connection that holds it. */
-export class BeanstalkdReservation implements Reservation {
-  readonly id: string;
+export class BeanstalkdReservation implements ReservedMessage {
+  readonly jobId: string;
   readonly body: Buffer;
   /** The consumer to which it was handed out. */
   owner: unknown;
@@ -53,10 +64,11 @@ export class BeanstalkdReservation implements Reservation {
   #asking: Promise<void> | undefined;
   /** The record from which the attempts are counted, after a kick. */
   #recordId: string | undefined;
-  #failureError: EngineError | undefined;
   #lost: AbortController | undefined;
   /** Why it can no longer be settled. */
   #end: string | undefined;
+  /** The command that settles it waits for an answer to a question. */
+  #isUnsent = false;
   #isLost = false;
 
   /**
@@ -70,7 +82,7 @@ export class BeanstalkdReservation implements Reservation {
     holder: Holder,
     leasedAt: number,
   ) {
-    this.id = job.id;
+    this.jobId = job.id;
     this.body = job.body;
     this.#job = job;
     this.#tubes = tubes;
@@ -115,10 +127,6 @@ export class BeanstalkdReservation implements Reservation {
     return this.#end !== undefined;
   }
 
-  get failureError(): EngineError | undefined {
-    return this.#failureError;
-  }
-
   /** What the server counts is known from now on. */
   learn(stats: DeliveryStats): void {
     this.#stats = stats;
@@ -142,35 +150,28 @@ export class BeanstalkdReservation implements Reservation {
     if (this.#isLost) throw this.#lostError();
   }
 
-  ack(): Promise<void> {
-    return this.#settle('it was acknowledged', () => {
-      const deleted = this.#job.delete();
-      this.#forgetRecord();
-      return deleted;
-    });
+  /** Sends the command before it returns, except where the server must be asked first. Never rejects. */
+  settle(settlement: Settlement): Promise<SettlementResult> {
+    if (this.#end !== undefined) return Promise.resolve({ error: this.#lostError() });
+    switch (settlement.kind) {
+      case 'ack':
+        this.#end = 'it was acknowledged';
+        return this.#ack();
+      case 'release':
+        this.#end = 'it was released';
+        return settlement.priority === undefined && this.#stats === undefined
+          ? this.#onceKnown(this.#ask(), () => this.#release(settlement))
+          : this.#release(settlement);
+      case 'bury':
+        this.#end = 'it was buried';
+        return this.#stats === undefined || !this.#knowsSizeFor(settlement)
+          ? this.#onceKnown(this.#askForBurial(settlement), () => this.#bury(settlement))
+          : this.#bury(settlement);
+    }
   }
 
-  async release(options: Parameters<Reservation['release']>[0] = {}): Promise<void> {
-    checkSettlement(options);
-    const { priority, delayMs = 0 } = options;
-    const delay = toSeconds(delayMs);
-    // Nothing is waited for that need not be: the command shares its write with the next reserve.
-    if (priority === undefined && this.#stats === undefined) await this.track();
-    const kept = priority ?? this.#stats?.pri;
-    return this.#settle('it was released', () => this.#job.release({ priority: kept, delay }));
-  }
-
-  async bury(options: Parameters<Reservation['bury']>[0] = {}): Promise<void> {
-    checkSettlement(options);
-    const { priority, failure } = options;
-    if (this.#stats === undefined && (priority === undefined || failure !== undefined)) await this.track();
-    const kept = priority ?? this.#stats?.pri;
-    if (failure === undefined) return this.#settle('it was buried', () => this.#job.bury({ priority: kept }));
-    return this.#settle('it was buried', () => this.#buryWith(failure, kept));
-  }
-
-  async touch(): Promise<void> {
-    if (this.#end !== undefined) throw this.#lostError();
+  async touch(): Promise<SettlementResult> {
+    if (this.#end !== undefined) return { error: this.#lostError() };
     const sentAt = performance.now();
     const touching = this.#job.touch();
     // In the same write: from now on the TTR is known.
@@ -179,10 +180,12 @@ export class BeanstalkdReservation implements Reservation {
       await touching;
       await this.#asking;
     } catch (error) {
-      throw this.#translate(error);
+      if (error instanceof NotFoundError) this.markLost('its lease had ended');
+      return { error: this.#isLost ? this.#lostError(error) : toHaricotError(error) };
     }
-    if (this.#isLost) throw this.#lostError();
+    if (this.#isLost) return { error: this.#lostError() };
     this.#leasedAt = sentAt;
+    return DONE;
   }
 
   /** Puts it back as it was, when its holder has gone: for that holder it is lost. */
@@ -196,8 +199,9 @@ export class BeanstalkdReservation implements Reservation {
 
   /** It is known to be lost. Does nothing once the command that settles it was sent. */
   markLost(why: string): void {
-    if (this.#end !== undefined) return;
+    if (this.#end !== undefined && !this.#isUnsent) return;
     this.#end = why;
+    this.#isUnsent = false;
     this.#isLost = true;
     this.#lost?.abort(this.#lostError());
     this.#holder.onSettled(this);
@@ -254,24 +258,67 @@ export class BeanstalkdReservation implements Reservation {
     }
   }
 
-  /** The record goes ahead, in the same write; what becomes of it does not hinder the burial. */
-  async #buryWith(failure: Failure, priority: number | undefined): Promise<void> {
-    const { client } = this.#holder;
-    const { journal } = this.#journal;
-    const { kicks = 0, reserves = 0, buries = 0 } = this.#stats ?? {};
-    const recording = journal.put(client, { jobId: this.id, kicks, reserves, buries: buries + 1, failure });
-    const burying = this.#job.bury({ priority });
-    this.#forgetRecord();
-    const recordId = await recording.catch((error: unknown) => {
-      this.#failureError = toHaricotError(error) as EngineError;
-    });
+  /** The command follows when the server has told what it needs; until then the connection holds the job. */
+  async #onceKnown(known: Promise<unknown>, command: () => Promise<SettlementResult>): Promise<SettlementResult> {
+    this.#isUnsent = true;
     try {
-      await burying;
+      await known;
     } catch (error) {
-      // It is not buried by us, so the record tells nothing.
-      if (typeof recordId === 'string') journal.forget(client, recordId).catch(() => {});
-      throw error;
+      // Nothing was sent. A connection that is gone has made it lost, or is about to.
+      if (isDisconnection(error)) this.markLost('its connection closed');
+      if (this.#isLost) return { error: this.#lostError(error) };
+      this.#end = undefined;
+      this.#isUnsent = false;
+      return { error: toHaricotError(error, true) };
     }
+    if (this.#isLost) return { error: this.#lostError() };
+    this.#isUnsent = false;
+    return command();
+  }
+
+  #ack(): Promise<SettlementResult> {
+    const deleted = this.#job.delete();
+    this.#forgetRecord();
+    return this.#settled(deleted);
+  }
+
+  #release({ priority = this.#stats?.pri, delayMs = 0 }: Release): Promise<SettlementResult> {
+    return this.#settled(this.#job.release({ priority, delay: toSeconds(delayMs) }));
+  }
+
+  /** The record goes ahead, in the same write; what becomes of it does not hinder the burial. */
+  async #bury({ priority = this.#stats?.pri, failure }: Bury): Promise<SettlementResult> {
+    const { client, maxJobSize } = this.#holder;
+    const { journal } = this.#journal;
+    const recording = journal.put(client, this.#burialRecord(failure), maxJobSize);
+    const burying = this.#settled(this.#job.bury({ priority }));
+    this.#forgetRecord();
+    let recordId: string | undefined;
+    let failureError: EngineError | undefined;
+    try {
+      recordId = await recording;
+    } catch (error) {
+      failureError = toEngineError(error);
+    }
+    const result = await burying;
+    if (result.error === undefined) return failureError && failure ? { failureError } : DONE;
+    // It is not buried by us, so the record tells nothing.
+    if (recordId !== undefined) journal.forget(client, recordId).catch(() => {});
+    return result;
+  }
+
+  /** A record with a failure must not be too large for the server; the connection asks once. */
+  #knowsSizeFor({ failure }: Bury): boolean {
+    return failure === undefined || this.#holder.maxJobSize !== undefined;
+  }
+
+  async #askForBurial(settlement: Bury): Promise<void> {
+    await Promise.all([this.#ask(), this.#knowsSizeFor(settlement) || this.#holder.learnMaxJobSize()]);
+  }
+
+  #burialRecord(failure: Failure | undefined): JournalRecord {
+    const { kicks = 0, reserves = 0, buries = 0 } = this.#stats ?? {};
+    return { jobId: this.jobId, kicks, reserves, buries: buries + 1, attempts: this.#attempt, failure };
   }
 
   /** The record of an earlier burial, once the message is gone or has a newer one. The next listing finds what is left. */
@@ -283,35 +330,33 @@ export class BeanstalkdReservation implements Reservation {
     return this.#journals.of(this.queue);
   }
 
-  async #settle(how: string, command: () => Promise<void>): Promise<void> {
-    if (this.#end !== undefined) throw this.#lostError();
-    this.#end = how;
-    const answer = command();
+  /** The command is on its way. */
+  #settled(answer: Promise<void>): Promise<SettlementResult> {
     this.#holder.onSettled(this);
-    try {
-      await answer;
-    } catch (error) {
-      throw this.#translate(error);
-    }
+    return answer.then(done, (error: unknown) => ({ error: this.#onRefused(error) }));
   }
 
-  #translate(error: unknown): unknown {
-    // What could not be sent has changed nothing, and the server gives back what a lost connection held.
-    const isOver = error instanceof NotFoundError || (isDisconnection(error) && this.#isLost);
-    if (!isOver) return toHaricotError(error);
-    if (error instanceof NotFoundError) {
-      this.#end = undefined;
-      this.markLost('its lease had ended');
-    }
-    return this.#lostError(error);
+  #onRefused(error: unknown): NonNullable<SettlementResult['error']> {
+    if (error instanceof NotFoundError) return this.#loseAfter('its lease had ended', error);
+    const translated = toHaricotError(error);
+    if (!(translated instanceof EngineError) || translated.outcome !== 'nothing') return translated;
+    // It was not sent, and the server gives back what a lost connection held.
+    if (isDisconnection(error)) return this.#loseAfter('its connection closed', error);
+    this.#end = undefined;
+    this.#holder.onRefused(this);
+    return translated;
+  }
+
+  #loseAfter(why: string, cause: unknown): LeaseLostError {
+    this.#end = undefined;
+    this.markLost(why);
+    return this.#lostError(cause);
   }
 
   #lostError(cause?: unknown): LeaseLostError {
     return new LeaseLostError(
-      `cannot settle or renew message ${this.id} of queue "${this.queue}": it is no longer held: ${this.#end}`,
-      {
-        cause,
-      },
+      `cannot settle or renew message ${this.jobId} of queue "${this.queue}": it is no longer held: ${this.#end}`,
+      { cause },
     );
   }
 }

@@ -1,13 +1,10 @@
 import { createDebug } from '../../debug.js';
 import type { ReserveOptions } from '../../queue/driver.js';
 import { DriverClosedError } from '../../queue/errors.js';
-import type { ConsumerConnection } from './connection.js';
-import type { ConnectionPool } from './connection-pool.js';
+import { ConnectionPool, type ConsumerConnection } from './connection.js';
 import { toHaricotError } from './errors.js';
+import { type Consumption, reserveFrom, reserverOf, type TubeReserver } from './order.js';
 import type { BeanstalkdReservation } from './reservation.js';
-import { RoundRobin } from './round-robin.js';
-import { StrictOrder } from './strict-order.js';
-import { type Consumption, reserveFrom, SingleTube, type TubeReserver } from './tube-reserver.js';
 import { Waiters } from './waiters.js';
 
 const debug = createDebug('haricot:beanstalkd');
@@ -29,7 +26,10 @@ const POLL_MS = 50;
 export class Subscription {
   readonly #consumption: Consumption;
   readonly #pool: ConnectionPool;
-  readonly #waiters = new Waiters(() => this.#onWaiterGone());
+  readonly #waiters = new Waiters(
+    () => this.#onWaiterGone(),
+    (reservation) => giveBack(reservation),
+  );
   /** The one connection whose reserve waits. */
   #blocking: ConsumerConnection | undefined;
   /** Whether one blocks, or is about to. */
@@ -59,7 +59,7 @@ export class Subscription {
   }
 
   /** @throws EngineError, DriverClosedError, or the signal's reason */
-  reserve(owner: unknown, options: ReserveOptions): Promise<BeanstalkdReservation | null> {
+  reserve(owner: unknown, options: ReserveOptions): Promise<readonly BeanstalkdReservation[]> {
     if (this.#pool.isClosed) throw new DriverClosedError('cannot use the driver: it is closed');
     const answer = this.#waiters.add(owner, options);
     this.#serve();
@@ -85,7 +85,7 @@ export class Subscription {
   async #giveBack(connection: ConsumerConnection, owner: unknown): Promise<void> {
     const held = connection.held.filter((reservation) => reservation.owner === owner);
     if (held.length === 0) return;
-    const isShared = held.length < connection.heldCount || (connection === this.#polling && this.#waiters.size > 0);
+    const isShared = held.length < connection.heldCount || (connection === this.#polling && !this.#waiters.isEmpty);
     if (isShared) {
       await Promise.allSettled(held.map((reservation) => reservation.giveBack('its consumer was closed')));
     } else {
@@ -104,9 +104,9 @@ export class Subscription {
 
   /** Asks for as many messages as calls wait for. */
   #serve(): void {
-    let missing = this.#waiters.size - this.#asking;
+    let missing = this.#waiters.missing - this.#asking;
     if (missing <= 0) return;
-    if (!this.#polls(missing)) missing = Math.min(missing, this.#waiters.instantCount - this.#asking);
+    if (!this.#polls(missing)) missing = Math.min(missing, this.#waiters.instantlyMissing - this.#asking);
     for (; missing > 0; missing--) void this.#poll();
     if (this.#asking === 0 && !this.#isBlocking) this.#wait();
   }
@@ -127,11 +127,12 @@ export class Subscription {
     this.#asking++;
     const failures = this.#failures;
     try {
-      const connection = this.#polling ?? (await this.#connectPolling());
+      const connection = this.#openPolling ?? (await this.#connectPolling());
       const reservation = await this.#reserver.take(connection);
       this.#asking--;
       if (reservation !== null) this.#deliver(reservation);
       else this.#onNothingReady();
+      if (this.#asking === 0) this.#waiters.endBatches();
     } catch (error) {
       this.#asking--;
       if (failures === this.#failures) {
@@ -146,7 +147,7 @@ export class Subscription {
   #onNothingReady(): void {
     this.#hasWork = false;
     this.#isConcurrent = false;
-    this.#waiters.resolveEmpty();
+    this.#waiters.takeEmpty();
   }
 
   /** One waits at the server for all. */
@@ -209,6 +210,8 @@ export class Subscription {
     connection.onIdle = () => this.#free(connection);
     if (connection.isIdle) this.#free(connection);
     this.#deliver(reservation);
+    // It does not wait for more.
+    if (this.#asking === 0) this.#waiters.endBatches();
   }
 
   /** It holds nothing any more: whoever needs a connection next is given it, in the same write if that is at once. */
@@ -227,7 +230,7 @@ export class Subscription {
     this.#hasWork = true;
     if (this.#waiters.give(reservation, this.#isBlocking)) return;
     // Whoever asked has given up meanwhile.
-    reservation.giveBack('nobody waited for it').catch((error) => debug('could not give back: %o', error));
+    giveBack(reservation);
   }
 
   /** No command ends a reserve that waits, so its connection is closed when nobody is left to wait for. */
@@ -243,14 +246,19 @@ export class Subscription {
     void connection.quit().then(() => this.#leaving.delete(connection));
   }
 
+  get #openPolling(): ConsumerConnection | undefined {
+    if (this.#polling?.isOpen === false) this.#retirePolling();
+    return this.#polling;
+  }
+
   #connectPolling(): Promise<ConsumerConnection> {
-    this.#connecting ??= this.#openPolling().finally(() => {
+    this.#connecting ??= this.#takePolling().finally(() => {
       this.#connecting = undefined;
     });
     return this.#connecting;
   }
 
-  async #openPolling(): Promise<ConsumerConnection> {
+  async #takePolling(): Promise<ConsumerConnection> {
     const connection = this.#pool.take(this.#consumption.watchList) ?? (await this.#pool.open());
     connection.onIdle = () => this.#freePolling();
     this.#polling = connection;
@@ -283,7 +291,38 @@ export class Subscription {
   }
 }
 
-function reserverOf(consumption: Consumption): TubeReserver {
-  if (consumption.watchList.length === 1) return new SingleTube(consumption);
-  return consumption.order === 'strict' ? new StrictOrder(consumption) : new RoundRobin(consumption);
+/** Nobody waits for it any more. */
+function giveBack(reservation: BeanstalkdReservation): void {
+  reservation.giveBack('nobody waited for it').catch((error) => debug('could not give back: %o', error));
+}
+
+/** Who consumes the same queues in the same way shares a subscription, and all of them the connections of a driver. */
+export class Subscriptions {
+  readonly #pool: ConnectionPool;
+  /** Weak: applications make queues for a request and never close them. */
+  readonly #subscriptions = new Map<string, WeakRef<Subscription>>();
+  readonly #forgotten = new FinalizationRegistry<string>((key) => {
+    if (this.#subscriptions.get(key)?.deref() === undefined) this.#subscriptions.delete(key);
+  });
+
+  constructor(url: string) {
+    this.#pool = new ConnectionPool(url);
+  }
+
+  to(consumption: Consumption): Subscription {
+    const { watchList, order, trackAttempts } = consumption;
+    const key = [order, trackAttempts, ...watchList].join(' ');
+    const known = this.#subscriptions.get(key)?.deref();
+    if (known !== undefined) return known;
+    const subscription = new Subscription(consumption, this.#pool);
+    this.#subscriptions.set(key, new WeakRef(subscription));
+    this.#forgotten.register(subscription, key);
+    return subscription;
+  }
+
+  /** Calls that wait are answered with null, and what is held goes back to its queue. */
+  close(): void {
+    this.#pool.destroy();
+    for (const subscription of this.#subscriptions.values()) subscription.deref()?.end();
+  }
 }

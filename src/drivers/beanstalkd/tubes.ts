@@ -58,17 +58,9 @@ function isInternal(queue: string): boolean {
   return [INTERNAL, JOURNAL, JOURNAL_LOCK].some((beginning) => queue.startsWith(beginning));
 }
 
-/** beanstalkd's largest delay, pause and TTR, in seconds. */
-const MAX_SECONDS = 4_294_967_295;
-
-/**
- * Whole seconds, rounded up: beanstalkd's clock is no finer.
- * @throws InvalidOptionError
- */
+/** Whole seconds, rounded up: beanstalkd's clock is no finer. */
 export function toSeconds(ms: number): number {
-  const seconds = Math.ceil(ms / 1000);
-  if (seconds <= MAX_SECONDS) return seconds;
-  throw new InvalidOptionError(`a duration must be at most ${MAX_SECONDS} s on beanstalkd, got ${seconds} s`);
+  return Math.ceil(ms / 1000);
 }
 
 /** The server's own ceiling for `-z`: a lower one here would let a large message block its queue for ever. */

@@ -7,6 +7,9 @@ import { toSeconds } from './tubes.js';
 /** The server ends a reserve on time; only when it does not, a call that waits for it is answered by our own clock. */
 const GRACE_MS = 200;
 
+/** What servers of all versions take as a timeout, in seconds. */
+const MAX_RESERVE_SECONDS = 2_147_483_647;
+
 /** Two clocks are not read in the same moment. */
 const TOLERANCE_MS = 20;
 
@@ -26,26 +29,45 @@ interface Waiter {
   readonly isInstant: boolean;
   /** By `performance.now()`; Infinity where it waits for ever. */
   readonly dueAt: number;
-  readonly resolve: (reservation: BeanstalkdReservation | null) => void;
+  /** How many messages it still may be answered with: each empty answer makes it one less. */
+  max: number;
+  readonly isBatch: boolean;
+  /** What came already, while more may be on its way. */
+  readonly received: BeanstalkdReservation[];
+  readonly resolve: (reservations: readonly BeanstalkdReservation[]) => void;
   readonly reject: (error: unknown) => void;
   readonly listener: Listener | undefined;
   deadline: Deadline | undefined;
 }
 
-/** The calls that wait for a message, in the order of the calls. */
+/** The calls that wait for messages, in the order of the calls. */
 export class Waiters {
   readonly #waiters: Waiter[] = [];
+  /** How many messages all of them take that have not come yet. */
+  #missing = 0;
+  /** How many of them take several. */
+  #batches = 0;
   /** A signal is listened to until another comes: workers reserve with the same one again and again. */
   #listeners: Listener[] = [];
   readonly #onRemoved: () => void;
+  readonly #onUnwanted: (reservation: BeanstalkdReservation) => void;
 
-  /** @param onRemoved called when one does not wait any more that was given nothing: its time was over, or its signal aborted */
-  constructor(onRemoved: () => void) {
+  /**
+   * @param onRemoved called when one does not wait any more that was given nothing: its time was over, or its signal aborted
+   * @param onUnwanted takes what a call had received whose signal aborted
+   */
+  constructor(onRemoved: () => void, onUnwanted: (reservation: BeanstalkdReservation) => void) {
     this.#onRemoved = onRemoved;
+    this.#onUnwanted = onUnwanted;
   }
 
-  get size(): number {
-    return this.#waiters.length;
+  /** How many messages could be given at once. */
+  get missing(): number {
+    return this.#missing;
+  }
+
+  get isEmpty(): boolean {
+    return this.#waiters.length === 0;
   }
 
   /** Whether anybody waits for as long as it takes, and not only for what is ready. */
@@ -53,9 +75,10 @@ export class Waiters {
     return this.#waiters.some(({ isInstant }) => !isInstant);
   }
 
-  get instantCount(): number {
+  /** Of those messages, how many for calls that do not wait. */
+  get instantlyMissing(): number {
     let count = 0;
-    for (const { isInstant } of this.#waiters) if (isInstant) count++;
+    for (const { isInstant, max, received } of this.#waiters) if (isInstant) count += max - received.length;
     return count;
   }
 
@@ -63,16 +86,31 @@ export class Waiters {
   get longestSeconds(): number | undefined {
     let dueAt = 0;
     for (const waiter of this.#waiters) dueAt = Math.max(dueAt, waiter.dueAt);
-    return dueAt === Number.POSITIVE_INFINITY ? undefined : toSeconds(Math.max(1, dueAt - performance.now()));
+    return dueAt === Number.POSITIVE_INFINITY ? undefined : longestOnWire(dueAt - performance.now());
   }
 
   /** @returns what the call is answered with */
-  add(owner: unknown, { timeoutMs, signal }: ReserveOptions): Promise<BeanstalkdReservation | null> {
+  add(owner: unknown, { max = 1, timeoutMs, signal }: ReserveOptions): Promise<readonly BeanstalkdReservation[]> {
     const waitMs = timeoutMs === undefined ? Number.POSITIVE_INFINITY : toSeconds(timeoutMs) * 1000;
     return new Promise((resolve, reject) => {
       const listener = signal && this.#listenTo(signal);
       const dueAt = performance.now() + waitMs;
-      const waiter: Waiter = { owner, isInstant: waitMs === 0, dueAt, resolve, reject, listener, deadline: undefined };
+      const received: BeanstalkdReservation[] = [];
+      const [isInstant, isBatch] = [waitMs === 0, max > 1];
+      const waiter: Waiter = {
+        owner,
+        isInstant,
+        dueAt,
+        max,
+        isBatch,
+        received,
+        resolve,
+        reject,
+        listener,
+        deadline: undefined,
+      };
+      this.#missing += max;
+      if (isBatch) this.#batches++;
       if (waitMs > 0 && waitMs < Number.POSITIVE_INFINITY) {
         waiter.deadline = new Deadline(waitMs + GRACE_MS, () => this.#expire(waiter));
       }
@@ -85,49 +123,50 @@ export class Waiters {
     const instant = preferInstant ? this.#waiters.find(({ isInstant }) => isInstant) : undefined;
     const waiter = instant ?? this.#waiters[0];
     if (waiter === undefined) return false;
-    this.#remove(waiter);
     reservation.owner = waiter.owner;
-    waiter.resolve(reservation);
+    const { received, max } = waiter;
+    received.push(reservation);
+    this.#missing--;
+    if (received.length === max) this.#resolve(waiter);
     return true;
   }
 
-  /** Nothing is ready: answers one that does not wait. */
-  resolveEmpty(): void {
-    const waiter = this.#waiters.find(({ isInstant }) => isInstant);
+  /** Nothing more is on its way: answers those that have received some of several messages. */
+  endBatches(): void {
+    if (this.#batches > 0) this.#resolveAll(({ received }) => received.length > 0);
+  }
+
+  /** Nothing is ready: one that does not wait, or takes several, is answered with one less. */
+  takeEmpty(): void {
+    const waiter = this.#waiters.find(({ isInstant }) => isInstant) ?? this.#waiters.find(({ max }) => max > 1);
     if (waiter === undefined) return;
-    this.#remove(waiter);
-    waiter.resolve(null);
+    waiter.max--;
+    this.#missing--;
+    if (waiter.received.length >= waiter.max) this.#resolve(waiter);
   }
 
   /** Nothing came in time: answers those whose time is over. */
   endDue(): void {
     const now = performance.now() + TOLERANCE_MS;
-    this.#removeAll(
-      ({ dueAt, isInstant }) => !isInstant && dueAt <= now,
-      ({ resolve }) => resolve(null),
-    );
+    this.#resolveAll(({ dueAt, isInstant }) => !isInstant && dueAt <= now);
   }
 
-  /** Answers all those of one consumer with null. */
+  /** Answers all those of one consumer. */
   end(owner: unknown): void {
-    this.#removeAll(
-      (waiter) => waiter.owner === owner,
-      ({ resolve }) => resolve(null),
-    );
+    this.#resolveAll((waiter) => waiter.owner === owner);
   }
 
   endAll(): void {
-    this.#removeAll(
-      () => true,
-      ({ resolve }) => resolve(null),
-    );
+    this.#resolveAll(() => true);
   }
 
+  /** What has come before the failure is delivered all the same. */
   rejectAll(error: unknown): void {
-    this.#removeAll(
-      () => true,
-      ({ reject }) => reject(error),
-    );
+    this.endBatches();
+    for (const waiter of [...this.#waiters]) {
+      this.#remove(waiter);
+      waiter.reject(error);
+    }
   }
 
   #listenTo(signal: AbortSignal): Listener {
@@ -142,33 +181,42 @@ export class Waiters {
   }
 
   #abort(signal: AbortSignal): void {
-    this.#removeAll(
-      ({ listener }) => listener?.signal === signal,
-      ({ reject }) => reject(signal.reason),
-    );
+    for (const waiter of this.#waiters.filter(({ listener }) => listener?.signal === signal)) {
+      this.#remove(waiter);
+      waiter.reject(signal.reason);
+      for (const reservation of waiter.received) this.#onUnwanted(reservation);
+    }
     this.#onRemoved();
   }
 
   #expire(waiter: Waiter): void {
-    if (!this.#remove(waiter)) return;
-    waiter.resolve(null);
+    if (!this.#waiters.includes(waiter)) return;
+    this.#resolve(waiter);
     this.#onRemoved();
   }
 
-  #removeAll(matches: (waiter: Waiter) => boolean, answer: (waiter: Waiter) => void): void {
-    for (const waiter of this.#waiters.filter(matches)) {
-      this.#remove(waiter);
-      answer(waiter);
-    }
+  #resolveAll(matches: (waiter: Waiter) => boolean): void {
+    for (const waiter of this.#waiters.filter(matches)) this.#resolve(waiter);
   }
 
-  #remove(waiter: Waiter): boolean {
+  #resolve(waiter: Waiter): void {
+    this.#remove(waiter);
+    waiter.resolve(waiter.received);
+  }
+
+  #remove(waiter: Waiter): void {
     const position = this.#waiters.indexOf(waiter);
-    if (position < 0) return false;
+    if (position < 0) return;
     if (position === 0) this.#waiters.shift();
     else this.#waiters.splice(position, 1);
-    waiter.deadline?.cancel();
-    if (waiter.listener !== undefined) waiter.listener.waiting--;
-    return true;
+    const { received, max, isBatch, deadline, listener } = waiter;
+    this.#missing -= max - received.length;
+    if (isBatch) this.#batches--;
+    deadline?.cancel();
+    if (listener !== undefined) listener.waiting--;
   }
+}
+
+function longestOnWire(ms: number): number {
+  return Math.min(MAX_RESERVE_SECONDS, toSeconds(Math.max(1, ms)));
 }

@@ -1,10 +1,17 @@
-import { checkReserve } from '../../queue/checks.js';
-import type { Consumer, QueueOrder, Reservation, ReserveOptions } from '../../queue/driver.js';
-import { DriverClosedError } from '../../queue/errors.js';
+import type {
+  Consumer,
+  QueueOrder,
+  ReservedMessage,
+  ReserveOptions,
+  Settlement,
+  SettlementResult,
+} from '../../queue/driver.js';
+import { DriverClosedError, LeaseLostError } from '../../queue/errors.js';
 import { onAbort } from '../../shared/abort.js';
 import { LONGEST_TIMER_MS } from '../../shared/deadline.js';
 import type { EventLoop } from '../../shared/event-loop.js';
-import type { MemoryQueue, Message, Waiting } from './queue.js';
+import type { Message } from './message.js';
+import type { MemoryQueue, Waiting } from './queue.js';
 import { MemoryReservation } from './reservation.js';
 
 /** Takes messages from queues of one engine. */
@@ -16,7 +23,7 @@ export class MemoryConsumer implements Consumer {
   readonly #eventLoop: EventLoop;
   readonly #onClose: () => void;
   /** Reserves that wait, each by what ends it. */
-  readonly #waiting = new Set<(reservation: null) => void>();
+  readonly #waiting = new Set<(reserved: []) => void>();
   readonly #held = new Set<MemoryReservation>();
   /** The queue whose turn it is, where they take turns. */
   #turn = 0;
@@ -31,24 +38,36 @@ export class MemoryConsumer implements Consumer {
     for (const queue of this.#inOrder) queue.users++;
   }
 
-  async reserve(options: ReserveOptions = {}): Promise<Reservation | null> {
-    checkReserve(options);
-    const { timeoutMs, signal } = options;
+  async reserve({ max = 1, timeoutMs, signal }: ReserveOptions = {}): Promise<readonly ReservedMessage[]> {
     if (this.#isClosed) throw new DriverClosedError('cannot reserve: the consumer is closed');
-    const turn = this.#eventLoop.turnIfBlocked(performance.now());
+    let now = performance.now();
+    const turn = this.#eventLoop.turnIfBlocked(now);
     if (turn !== undefined) {
       await turn;
-      if (this.#isClosed) return null;
+      if (this.#isClosed) return [];
+      now = performance.now();
     }
     signal?.throwIfAborted();
-    const reservation = this.#take();
-    if (reservation !== undefined) return reservation;
-    return timeoutMs === 0 ? null : this.#wait(timeoutMs, signal);
+    const reserved: ReservedMessage[] = [];
+    while (reserved.length < max) {
+      const next = this.#take(now);
+      if (next === undefined) break;
+      reserved.push(next);
+    }
+    return reserved.length > 0 || timeoutMs === 0 ? reserved : this.#wait(timeoutMs, signal);
+  }
+
+  async settle(settlements: readonly Settlement[]): Promise<readonly SettlementResult[]> {
+    return settlements.map((settlement) => ours(settlement.message)?.settle(settlement) ?? notOurs(settlement.message));
+  }
+
+  async touch(messages: readonly ReservedMessage[]): Promise<readonly SettlementResult[]> {
+    return messages.map((message) => ours(message)?.touch() ?? notOurs(message));
   }
 
   /** Ends the reserves that wait. */
   stop(): void {
-    for (const end of this.#waiting) end(null);
+    for (const end of this.#waiting) end([]);
   }
 
   async close(): Promise<void> {
@@ -60,27 +79,24 @@ export class MemoryConsumer implements Consumer {
     this.#onClose();
   }
 
-  #take(): Reservation | undefined {
+  #take(now: number): MemoryReservation | undefined {
     const count = this.#inOrder.length;
     const first = this.#order === 'fair' ? this.#turn : 0;
     for (let n = 0; n < count; n++) {
       const queue = this.#inOrder[(first + n) % count];
-      const message = queue?.take();
+      const message = queue?.take(now);
       if (queue && message) return this.#hold(message, queue);
     }
     return undefined;
   }
 
-  #hold(message: Message, queue: MemoryQueue): Reservation {
+  #hold(message: Message, queue: MemoryQueue): MemoryReservation {
     this.#turn = this.#inOrder.indexOf(queue) + 1;
-    const name = this.#queues.get(queue) ?? '';
-    const reservation = new MemoryReservation(message, queue, name, (ended) => this.#held.delete(ended));
-    this.#held.add(reservation);
-    return reservation;
+    return new MemoryReservation(message, queue, this.#queues.get(queue) ?? '', this.#held);
   }
 
   /** Keeps the process alive until the timeout, or until something may become ready, and no longer (see driver.ts). */
-  #wait(timeoutMs: number | undefined, signal: AbortSignal | undefined): Promise<Reservation | null> {
+  #wait(timeoutMs: number | undefined, signal: AbortSignal | undefined): Promise<readonly ReservedMessage[]> {
     return new Promise((resolve, reject) => {
       const stop = (): void => {
         for (const queue of this.#inOrder) queue.stopWaiting(waiting);
@@ -88,17 +104,17 @@ export class MemoryConsumer implements Consumer {
         ignoreSignal?.();
         clearTimeout(timer);
       };
-      const end = (reservation: Reservation | null): void => {
+      const end = (reserved: readonly ReservedMessage[]): void => {
         stop();
-        resolve(reservation);
+        resolve(reserved);
       };
       const giveUp = (): void => {
         stop();
         reject(signal?.reason);
       };
-      const waiting: Waiting = (message, queue) => end(this.#hold(message, queue));
+      const waiting: Waiting = (message, queue) => end([this.#hold(message, queue)]);
       const timer =
-        timeoutMs === undefined ? undefined : setTimeout(() => end(null), Math.min(timeoutMs, LONGEST_TIMER_MS));
+        timeoutMs === undefined ? undefined : setTimeout(() => end([]), Math.min(timeoutMs, LONGEST_TIMER_MS));
       const ignoreSignal = signal && onAbort(signal, giveUp);
       this.#waiting.add(end);
       for (const queue of this.#inOrder) {
@@ -108,4 +124,13 @@ export class MemoryConsumer implements Consumer {
       }
     });
   }
+}
+
+function ours(message: ReservedMessage): MemoryReservation | undefined {
+  return message instanceof MemoryReservation ? message : undefined;
+}
+
+function notOurs({ jobId, queue }: ReservedMessage): SettlementResult {
+  const what = `cannot settle or renew message ${jobId} of queue "${queue}"`;
+  return { error: new LeaseLostError(`${what}: it was not reserved from this engine`) };
 }

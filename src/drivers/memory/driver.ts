@@ -1,20 +1,25 @@
-import { checkConsume, checkDecimalId, checkLimit, checkMs, checkPut, checkPutMany } from '../../queue/checks.js';
+import type { Capabilities, MessageState } from '../../queue/capabilities.js';
+import { checkDecimalId } from '../../queue/checks.js';
 import type {
-  Capabilities,
   ConsumeOptions,
   Consumer,
   Driver,
-  PeekState,
+  ListOptions,
+  MessagePage,
   PutItem,
-  PutOptions,
+  PutResult,
   QueueStats,
+  RetrySelection,
+  Selection,
   StoredMessage,
 } from '../../queue/driver.js';
 import { DriverClosedError, InvalidOptionError } from '../../queue/errors.js';
 import { checkPrefix, checkPrefixedName, queuesBehind } from '../../queue/name.js';
+import { keepBytes } from '../../shared/bytes.js';
 import { maskUrl, preview } from '../../shared/text.js';
 import { MemoryConsumer } from './consumer.js';
 import { MemoryEngine } from './engine.js';
+import { createMessage, type Message, renewMessage } from './message.js';
 import type { MemoryQueue } from './queue.js';
 
 /** The engines that have a name, while drivers use them. */
@@ -48,7 +53,15 @@ export function openMemory(url: string, options: { readonly prefix: string }): D
 }
 
 class MemoryDriver implements Driver {
-  readonly capabilities: Capabilities = { peekMany: true, failures: 'buried', shared: false };
+  readonly system = 'memory';
+  readonly capabilities: Capabilities = {
+    shared: false,
+    transactions: false,
+    returnsOnDisconnect: false,
+    deduplication: 'none',
+    groups: false,
+    expiry: false,
+  };
   readonly #engine: MemoryEngine;
   readonly #prefix: string;
   readonly #onClose: (engine: MemoryEngine) => void;
@@ -65,20 +78,25 @@ class MemoryDriver implements Driver {
     this.#make(queue);
   }
 
-  async put(queue: string, body: Uint8Array, options: PutOptions): Promise<string> {
-    checkPut(body, options);
-    const [id = ''] = this.#make(queue).put([{ body, options }], this.#engine.count(1));
-    return this.#answer(id);
+  async put(items: readonly PutItem[]): Promise<PutResult> {
+    const now = performance.now();
+    const createdAt = Date.now();
+    let age = this.#engine.count(items.length);
+    const messages = new Map<MemoryQueue, Message[]>();
+    const stored = items.map((item) => {
+      const queue = this.#make(item.queue);
+      const message = createMessage(item, age++, createdAt, now);
+      const others = messages.get(queue);
+      if (others === undefined) messages.set(queue, [message]);
+      else others.push(message);
+      return { jobId: message.id, isNew: true };
+    });
+    // Once all have been made: what throws leaves nothing behind.
+    for (const [queue, its] of messages) queue.put(its, now);
+    return this.#answer({ atomic: true, stored });
   }
 
-  async putMany(queue: string, items: readonly PutItem[]): Promise<string[]> {
-    checkPutMany(items);
-    return this.#answer(this.#make(queue).put(items, this.#engine.count(items.length)));
-  }
-
-  async consume(queues: readonly string[], _slots: number, options: ConsumeOptions = {}): Promise<Consumer> {
-    checkConsume(queues, options);
-    const { order = 'fair' } = options;
+  async consume(queues: readonly string[], { order = 'fair' }: ConsumeOptions = {}): Promise<Consumer> {
     const named = new Map(queues.map((queue) => [this.#make(queue), queue]));
     const { eventLoop } = this.#engine;
     const consumer = new MemoryConsumer(named, order, eventLoop, () => this.#consumers.delete(consumer));
@@ -86,23 +104,49 @@ class MemoryDriver implements Driver {
     return consumer;
   }
 
-  async peek(queue: string, state: PeekState, limit: number): Promise<StoredMessage[]> {
-    const count = checkLimit(limit);
-    return this.#answer(this.#find(queue)?.peek(state, count) ?? []);
+  async stats(queues: readonly string[]): Promise<readonly (QueueStats | null)[]> {
+    return this.#answer(queues.map((queue) => this.#find(queue)?.stats() ?? null));
   }
 
-  async kick(queue: string, limit: number): Promise<number> {
-    const count = checkLimit(limit);
-    return this.#answer(this.#find(queue)?.kick(count) ?? 0);
+  async list(queue: string, options: ListOptions): Promise<MessagePage> {
+    return this.#answer(this.#find(queue)?.list(options, queue) ?? { messages: [] });
   }
 
-  async delete(queue: string, id: string): Promise<boolean> {
-    checkDecimalId(id);
-    return this.#answer(this.#find(queue)?.delete(id) ?? false);
+  async find(queue: string, jobId: string): Promise<StoredMessage | null> {
+    checkDecimalId(jobId);
+    return this.#answer(this.#find(queue)?.find(jobId, queue) ?? null);
   }
 
-  async stats(queue: string): Promise<QueueStats | null> {
-    return this.#answer(this.#find(queue)?.stats() ?? null);
+  async retry(queue: string, selection: RetrySelection): Promise<number> {
+    checkSelection(selection);
+    const body = 'body' in selection ? keepBytes(selection.body) : undefined;
+    return this.#answer(this.#find(queue)?.retry(selection, body) ?? 0);
+  }
+
+  async promote(queue: string, selection: Selection): Promise<number> {
+    checkSelection(selection);
+    return this.#answer(this.#find(queue)?.promote(selection) ?? 0);
+  }
+
+  async delete(queue: string, jobIds: readonly string[]): Promise<number> {
+    jobIds.forEach(checkDecimalId);
+    return this.#answer(this.#find(queue)?.delete(jobIds) ?? 0);
+  }
+
+  async flush(queue: string, states: readonly Exclude<MessageState, 'reserved'>[]): Promise<number> {
+    return this.#answer(this.#find(queue)?.flush(states) ?? 0);
+  }
+
+  async move(queue: string, target: string, jobIds: readonly string[]): Promise<number> {
+    jobIds.forEach(checkDecimalId);
+    const to = this.#make(target);
+    const moved = this.#find(queue)?.moveOut(jobIds) ?? [];
+    const now = performance.now();
+    const createdAt = Date.now();
+    const age = this.#engine.count(moved.length);
+    const messages = moved.map((message, index) => renewMessage(message, age + index, createdAt, now));
+    to.put(messages, now);
+    return this.#answer(moved.length);
   }
 
   async queues(): Promise<string[]> {
@@ -111,11 +155,7 @@ class MemoryDriver implements Driver {
   }
 
   async pause(queue: string, ms: number): Promise<void> {
-    this.#make(queue).pause(checkMs('the pause', ms));
-  }
-
-  async flush(queue: string): Promise<number> {
-    return this.#answer(this.#find(queue)?.flush() ?? 0);
+    this.#make(queue).pause(ms);
   }
 
   async close(): Promise<void> {
@@ -129,7 +169,9 @@ class MemoryDriver implements Driver {
 
   #find(queue: string): MemoryQueue | undefined {
     this.#check();
-    return this.#engine.find(checkPrefixedName(this.#prefix, queue));
+    const found = this.#engine.find(this.#prefix + queue);
+    if (found === undefined) checkPrefixedName(this.#prefix, queue);
+    return found;
   }
 
   #make(queue: string): MemoryQueue {
@@ -145,4 +187,8 @@ class MemoryDriver implements Driver {
   #check(): void {
     if (this.#isClosed) throw new DriverClosedError('cannot use the driver: it is closed');
   }
+}
+
+function checkSelection(selection: Selection): void {
+  if ('ids' in selection) selection.ids.forEach(checkDecimalId);
 }

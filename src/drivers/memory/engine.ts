@@ -20,7 +20,7 @@ export class MemoryEngine {
   queue(name: string): MemoryQueue {
     let queue = this.#queues.get(name);
     if (queue === undefined) {
-      if (this.#queues.size >= this.#sweepAt) this.#sweep();
+      if (this.#queues.size >= this.#sweepAt) this.#sweepSoon();
       queue = new MemoryQueue(name);
       this.#queues.set(name, queue);
     }
@@ -42,6 +42,12 @@ export class MemoryEngine {
   /** Nobody uses it any more. */
   stop(): void {
     for (const queue of this.#queues.values()) queue.stop();
+  }
+
+  /** Not now: whoever asked for some of them has not begun to use them. */
+  #sweepSoon(): void {
+    this.#sweepAt = Number.POSITIVE_INFINITY;
+    queueMicrotask(() => this.#sweep());
   }
 
   /** For those who name a queue after each request: what is idle goes, whenever there are twice as many as before. */

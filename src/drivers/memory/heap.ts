@@ -40,25 +40,35 @@ export class Heap<T extends HeapItem> {
     else this.#sink(last, gap);
   }
 
-  clear(): void {
-    this.#items.length = 0;
+  /** In the order of the heap: each comes after its parent. */
+  get items(): readonly T[] {
+    return this.#items;
   }
 
-  /** The first `count` in order, without taking them out. */
-  first(count: number): T[] {
+  /**
+   * The first `count` in order, without taking them out, of those that are wanted.
+   * @param isWanted true for an item and then for all that come after it
+   */
+  first(count: number, isWanted: (item: T) => boolean = () => true): T[] {
     const found: T[] = [];
-    // Behind an item that has been found come its two children.
+    // After an item that has been found come its two children.
     const next = new Heap<{ readonly item: T; heapIndex: number }>((a, b) => this.#before(a.item, b.item));
-    const consider = (item: T | undefined): void => {
-      if (item !== undefined) next.push({ item, heapIndex: 0 });
+    const consider = (index: number): void => {
+      const item = this.#items[index];
+      if (item === undefined) return;
+      if (isWanted(item)) next.push({ item, heapIndex: 0 });
+      else considerChildren(index);
     };
-    consider(this.top);
+    const considerChildren = (index: number): void => {
+      consider(2 * index + 1);
+      consider(2 * index + 2);
+    };
+    consider(0);
     while (found.length < count) {
       const item = next.pop()?.item;
       if (item === undefined) break;
       found.push(item);
-      consider(this.#items[2 * item.heapIndex + 1]);
-      consider(this.#items[2 * item.heapIndex + 2]);
+      considerChildren(item.heapIndex);
     }
     return found;
   }

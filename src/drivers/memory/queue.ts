@@ -1,32 +1,9 @@
-import type { PeekState, PutItem, QueueStats, StoredMessage } from '../../queue/driver.js';
-import type { Failure } from '../../queue/failure.js';
+import type { MessageState } from '../../queue/capabilities.js';
+import type { ListOptions, MessagePage, QueueStats, Selection, StoredMessage } from '../../queue/driver.js';
 import { runOutside } from '../../shared/async-context.js';
-import { copyBytes } from '../../shared/bytes.js';
 import { LONGEST_TIMER_MS } from '../../shared/deadline.js';
-import { Heap, type HeapItem } from './heap.js';
-
-/** Whoever holds a message, as far as its queue is concerned. */
-export interface Holder {
-  /** The message is no longer held. */
-  lose(why: string): void;
-}
-
-/** A message in a queue. */
-export interface Message extends HeapItem {
-  readonly id: string;
-  /** Its place among the messages of the engine, in order of publication. */
-  readonly age: number;
-  readonly body: Buffer;
-  readonly ttrMs: number;
-  priority: number;
-  state: PeekState | 'reserved';
-  /** Deliveries since it was put or kicked. */
-  attempt: number;
-  /** When its delay or its lease ends, by `performance.now()`. */
-  endsAt: number;
-  failure: Failure | undefined;
-  holder: Holder | undefined;
-}
+import { Heap } from './heap.js';
+import { cursorOf, dateOf, type Holder, type Message, moreUrgent, placeOf, showMessage, sooner } from './message.js';
 
 /** A reserve that waits. Given a message, it must leave the queue. */
 export type Waiting = (message: Message, queue: MemoryQueue) => void;
@@ -37,10 +14,6 @@ const LATENESS_MS = 5;
 /** How long renewals may take that a blocked event loop has held up: they are timers themselves. */
 const RENEWAL_MS = 5;
 
-const sooner = (a: Message, b: Message): boolean => a.endsAt < b.endsAt || (a.endsAt === b.endsAt && a.age < b.age);
-const moreUrgent = (a: Message, b: Message): boolean =>
-  a.priority < b.priority || (a.priority === b.priority && a.age < b.age);
-
 /** The messages of one queue, by state, and the reserves that wait for them. */
 export class MemoryQueue {
   /** With the prefix of its installation. */
@@ -48,11 +21,15 @@ export class MemoryQueue {
   /** Consumers that look here. */
   users = 0;
   readonly #messages = new Map<string, Message>();
-  readonly #ready = new Heap(moreUrgent);
-  readonly #delayed = new Heap(sooner);
-  readonly #leased = new Heap(sooner);
-  /** In the order of burial. */
-  readonly #buried = new Set<Message>();
+  readonly #states: Readonly<Record<MessageState, Heap<Message>>> = {
+    ready: new Heap<Message>(moreUrgent),
+    delayed: new Heap<Message>(sooner),
+    reserved: new Heap<Message>(sooner),
+    buried: new Heap<Message>(sooner),
+  };
+  /** The ready message that has been so for the longest time, while it is known. */
+  #oldestReady: Message | undefined;
+  #burials = 0;
   readonly #waiting = new Set<Waiting>();
   #pausedUntil = 0;
   /** For the next delay, lease or pause that ends; it may fire too early, when that has been settled before. */
@@ -80,35 +57,19 @@ export class MemoryQueue {
     return this.#pausedUntil > performance.now();
   }
 
-  /** @param firstAge of the first; those behind it follow */
-  put(items: readonly PutItem[], firstAge: number): string[] {
-    return this.#change((now) =>
-      items.map(({ body, options: { priority, delayMs, ttrMs } }, index) => {
-        const age = firstAge + index;
-        const message: Message = {
-          id: String(age),
-          age,
-          // A copy: the caller may use its buffer again. It never leaves the engine, and may share its memory with others.
-          body: Buffer.from(body),
-          ttrMs,
-          priority,
-          state: 'ready',
-          attempt: 0,
-          endsAt: 0,
-          failure: undefined,
-          holder: undefined,
-          heapIndex: 0,
-        };
+  /** Stores messages that have just been made. */
+  put(messages: readonly Message[], now: number): void {
+    this.#change(() => {
+      for (const message of messages) {
         this.#messages.set(message.id, message);
-        this.#makeReady(message, now, delayMs);
-        return message.id;
-      }),
-    );
+        this.#states[message.state].push(message);
+      }
+    }, now);
   }
 
   /** The next message, leased to whoever becomes its holder. */
-  take(): Message | undefined {
-    return this.#change((now) => this.#lease(now));
+  take(now: number): Message | undefined {
+    return this.#change(() => this.#lease(now), now);
   }
 
   /** Hands the next message that can be delivered to this reserve, in its turn. */
@@ -121,16 +82,8 @@ export class MemoryQueue {
     if (this.#waiting.size === 0) this.#timer?.unref();
   }
 
-  /** Whether the message is this holder's: until its lease is over and somebody else has taken it. */
-  isHeld(message: Message, holder: Holder): boolean {
-    return message.holder === holder;
-  }
-
   remove(message: Message): void {
-    this.#change(() => {
-      this.#leave(message);
-      this.#messages.delete(message.id);
-    });
+    this.#change(() => this.#remove(message));
   }
 
   release(message: Message, priority: number, delayMs: number): void {
@@ -141,13 +94,11 @@ export class MemoryQueue {
     });
   }
 
-  bury(message: Message, priority: number, failure: Failure | undefined): void {
+  bury(message: Message, priority: number): void {
     this.#change(() => {
       this.#leave(message);
       message.priority = priority;
-      message.failure = failure;
-      message.state = 'buried';
-      this.#buried.add(message);
+      this.#enter('buried', message, this.#burials++);
     });
   }
 
@@ -160,41 +111,75 @@ export class MemoryQueue {
     });
   }
 
-  peek(state: PeekState, limit: number): StoredMessage[] {
+  /** @param queue its name as the user knows it */
+  list({ state, limit, after }: ListOptions, queue: string): MessagePage {
     this.#change(() => {});
-    return this.#first(state, limit).map(({ id, body, failure }) => ({ id, state, body: copyBytes(body), failure }));
+    const heap = this.#states[state];
+    const before = state === 'ready' ? moreUrgent : sooner;
+    const place = after === undefined ? undefined : placeOf(after);
+    const isBehind = place && ((message: Message) => before(place, message));
+    const found = heap.first(limit + 1, isBehind);
+    const page = found.slice(0, limit);
+    const last = page.at(-1);
+    return {
+      messages: page.map((message) => showMessage(message, queue)),
+      next: last && found.length > limit ? cursorOf(last) : undefined,
+    };
   }
 
-  kick(limit: number): number {
+  find(id: string, queue: string): StoredMessage | null {
+    this.#change(() => {});
+    const message = this.#messages.get(id);
+    return message ? showMessage(message, queue) : null;
+  }
+
+  /** @param body replaces that of each */
+  retry(selection: Selection, body?: Buffer): number {
     return this.#change((now) => {
-      const kicked = this.#first(this.#buried.size > 0 ? 'buried' : 'delayed', limit);
-      for (const message of kicked) {
+      const retried = this.#select('buried', selection);
+      for (const message of retried) {
         this.#leave(message);
         message.attempt = 0;
         message.failure = undefined;
+        if (body) message.body = body;
         this.#makeReady(message, now, 0);
       }
-      return kicked.length;
+      return retried.length;
     });
   }
 
-  delete(id: string): boolean {
-    this.#change(() => {});
-    const message = this.#messages.get(id);
-    if (message === undefined || message.state === 'reserved') return false;
-    this.#takeFromHolder(message);
-    this.remove(message);
-    return true;
+  promote(selection: Selection): number {
+    return this.#change((now) => {
+      const promoted = this.#select('delayed', selection);
+      for (const message of promoted) {
+        this.#leave(message);
+        this.#makeReady(message, now, 0);
+      }
+      return promoted.length;
+    });
+  }
+
+  delete(ids: readonly string[]): number {
+    return this.#withdraw(() => this.#withIds(ids), 'it was deleted').length;
+  }
+
+  /** Takes out messages that are to go elsewhere: none that is reserved. */
+  moveOut(ids: readonly string[]): readonly Message[] {
+    const find = (): Message[] => this.#withIds(ids).filter(({ state }) => state !== 'reserved');
+    return this.#withdraw(find, 'it was moved to another queue');
   }
 
   stats(): QueueStats {
-    const pausedMs = this.#change((now) => this.#pausedUntil - now);
+    const now = this.#change((time) => time);
+    const pausedMs = this.#pausedUntil - now;
+    const oldest = this.#findOldestReady();
     return {
-      pausedUntil: pausedMs > 0 ? new Date(Math.ceil(Date.now() + pausedMs)) : null,
-      ready: this.#ready.size,
-      delayed: this.#delayed.size,
-      reserved: this.#leased.size,
-      buried: this.#buried.size,
+      pausedUntil: pausedMs > 0 ? dateOf(pausedMs) : null,
+      oldestReadyMs: oldest ? now - oldest.stateTime : null,
+      ready: this.#states.ready.size,
+      delayed: this.#states.delayed.size,
+      reserved: this.#states.reserved.size,
+      buried: this.#states.buried.size,
     };
   }
 
@@ -204,18 +189,10 @@ export class MemoryQueue {
     });
   }
 
-  flush(): number {
-    return this.#change(() => {
-      const removed = [...this.#messages.values()].filter(({ state }) => state !== 'reserved');
-      this.#ready.clear();
-      this.#delayed.clear();
-      this.#buried.clear();
-      for (const message of removed) {
-        this.#messages.delete(message.id);
-        this.#takeFromHolder(message);
-      }
-      return removed.length;
-    });
+  flush(states: readonly MessageState[]): number {
+    // From the end of each heap, where taking one out moves no other.
+    const find = (): Message[] => [...new Set(states)].flatMap((state) => [...this.#states[state].items].reverse());
+    return this.#withdraw(find, 'the queue was flushed').length;
   }
 
   /** Forgets what is to come: nobody uses the queue any more. */
@@ -228,8 +205,7 @@ export class MemoryQueue {
   }
 
   /** Does something between what was due before it and what it brings about. */
-  #change<T>(action: (now: number) => T): T {
-    const now = performance.now();
+  #change<T>(action: (now: number) => T, now: number = performance.now()): T {
     this.#catchUp(now);
     const result = action(now);
     this.#feed(now);
@@ -239,9 +215,10 @@ export class MemoryQueue {
 
   /** Delays that have ended, though their timer may not have fired: the process was busy. */
   #catchUp(now: number): void {
-    for (let due = this.#delayed.top; due !== undefined && due.endsAt <= now; due = this.#delayed.top) {
-      this.#leave(due);
-      this.#makeReady(due, now, 0);
+    const { delayed } = this.#states;
+    for (let due = delayed.top; due !== undefined && due.stateTime <= now; due = delayed.top) {
+      delayed.remove(due);
+      this.#enter('ready', due, due.stateTime);
     }
   }
 
@@ -249,9 +226,10 @@ export class MemoryQueue {
   #endLeases(): void {
     this.#leaseImmediate = undefined;
     this.#change((now) => {
-      for (let due = this.#leased.top; due !== undefined && due.endsAt <= now; due = this.#leased.top) {
-        this.#leased.remove(due);
-        this.#makeReady(due, now, 0);
+      const { reserved } = this.#states;
+      for (let due = reserved.top; due !== undefined && due.stateTime <= now; due = reserved.top) {
+        reserved.remove(due);
+        this.#enter('ready', due, now);
       }
     });
   }
@@ -266,52 +244,80 @@ export class MemoryQueue {
 
   #lease(now: number): Message | undefined {
     if (this.#pausedUntil > now) return undefined;
-    const message = this.#ready.pop();
+    const message = this.#states.ready.pop();
     if (message === undefined) return undefined;
+    if (message === this.#oldestReady) this.#oldestReady = undefined;
     message.attempt++;
     this.#startLease(message, now);
-    this.#takeFromHolder(message);
+    this.#takeFromHolder(message, 'its lease had ended');
     return message;
   }
 
   /** One whose lease is over may have kept it so far. */
-  #takeFromHolder(message: Message): void {
+  #takeFromHolder(message: Message, why: string): void {
     const { holder } = message;
     message.holder = undefined;
-    holder?.lose('its lease had ended');
+    holder?.lose(why);
   }
 
   #startLease(message: Message, now: number): void {
-    message.state = 'reserved';
-    message.endsAt = now + message.ttrMs;
-    this.#leased.push(message);
+    this.#enter('reserved', message, now + message.ttrMs);
   }
 
   #makeReady(message: Message, now: number, delayMs: number): void {
-    if (delayMs > 0) {
-      message.state = 'delayed';
-      message.endsAt = now + delayMs;
-      this.#delayed.push(message);
-    } else {
-      message.state = 'ready';
-      this.#ready.push(message);
-    }
+    this.#enter(delayMs > 0 ? 'delayed' : 'ready', message, now + delayMs);
+  }
+
+  #enter(state: MessageState, message: Message, time: number): void {
+    message.state = state;
+    message.stateTime = time;
+    this.#states[state].push(message);
   }
 
   /** Takes a message out of the state it is in. */
   #leave(message: Message): void {
     message.holder = undefined;
-    if (message.state === 'buried') this.#buried.delete(message);
-    else this.#heapOf(message.state).remove(message);
+    if (message === this.#oldestReady) this.#oldestReady = undefined;
+    this.#states[message.state].remove(message);
   }
 
-  #heapOf(state: 'ready' | 'delayed' | 'reserved'): Heap<Message> {
-    if (state === 'ready') return this.#ready;
-    return state === 'delayed' ? this.#delayed : this.#leased;
+  #remove(message: Message): void {
+    this.#leave(message);
+    this.#messages.delete(message.id);
   }
 
-  #first(state: PeekState, limit: number): Message[] {
-    return state === 'buried' ? [...take(this.#buried, limit)] : this.#heapOf(state).first(limit);
+  /** Removes what is found, and then tells those who hold it. */
+  #withdraw(find: () => readonly Message[], why: string): readonly Message[] {
+    const holders: Holder[] = [];
+    const found = this.#change(() => {
+      const messages = find();
+      for (const message of messages) {
+        if (message.holder) holders.push(message.holder);
+        this.#remove(message);
+      }
+      return messages;
+    });
+    for (const holder of holders) holder.lose(why);
+    return found;
+  }
+
+  /** Each once, in the order of the ids. */
+  #withIds(ids: readonly string[]): Message[] {
+    return [...new Set(ids)].flatMap((id) => this.#messages.get(id) ?? []);
+  }
+
+  #select(state: MessageState, selection: Selection): Message[] {
+    if (!('ids' in selection)) return this.#states[state].first(selection.limit);
+    return this.#withIds(selection.ids).filter((message) => message.state === state);
+  }
+
+  #findOldestReady(): Message | undefined {
+    // What becomes ready later is younger, so the one that was found stays the oldest until it leaves.
+    this.#oldestReady ??= this.#states.ready.items.reduce<Message | undefined>(
+      (oldest, message) => (oldest && oldest.stateTime <= message.stateTime ? oldest : message),
+      undefined,
+    );
+    return this.#oldestReady;
   }
 
   #schedule(now: number): void {
@@ -337,7 +343,7 @@ export class MemoryQueue {
   #onTimer(): void {
     this.#timer = undefined;
     const now = performance.now();
-    if (!this.#isEndingLeases && (this.#leased.top?.endsAt ?? Number.POSITIVE_INFINITY) <= now) {
+    if (!this.#isEndingLeases && (this.#states.reserved.top?.stateTime ?? Number.POSITIVE_INFINITY) <= now) {
       // What was to be done meanwhile is done first: a settlement or renewal that a blocked event loop has held up.
       if (now - this.#timerAt > LATENESS_MS) this.#leaseTimer = setTimeout(() => this.#endLeasesSoon(), RENEWAL_MS);
       else this.#endLeasesSoon();
@@ -360,20 +366,12 @@ export class MemoryQueue {
   }
 
   #nextEnd(now: number): number | undefined {
-    const leases = this.#isEndingLeases ? undefined : this.#leased.top;
+    const leases = this.#isEndingLeases ? undefined : this.#states.reserved.top;
     const ends = Math.min(
-      this.#delayed.top?.endsAt ?? Number.POSITIVE_INFINITY,
-      leases?.endsAt ?? Number.POSITIVE_INFINITY,
+      this.#states.delayed.top?.stateTime ?? Number.POSITIVE_INFINITY,
+      leases?.stateTime ?? Number.POSITIVE_INFINITY,
       this.#pausedUntil > now ? this.#pausedUntil : Number.POSITIVE_INFINITY,
     );
     return ends === Number.POSITIVE_INFINITY ? undefined : ends;
-  }
-}
-
-function* take<T>(items: Iterable<T>, limit: number): Generator<T> {
-  let left = limit;
-  for (const item of items) {
-    if (left-- <= 0) return;
-    yield item;
   }
 }

@@ -1,12 +1,14 @@
-import { checkSettlement } from '../../queue/checks.js';
-import type { Reservation } from '../../queue/driver.js';
+import type { ReservedMessage, Settlement, SettlementResult } from '../../queue/driver.js';
 import { LeaseLostError } from '../../queue/errors.js';
 import { copyBytes } from '../../shared/bytes.js';
-import type { Holder, MemoryQueue, Message } from './queue.js';
+import type { Holder, Message } from './message.js';
+import type { MemoryQueue } from './queue.js';
+
+const DONE: SettlementResult = {};
 
 /** A message that a consumer holds. */
-export class MemoryReservation implements Reservation, Holder {
-  readonly id: string;
+export class MemoryReservation implements ReservedMessage, Holder {
+  readonly jobId: string;
   readonly queue: string;
   readonly body: Buffer;
   readonly attempt: number;
@@ -14,25 +16,26 @@ export class MemoryReservation implements Reservation, Holder {
   leaseEndsAt: number;
   readonly #message: Message;
   readonly #stored: MemoryQueue;
-  readonly #onEnd: (reservation: MemoryReservation) => void;
+  readonly #held: Set<MemoryReservation>;
   #controller: AbortController | undefined;
   #lostError: LeaseLostError | undefined;
   /** Why it can no longer be settled. */
   #over: string | undefined;
 
-  /** @param onEnd called when the message is no longer held */
-  constructor(message: Message, stored: MemoryQueue, queue: string, onEnd: (reservation: MemoryReservation) => void) {
-    this.id = message.id;
+  /** @param held what its consumer holds */
+  constructor(message: Message, stored: MemoryQueue, queue: string, held: Set<MemoryReservation>) {
+    this.jobId = message.id;
     this.queue = queue;
     // A copy: what the holder does to it must not be seen at the next delivery.
     this.body = copyBytes(message.body);
     this.attempt = message.attempt;
     this.ttrMs = message.ttrMs;
-    this.leaseEndsAt = message.endsAt;
+    this.leaseEndsAt = message.stateTime;
     this.#message = message;
     this.#stored = stored;
-    this.#onEnd = onEnd;
+    this.#held = held;
     message.holder = this;
+    held.add(this);
   }
 
   // Made when it is asked for: most holders never do.
@@ -42,29 +45,33 @@ export class MemoryReservation implements Reservation, Holder {
     return this.#controller.signal;
   }
 
-  async ack(): Promise<void> {
-    this.#settle('acknowledged');
-    this.#stored.remove(this.#message);
+  settle(settlement: Settlement): SettlementResult {
+    if (!this.#isHeld) return { error: this.#error() };
+    const message = this.#message;
+    switch (settlement.kind) {
+      case 'ack':
+        this.#end('it was acknowledged');
+        this.#stored.remove(message);
+        break;
+      case 'release':
+        this.#end('it was released');
+        if (settlement.counted === false) message.attempt--;
+        if (settlement.failure) message.failure = settlement.failure;
+        this.#stored.release(message, settlement.priority ?? message.priority, settlement.delayMs ?? 0);
+        break;
+      case 'bury':
+        this.#end('it was buried');
+        message.failure = settlement.failure;
+        this.#stored.bury(message, settlement.priority ?? message.priority);
+    }
+    return DONE;
   }
 
-  async release(options: Parameters<Reservation['release']>[0] = {}): Promise<void> {
-    checkSettlement(options);
-    const { priority = this.#message.priority, delayMs = 0 } = options;
-    this.#settle('released');
-    this.#stored.release(this.#message, priority, delayMs);
-  }
-
-  async bury(options: Parameters<Reservation['bury']>[0] = {}): Promise<void> {
-    checkSettlement(options);
-    const { priority = this.#message.priority, failure } = options;
-    this.#settle('buried');
-    this.#stored.bury(this.#message, priority, failure);
-  }
-
-  async touch(): Promise<void> {
-    this.#check();
+  touch(): SettlementResult {
+    if (!this.#isHeld) return { error: this.#error() };
     this.#stored.touch(this.#message);
-    this.leaseEndsAt = this.#message.endsAt;
+    this.leaseEndsAt = this.#message.stateTime;
+    return DONE;
   }
 
   lose(why: string): void {
@@ -73,30 +80,27 @@ export class MemoryReservation implements Reservation, Holder {
     this.#controller?.abort(this.#lostError);
   }
 
-  /** Puts the message back where it was, if it is still held. */
+  /** Puts the message back where it was, as if it had not been delivered, if it is still held. */
   giveBack(): void {
-    if (!this.#stored.isHeld(this.#message, this)) return;
+    if (!this.#isHeld) return;
+    this.#message.attempt--;
     this.#stored.release(this.#message, this.#message.priority, 0);
     this.lose('its consumer was closed');
   }
 
-  #settle(how: string): void {
-    this.#check();
-    this.#end(`it was ${how}`);
-  }
-
-  #check(): void {
-    if (!this.#stored.isHeld(this.#message, this)) throw this.#error();
+  /** Until its lease is over and somebody else has taken the message. */
+  get #isHeld(): boolean {
+    return this.#message.holder === this;
   }
 
   #end(why: string): void {
     this.#over = why;
-    this.#onEnd(this);
+    this.#held.delete(this);
   }
 
   #error(): LeaseLostError {
     return new LeaseLostError(
-      `cannot settle or renew message ${this.id} of queue "${this.queue}": it is no longer held: ${this.#over}`,
+      `cannot settle or renew message ${this.jobId} of queue "${this.queue}": it is no longer held: ${this.#over}`,
     );
   }
 }

@@ -1,9 +1,16 @@
-import { checkReserve } from '../../queue/checks.js';
-import type { Consumer, QueueOrder, Reservation, ReserveOptions } from '../../queue/driver.js';
+import type {
+  Consumer,
+  QueueOrder,
+  ReservedMessage,
+  ReserveOptions,
+  Settlement,
+  SettlementResult,
+} from '../../queue/driver.js';
 import { DriverClosedError } from '../../queue/errors.js';
 import type { Work } from './group-commit.js';
 import type { Claim, ClaimBudget, Claimed, Messages } from './messages.js';
-import { type ConsumedQueue, type Holder, SqliteReservation } from './reservation.js';
+import { type ConsumedQueue, type Holder, notReserved, SqliteReservation } from './reservation.js';
+import type { UserTransaction } from './transaction.js';
 import { Waiter } from './waiter.js';
 
 /** What a consumer needs of its driver. */
@@ -11,6 +18,8 @@ export interface ConsumerHost {
   /** Looks for messages soon. */
   requestClaim(consumer: SqliteConsumer): void;
   settle<T>(work: Work<T>): Promise<T>;
+  transaction(transaction: object): Promise<UserTransaction>;
+  exists(id: number): Promise<boolean>;
   /** There is something in the queue again. */
   ready(queue: number): void;
   onClosed(consumer: SqliteConsumer): void;
@@ -22,10 +31,11 @@ const MOST_AT_ONCE = 100;
 type Taken = readonly [Claimed, ConsumedQueue];
 
 /** Takes as many messages as reserves wait, never one more: a crash must not cost an attempt of what nobody has begun. */
-export class SqliteConsumer implements Consumer, Holder {
+export class SqliteConsumer implements Consumer {
   readonly queues: readonly ConsumedQueue[];
   readonly #order: QueueOrder;
   readonly #host: ConsumerHost;
+  readonly #holder: Holder;
   readonly #waiters = new Set<Waiter>();
   /** By the numbers of the messages. */
   readonly #held = new Map<number, SqliteReservation>();
@@ -39,19 +49,44 @@ export class SqliteConsumer implements Consumer, Holder {
     this.queues = queues;
     this.#order = order;
     this.#host = host;
+    this.#holder = {
+      settle: host.settle,
+      transaction: host.transaction,
+      exists: host.exists,
+      ready: ({ id }) => host.ready(id),
+      forget: (reservation) => this.#forget(reservation),
+    };
   }
 
   get isWaiting(): boolean {
     return this.#waiters.size > 0;
   }
 
-  reserve(options: ReserveOptions = {}): Promise<Reservation | null> {
+  reserve(options: ReserveOptions = {}): Promise<readonly ReservedMessage[]> {
     return new Promise((resolve, reject) => {
-      checkReserve(options);
       if (this.#isClosed) throw new DriverClosedError('cannot reserve: the consumer is closed');
       this.#waiters.add(new Waiter(resolve, reject, options, this));
       this.#host.requestClaim(this);
     });
+  }
+
+  settle(settlements: readonly Settlement[]): Promise<readonly SettlementResult[]> {
+    return Promise.all(
+      settlements.map((settlement) => ours(settlement.message)?.settle(settlement) ?? notReserved(settlement.message)),
+    );
+  }
+
+  touch(messages: readonly ReservedMessage[]): Promise<readonly SettlementResult[]> {
+    return Promise.all(messages.map((message) => ours(message)?.touch() ?? notReserved(message)));
+  }
+
+  async isHeld(message: ReservedMessage): Promise<boolean> {
+    return (await ours(message)?.isHeld()) ?? false;
+  }
+
+  /** A message that was deleted: whoever holds it here has lost it. */
+  lose(rowId: number, why: string): void {
+    this.#held.get(rowId)?.lose(why);
   }
 
   /**
@@ -71,13 +106,16 @@ export class SqliteConsumer implements Consumer, Holder {
    * @returns whether there may be more to take
    */
   claim(messages: Messages, budget: ClaimBudget, now: number): boolean {
-    const wanted = Math.min(this.#waiters.size, MOST_AT_ONCE);
+    let wanted = 0;
+    for (const { max } of this.#waiters) wanted += max;
+    const isMany = wanted > MOST_AT_ONCE;
+    wanted = Math.min(wanted, MOST_AT_ONCE);
     this.#taken = [];
     const isCut =
       this.#order === 'strict'
         ? this.#claimInOrder(messages, wanted, budget, now)
         : this.#claimInTurn(messages, wanted, budget, now);
-    return isCut || (this.#taken.length === wanted && this.#waiters.size > wanted);
+    return isCut || (this.#taken.length === wanted && isMany);
   }
 
   /** Hands over what was taken, now that the transaction is committed. @param claimedAt by `performance.now()` */
@@ -85,16 +123,22 @@ export class SqliteConsumer implements Consumer, Holder {
     const taken = this.#taken;
     if (taken.length === 0) return;
     this.#taken = [];
-    const waiters = this.#waiters.values();
-    for (const [message, queue] of taken) {
-      const { value: waiter } = waiters.next();
-      if (waiter === undefined) throw new Error('more messages were taken than reserves wait');
-      const reservation = new SqliteReservation(message, queue, this, claimedAt);
-      this.#held.get(message.id)?.lose('its lease had ended');
-      this.#held.set(message.id, reservation);
+    let at = 0;
+    for (const waiter of this.#waiters) {
+      if (at === taken.length) break;
+      const reservations = taken.slice(at, at + waiter.max).map((each) => this.#hold(each, claimedAt));
+      at += reservations.length;
       this.drop(waiter);
-      waiter.resolve(reservation);
+      waiter.resolve(reservations);
     }
+    if (at < taken.length) throw new Error('more messages were taken than reserves wait');
+  }
+
+  #hold([message, queue]: Taken, claimedAt: number): SqliteReservation {
+    const reservation = new SqliteReservation(message, queue, this.#holder, claimedAt);
+    this.#held.get(message.id)?.lose('its lease had ended');
+    this.#held.set(message.id, reservation);
+    return reservation;
   }
 
   /** There is nothing: whoever does not want to wait is told so. */
@@ -102,7 +146,7 @@ export class SqliteConsumer implements Consumer, Holder {
     for (const waiter of this.#waiters) {
       if (!waiter.looksOnce) continue;
       this.drop(waiter);
-      waiter.resolve(null);
+      waiter.resolve([]);
     }
   }
 
@@ -119,15 +163,7 @@ export class SqliteConsumer implements Consumer, Holder {
     }
   }
 
-  settle<T>(work: Work<T>): Promise<T> {
-    return this.#host.settle(work);
-  }
-
-  ready({ id }: ConsumedQueue): void {
-    this.#host.ready(id);
-  }
-
-  forget(reservation: SqliteReservation): void {
+  #forget(reservation: SqliteReservation): void {
     if (this.#held.get(reservation.rowId) === reservation) this.#held.delete(reservation.rowId);
   }
 
@@ -180,7 +216,7 @@ export class SqliteConsumer implements Consumer, Holder {
     this.#isClosed = true;
     for (const waiter of this.#waiters) {
       this.drop(waiter);
-      waiter.resolve(null);
+      waiter.resolve([]);
     }
     const held = [...this.#held.values()];
     for (const reservation of held) reservation.lose('its consumer was closed');
@@ -196,8 +232,12 @@ export class SqliteConsumer implements Consumer, Holder {
     for (const reservation of held) this.#held.set(reservation.rowId, reservation);
     await this.#host.settle((messages, now) => {
       for (const { rowId, token } of held) messages.giveBack(rowId, token, now);
-      for (const queue of this.queues) this.ready(queue);
+      for (const { id } of this.queues) this.#host.ready(id);
     });
     this.#held.clear();
   }
+}
+
+function ours(message: ReservedMessage): SqliteReservation | undefined {
+  return message instanceof SqliteReservation ? message : undefined;
 }

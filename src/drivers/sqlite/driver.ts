@@ -1,25 +1,34 @@
-import { checkConsume, checkDecimalId, checkLimit, checkMs, checkPut, checkPutMany } from '../../queue/checks.js';
+import type { Capabilities, MessageState } from '../../queue/capabilities.js';
+import { checkDecimalId } from '../../queue/checks.js';
 import type {
-  Capabilities,
   ConsumeOptions,
   Consumer,
   Driver,
-  PeekState,
+  ListOptions,
+  MessagePage,
   PutItem,
-  PutOptions,
+  PutResult,
   QueueStats,
+  RetrySelection,
+  Selection,
   StoredMessage,
+  Transaction,
+  TransactionClient,
 } from '../../queue/driver.js';
-import { DriverClosedError, EngineError, InvalidOptionError } from '../../queue/errors.js';
+import { DriverClosedError } from '../../queue/errors.js';
 import { checkPrefix, checkPrefixedName, queuesBehind } from '../../queue/name.js';
 import { keepBytes } from '../../shared/bytes.js';
 import { ClaimScheduler } from './claim-scheduler.js';
 import { SqliteConsumer } from './consumer.js';
 import { type OpenOptions, SqliteFile } from './file.js';
 import { GroupCommit } from './group-commit.js';
+import { dueAfter, type NewMessage } from './insert.js';
+import { checkSize, stored, storedIds, toSteps, toTransactions } from './lists.js';
 import { join, leave } from './local-notifier.js';
-import { dueAfter, type Messages, type Range } from './messages.js';
+import type { Messages, Range } from './messages.js';
+import type { QueueRow } from './reader.js';
 import type { ConsumedQueue } from './reservation.js';
+import { UserTransaction } from './transaction.js';
 import { parseUrl } from './url.js';
 
 /**
@@ -37,24 +46,31 @@ export async function openSqlite(
   return new SqliteDriver(await SqliteFile.open(address, options), prefix);
 }
 
-/** How many messages `putMany` stores in one step of a transaction, and how many bytes. */
-const STEP_MESSAGES = 64;
-const STEP_BYTES = 128 * 1024;
+/** How many messages a call that names them changes in one transaction. */
+const STEP_IDS = 256;
 
-/** How many messages `putMany` stores in one transaction, and how many bytes: moving more into the file takes too long. */
-const MAX_LIST_MESSAGES = 10_000;
-const MAX_LIST_BYTES = 4 * 1024 * 1024;
-
-/** What SQLite can hold in a row, with some room for the rest of it. */
-const MAX_BODY_BYTES = 999_990_000;
+/** In the way that messages go, so that none is overlooked. */
+const FLUSHED: Readonly<Record<Exclude<MessageState, 'reserved'>, readonly Range[]>> = {
+  delayed: ['delayed'],
+  buried: ['buried'],
+  ready: ['overdue', 'ended', 'ready'],
+};
 
 /** Queues in one file that several processes may have open. See protocol-notes/sqlite.md. */
 class SqliteDriver implements Driver {
-  readonly capabilities: Capabilities = { peekMany: true, failures: 'buried', shared: true };
+  readonly system = 'sqlite';
+  readonly capabilities: Capabilities = {
+    returnsOnDisconnect: false,
+    deduplication: 'none',
+    groups: false,
+    expiry: false,
+  };
   readonly #file: SqliteFile;
   readonly #prefix: string;
   readonly #commits: GroupCommit;
   readonly #claims: ClaimScheduler;
+  /** Tells others in this process that the file has changed. */
+  readonly #onCommit: () => void;
   readonly #consumers = new Set<SqliteConsumer>();
   readonly #queueIds = new Map<string, number>();
   #closing: Promise<void> | undefined;
@@ -65,13 +81,14 @@ class SqliteDriver implements Driver {
     this.#claims = new ClaimScheduler(file, () => this.#commits.schedule());
     this.#commits = new GroupCommit(file, this.#claims);
     const listeners = join(file.address.path, this.#claims);
-    this.#commits.onCommit = () => {
+    this.#onCommit = () => {
       this.#claims.onCommit();
       if (listeners.size === 1) return;
       for (const listener of listeners) {
         if (listener !== this.#claims) listener.wake();
       }
     };
+    this.#commits.onCommit = this.#onCommit;
     file.guard.isSameContent = () => this.#areQueuesKnown();
   }
 
@@ -79,52 +96,74 @@ class SqliteDriver implements Driver {
     await this.#queueId(queue);
   }
 
-  async put(queue: string, body: Uint8Array, options: PutOptions): Promise<string> {
-    checkPut(body, options);
-    checkSize(body);
-    const kept = keepBytes(body);
-    const id = await this.#queueId(queue);
-    return this.#commits.add((messages, now) => {
-      this.#claims.ready(id);
-      return String(messages.put(id, kept, options, now));
-    }, true);
+  /** Stored in one transaction; a list that is very long in several, so that nobody is held up for long. */
+  async put(
+    items: readonly PutItem[],
+    { transaction }: { readonly transaction?: Transaction | undefined } = {},
+  ): Promise<PutResult> {
+    for (const { body } of items) checkSize(body);
+    const kept = items.map(({ queue, body, options }) => ({ queue, body: keepBytes(body), options }));
+    if (transaction !== undefined) return stored(await this.#putIn(transaction, kept));
+    const messages: NewMessage[] = [];
+    for (const { queue, body, options } of kept) {
+      const known = this.#queueId(queue);
+      // Nothing is waited for that need not be: calls of one tick share a transaction.
+      messages.push({ queue: typeof known === 'number' ? known : await known, body, options });
+    }
+    const [first] = messages;
+    if (messages.length === 1 && first !== undefined) return stored(await this.#putOne(first));
+    const parts = toTransactions(messages);
+    const outcomes = await Promise.allSettled(parts.map((part) => this.#putList(part)));
+    return stored(storedIds(parts, outcomes), parts.length);
   }
 
-  /** A list is stored in one transaction; one that is very long in several, so that nobody is held up for long. */
-  async putMany(queue: string, items: readonly PutItem[]): Promise<string[]> {
-    checkPutMany(items);
-    for (const { body } of items) checkSize(body);
-    const kept = items.map(({ body, options }) => ({ body: keepBytes(body), options }));
-    const id = await this.#queueId(queue);
-    const parts = split(kept, MAX_LIST_MESSAGES, MAX_LIST_BYTES);
-    const stored = await Promise.allSettled(parts.map((part) => this.#putList(id, part)));
-    return storedIds(parts, stored);
+  async #putOne(message: NewMessage): Promise<string[]> {
+    const id = await this.#commits.add((messages, now) => {
+      this.#claims.ready(message.queue);
+      return messages.put(message, now);
+    }, true);
+    return [String(id)];
   }
 
   /** All of it or nothing. */
-  #putList(queue: number, items: readonly PutItem[]): Promise<string[]> {
-    const [first = [], ...others] = split(items, STEP_MESSAGES, STEP_BYTES);
-    const { ready } = this.#claims;
+  #putList(items: readonly NewMessage[]): Promise<string[]> {
+    const [first = [], ...others] = toSteps(items);
+    const ready = (): void => {
+      for (const queue of new Set(items.map((item) => item.queue))) this.#claims.ready(queue);
+    };
     if (others.length === 0) {
       return this.#commits.add((messages, now) => {
-        ready(queue);
-        return messages.putMany(queue, first, now).map(String);
+        ready();
+        return messages.putMany(first, now).map(String);
       });
     }
     return this.#commits.addSteps(function* (messages, now) {
       const ids: string[] = [];
       for (const step of [first, ...others]) {
-        ids.push(...messages.putMany(queue, step, now).map(String));
+        ids.push(...messages.putMany(step, now).map(String));
         yield;
       }
-      ready(queue);
+      ready();
       return ids;
     });
   }
 
-  async consume(queues: readonly string[], _slots: number, options: ConsumeOptions = {}): Promise<Consumer> {
-    checkConsume(queues, options);
-    const { order = 'fair' } = options;
+  /** In a transaction of the user. Nobody is told: other processes' messages are not either, and are found soon. */
+  async #putIn(transaction: Transaction, items: readonly PutItem[]): Promise<string[]> {
+    const target = await this.#join(transaction);
+    const messages: NewMessage[] = [];
+    // A queue that is new is part of the transaction, so that its number may not be kept.
+    for (const { queue, body, options } of items)
+      messages.push({ queue: this.#queueIds.get(queue) ?? (await target.queueId(this.#nameOf(queue))), body, options });
+    return target.put(messages, Date.now());
+  }
+
+  #join(transaction: Transaction): Promise<UserTransaction> {
+    this.#checkOpen();
+    return UserTransaction.of(transaction, this.#file.address.path);
+  }
+
+  async consume(queues: readonly string[], { order = 'fair' }: ConsumeOptions = {}): Promise<Consumer> {
     this.#checkOpen();
     const consumed: ConsumedQueue[] = [];
     for (const name of queues) consumed.push({ id: await this.#queueId(name), name });
@@ -132,6 +171,8 @@ class SqliteDriver implements Driver {
     const consumer = new SqliteConsumer(consumed, order, {
       requestClaim: (requesting) => this.#claims.request(requesting),
       settle: (work) => this.#commits.add(work),
+      transaction: (transaction) => this.#join(transaction),
+      exists: (id) => this.#file.read((messages) => messages.exists(id)),
       ready: this.#claims.ready,
       onClosed: (closed) => {
         this.#claims.remove(closed);
@@ -143,42 +184,105 @@ class SqliteDriver implements Driver {
     return consumer;
   }
 
-  async peek(queue: string, state: PeekState, limit: number): Promise<StoredMessage[]> {
-    const name = this.#nameOf(queue);
-    const count = checkLimit(limit);
-    return this.#file.read((messages) => {
-      const id = messages.queueId(name);
-      return id === undefined ? [] : messages.peek(id, state, count, Date.now());
+  async stats(queues: readonly string[]): Promise<readonly (QueueStats | null)[]> {
+    const names = queues.map((queue) => this.#nameOf(queue));
+    return this.#file.read(async (messages) => {
+      const found: (QueueStats | null)[] = [];
+      for (const name of names) found.push((await messages.stats(name, Date.now())) ?? null);
+      return found;
     });
   }
 
-  async kick(queue: string, limit: number): Promise<number> {
-    checkLimit(limit);
+  async list(queue: string, options: ListOptions): Promise<MessagePage> {
+    const name = this.#nameOf(queue);
+    return this.#file.read((messages) => {
+      const id = messages.queueId(name);
+      return id === undefined ? { messages: [] } : messages.list({ id, name: queue }, options, Date.now());
+    });
+  }
+
+  async find(queue: string, jobId: string): Promise<StoredMessage | null> {
+    const [rowId] = rowIds([jobId]);
+    const name = this.#nameOf(queue);
+    if (rowId === undefined) return null;
+    return this.#file.read((messages) => {
+      const id = messages.queueId(name);
+      const row: QueueRow | undefined = id === undefined ? undefined : { id, name: queue };
+      return (row && messages.find(row, rowId, Date.now())) ?? null;
+    });
+  }
+
+  async retry(queue: string, selection: RetrySelection): Promise<number> {
+    const body = 'body' in selection ? selection.body : undefined;
+    if (body !== undefined) checkSize(body);
+    const kept = body && keepBytes(body);
+    return this.#change(queue, 'buried', selection, {
+      first: (messages, id, limit, now) => messages.retryFirst(id, limit, now),
+      one: (messages, id, rowId, now) => messages.retry(id, rowId, kept, now),
+    });
+  }
+
+  async promote(queue: string, selection: Selection): Promise<number> {
+    return this.#change(queue, 'delayed', selection, {
+      first: (messages, id, limit, now) => messages.promoteFirst(id, limit, now),
+      one: (messages, id, rowId, now) => messages.promote(id, rowId, now),
+    });
+  }
+
+  /** Makes messages of a state ready, in several transactions where there are many. */
+  async #change(
+    queue: string,
+    state: 'buried' | 'delayed',
+    selection: Selection,
+    { first, one }: Changes,
+  ): Promise<number> {
+    if ('ids' in selection) {
+      return this.#eachOf(queue, selection.ids, one);
+    }
     const id = await this.#known(queue);
     if (id === undefined) return 0;
-    const buried = await this.#kickState(id, 'buried', limit);
-    return buried > 0 ? buried : this.#kickState(id, 'delayed', limit);
+    // No more than there are now: those that are buried or delayed again meanwhile stay.
+    const there = await this.#file.read((messages) => messages.count(id, state, Date.now()));
+    return this.#inSteps(id, Math.min(selection.limit, there), (messages, left, now) => first(messages, id, left, now));
   }
 
-  /** No more than there are now: those that are buried or delayed again meanwhile stay. */
-  async #kickState(queue: number, state: 'buried' | 'delayed', limit: number): Promise<number> {
-    const there = await this.#file.read((messages) => messages.count(queue, state, Date.now()));
-    return this.#inSteps(queue, Math.min(limit, there), (messages, left, now) =>
-      messages.kick(queue, state, left, now),
-    );
+  async delete(queue: string, jobIds: readonly string[]): Promise<number> {
+    return this.#eachOf(queue, jobIds, (messages, id, rowId) => {
+      const isDeleted = messages.delete(id, rowId);
+      if (isDeleted) for (const consumer of this.#consumers) consumer.lose(rowId, 'it was deleted');
+      return isDeleted;
+    });
   }
 
-  async delete(queue: string, id: string): Promise<boolean> {
-    const rowId = Number(checkDecimalId(id));
-    const queueId = await this.#known(queue);
-    // A number that is not exact is larger than any that this engine has given.
-    if (queueId === undefined || !Number.isSafeInteger(rowId)) return false;
-    return this.#commits.add((messages, now) => messages.delete(queueId, rowId, now));
+  /** @returns of how many messages the change says that it was made */
+  async #eachOf(queue: string, jobIds: readonly string[], change: Changes['one']): Promise<number> {
+    const ids = rowIds(jobIds);
+    const id = await this.#known(queue);
+    if (id === undefined) return 0;
+    let count = 0;
+    for (let at = 0; at < ids.length; at += STEP_IDS) {
+      count += await this.#commits.add((messages, now) => {
+        this.#claims.ready(id);
+        return ids.slice(at, at + STEP_IDS).filter((rowId) => change(messages, id, rowId, now)).length;
+      });
+    }
+    return count;
   }
 
-  async stats(queue: string): Promise<QueueStats | null> {
-    const name = this.#nameOf(queue);
-    return (await this.#file.read((messages) => messages.stats(name, Date.now()))) ?? null;
+  async move(queue: string, target: string, jobIds: readonly string[]): Promise<number> {
+    const ids = rowIds(jobIds);
+    const [from, to] = [await this.#known(queue), await this.#queueId(target)];
+    if (from === undefined) return 0;
+    const { ready } = this.#claims;
+    return this.#commits.addSteps(function* (messages, now) {
+      let count = 0;
+      for (const rowId of ids) {
+        if (messages.move(from, to, rowId, now)) count++;
+        yield;
+      }
+      ready(to);
+      return count;
+    });
   }
 
   async queues(): Promise<string[]> {
@@ -189,7 +293,6 @@ class SqliteDriver implements Driver {
   }
 
   async pause(queue: string, ms: number): Promise<void> {
-    checkMs('the pause', ms);
     const id = await this.#queueId(queue);
     await this.#commits.add((messages, now) => {
       messages.pause(id, ms > 0 ? dueAfter(ms, now) : 0);
@@ -197,20 +300,33 @@ class SqliteDriver implements Driver {
     });
   }
 
-  async flush(queue: string): Promise<number> {
+  async flush(queue: string, states: readonly Exclude<MessageState, 'reserved'>[]): Promise<number> {
     const id = await this.#known(queue);
     if (id === undefined) return 0;
     // What is published meanwhile stays, so that it ends.
     const last = await this.#commits.add((messages) => messages.highestId());
-    const removeAll = (range: Range): Promise<number> =>
-      this.#inSteps(id, Number.POSITIVE_INFINITY, (messages, _left, now) => messages.flush(id, range, last, now));
-    // In the way that messages go, so that none is overlooked.
-    return (
-      (await removeAll('delayed')) +
-      (await removeAll('ended')) +
-      (await removeAll('buried')) +
-      (await removeAll('ready'))
-    );
+    let count = 0;
+    for (const state of ['delayed', 'buried', 'ready'] as const) {
+      if (!states.includes(state)) continue;
+      for (const range of FLUSHED[state]) {
+        count += await this.#inSteps(id, Number.POSITIVE_INFINITY, (messages, _left, now) =>
+          messages.flush(id, range, last, now),
+        );
+      }
+    }
+    return count;
+  }
+
+  async transaction<T>(work: (transaction: TransactionClient) => Promise<T>): Promise<T> {
+    this.#checkOpen();
+    try {
+      return await this.#file.transaction(work);
+    } finally {
+      // It held the lock of the file, and may have changed anything.
+      this.#onCommit();
+      this.#claims.wake();
+      this.#commits.retryNow();
+    }
   }
 
   close(): Promise<void> {
@@ -281,48 +397,15 @@ class SqliteDriver implements Driver {
   }
 }
 
-/** One part after another, each of so many messages and bytes at most, or of one message. */
-function split(items: readonly PutItem[], maxMessages: number, maxBytes: number): PutItem[][] {
-  const parts: PutItem[][] = [];
-  let part: PutItem[] = [];
-  let bytes = 0;
-  for (const item of items) {
-    if (part.length === maxMessages || (part.length > 0 && bytes + item.body.length > maxBytes)) {
-      parts.push(part);
-      part = [];
-      bytes = 0;
-    }
-    part.push(item);
-    bytes += item.body.length;
-  }
-  if (part.length > 0) parts.push(part);
-  return parts;
+/** What makes messages ready. */
+interface Changes {
+  /** The first ones of the queue. @returns how many */
+  readonly first: (messages: Messages, queue: number, limit: number, now: number) => number;
+  /** One of the queue. @returns whether it was there, in that state */
+  readonly one: (messages: Messages, queue: number, id: number, now: number) => boolean;
 }
 
-/** @throws EngineError that tells which are stored */
-function storedIds(parts: readonly PutItem[][], stored: readonly PromiseSettledResult<string[]>[]): string[] {
-  const ids = stored.map((part, index) =>
-    part.status === 'fulfilled' ? part.value : new Array<undefined>(parts[index]?.length ?? 0).fill(undefined),
-  );
-  const failed = stored.find((part) => part.status === 'rejected');
-  if (failed === undefined) return ids.flat() as string[];
-  const { reason } = failed;
-  const all = ids.flat();
-  const count = all.filter((id) => id !== undefined).length;
-  if (count === 0 || !(reason instanceof EngineError)) throw reason;
-  throw new EngineError(
-    `cannot store all ${all.length} messages: only ${count} are known to be stored; ${reason.message}`,
-    {
-      cause: reason,
-      retryable: reason.retryable,
-      outcome: 'partial',
-      storedIds: all,
-    },
-  );
-}
-
-/** @throws InvalidOptionError, before something that SQLite refuses spoils the transaction that it shares with others */
-function checkSize(body: Uint8Array): void {
-  if (body.length <= MAX_BODY_BYTES) return;
-  throw new InvalidOptionError(`a body must be at most ${MAX_BODY_BYTES} bytes in SQLite, got ${body.length}`);
+/** Numbers of messages, without those that are larger than any that this engine has given. @throws InvalidOptionError */
+function rowIds(jobIds: readonly string[]): number[] {
+  return jobIds.map((jobId) => Number(checkDecimalId(jobId))).filter(Number.isSafeInteger);
 }

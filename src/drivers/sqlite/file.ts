@@ -1,14 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createDebug } from '../../debug.js';
-import { EngineError } from '../../queue/errors.js';
+import { DriverClosedError, EngineError } from '../../queue/errors.js';
 import { runOutside } from '../../shared/async-context.js';
 import { type Binding, type Connection, loadBinding, rollBack, type Statement } from './binding.js';
-import { isLocked, lockedError, toEngineError } from './errors.js';
+import { isLocked, lockedError, type Phase, toEngineError } from './errors.js';
 import { checkIsFile, createPrivately, FileGuard } from './file-guard.js';
 import { LockWait } from './lock-wait.js';
 import { Messages } from './messages.js';
 import { MessageReader } from './reader.js';
 import { checkSchema, MIGRATIONS, migrate } from './schema.js';
+import { OwnClient } from './transaction.js';
 import type { SqliteAddress } from './url.js';
 
 const debug = createDebug('haricot:sqlite');
@@ -40,6 +41,9 @@ export class SqliteFile {
   readonly #dataVersion: Statement;
   #reading: Promise<unknown> = Promise.resolve();
   #reader: { readonly connection: Connection; readonly messages: MessageReader } | undefined;
+  #transactions: Promise<unknown> = Promise.resolve();
+  /** For transactions of the user. */
+  #writer: Connection | undefined;
   #isClosed = false;
 
   /** @throws EngineError */
@@ -115,15 +119,9 @@ export class SqliteFile {
   #openReader(): { readonly connection: Connection; readonly messages: MessageReader } {
     if (this.#isClosed) throw new EngineError(`cannot read ${this.address.path}: it was closed`);
     if (this.#reader !== undefined) return this.#reader;
-    const connection = this.#open();
-    try {
-      connection.exec('PRAGMA busy_timeout = 0');
-      this.#reader = { connection, messages: new MessageReader(connection) };
-      return this.#reader;
-    } catch (error) {
-      connection.close();
-      throw error;
-    }
+    const connection = this.#openQuietly();
+    this.#reader = { connection, messages: new MessageReader(connection) };
+    return this.#reader;
   }
 
   /** @throws what the binding throws; when `isLocked` knows it, nothing has begun. EngineError */
@@ -146,16 +144,64 @@ export class SqliteFile {
     rollBack(this.#connection);
   }
 
+  /**
+   * Runs `work` in a transaction of a connection of its own, one after another: it may take as long as it likes, and holds the
+   * file's lock as long.
+   * @throws EngineError, and what `work` rejects with: the transaction was rolled back then
+   */
+  transaction<T>(work: (client: OwnClient) => Promise<T>): Promise<T> {
+    const transaction = this.#transactions.then(() => this.#transact(work));
+    this.#transactions = runOutside(() => transaction.then(nothing, nothing));
+    return transaction;
+  }
+
+  async #transact<T>(work: (client: OwnClient) => Promise<T>): Promise<T> {
+    const connection = await untilUnlocked(this.address, () => {
+      if (this.#isClosed) throw new DriverClosedError('cannot begin a transaction: the driver is closed');
+      this.guard.check(performance.now());
+      this.#writer ??= this.#openQuietly();
+      this.#writer.exec('BEGIN IMMEDIATE');
+      return this.#writer;
+    });
+    const client = new OwnClient(connection);
+    let phase: Phase = 'work';
+    try {
+      const result = await work(client);
+      client.end();
+      this.guard.check(performance.now());
+      phase = 'commit';
+      connection.exec('COMMIT');
+      return result;
+    } catch (error) {
+      client.end();
+      rollBack(connection);
+      throw phase === 'commit' ? toEngineError(error, this.address.path, phase) : error;
+    }
+  }
+
+  /** A further connection, which waits for no lock. */
+  #openQuietly(): Connection {
+    const connection = this.#open();
+    try {
+      connection.exec('PRAGMA busy_timeout = 0');
+      return connection;
+    } catch (error) {
+      connection.close();
+      throw error;
+    }
+  }
+
   /** Another number when another connection has changed the file. */
   dataVersion(): number {
     return Number(this.#dataVersion.get([])?.['data_version']);
   }
 
-  /** Waits for reads that have begun. */
+  /** Waits for reads and transactions that have begun. */
   async close(): Promise<void> {
     await this.#reading;
     this.#isClosed = true;
-    for (const connection of [this.#reader?.connection, this.#connection]) {
+    await this.#transactions;
+    for (const connection of [this.#reader?.connection, this.#writer, this.#connection]) {
       try {
         connection?.close();
       } catch {

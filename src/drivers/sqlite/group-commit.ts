@@ -118,6 +118,13 @@ export class GroupCommit {
     process.nextTick(this.#run);
   }
 
+  /** A lock of ours is free again: tries at once what waits for it. */
+  retryNow(): void {
+    if (this.#retry === undefined) return;
+    clearTimeout(this.#retry);
+    this.#runInNextTurn();
+  }
+
   /** Does what was called before, and nothing any more after that. */
   async close(): Promise<void> {
     while (this.#pending.length > 0) {

@@ -1,17 +1,21 @@
 import { randomInt } from 'node:crypto';
-import type { PutItem, PutOptions } from '../../queue/driver.js';
 import type { Connection, SqlValue, Statement } from './binding.js';
 import { DueScan, FIRST, isBefore, mergeInOrder } from './due-scan.js';
+import {
+  areAlike,
+  columns,
+  dueAfter,
+  GROUP,
+  insertSql,
+  insertValues,
+  NEXT_ID,
+  type NewMessage,
+  NOBODY,
+} from './insert.js';
 import { BURIED, DELAYED, READY, RESERVED } from './states.js';
-
-/** What stands where nobody holds the message. As wide as a holder's token, see the schema. */
-const NOBODY = 2 ** 46;
 
 /** How many messages become ready at once whose time has come: some milliseconds, in which the file is locked for others. */
 const PROMOTED_AT_ONCE = 256;
-
-/** How many messages one statement stores: calling libsql costs as much as storing one. */
-const GROUP = 16;
 
 /** Bodies up to this size are read with the message, larger ones one by one. */
 const SMALL_BODY_BYTES = 64 * 1024;
@@ -35,6 +39,16 @@ export interface Claimed {
   readonly body: unknown;
 }
 
+/** A message that is given back. */
+export interface Released {
+  readonly id: number;
+  readonly token: number;
+  readonly priority: number;
+  readonly delayMs: number;
+  readonly counted: boolean;
+  readonly failure: string | null;
+}
+
 /** What one claim has taken. */
 export interface Claim {
   readonly messages: readonly Claimed[];
@@ -55,16 +69,25 @@ export interface Outlook {
   readonly nextDue: number;
 }
 
-/** What a kick or flush goes through, step by step. */
-export type Range = 'buried' | 'delayed' | 'ready' | 'ended';
+/** What a retry, promotion or flush goes through, step by step. */
+export type Range = 'buried' | 'delayed' | 'overdue' | 'ready' | 'ended';
 
-const RANGES: Readonly<Record<Range, number>> = { buried: BURIED, delayed: DELAYED, ready: READY, ended: RESERVED };
+const RANGES: Readonly<Record<Range, number>> = {
+  buried: BURIED,
+  delayed: DELAYED,
+  overdue: DELAYED,
+  ready: READY,
+  ended: RESERVED,
+};
 
 /** The messages of a state in order, above one rank and up to another, and up to an id. */
 const STEP_FROM = `FROM messages WHERE queue = ?1 AND state = ?2 AND rank > ?3 AND rank <= ?4 AND id <= ?5
   ORDER BY rank, id`;
 const LOWEST = -1;
 const HIGHEST = Number.MAX_SAFE_INTEGER;
+
+/** What a retry changes. */
+const RETRY = `state = ${READY}, attempts = 0, failure = NULL, token = ${NOBODY}`;
 
 interface NextRow {
   readonly id: number;
@@ -127,25 +150,25 @@ export class Messages {
   }
 
   /** @returns its id */
-  put(queue: number, body: Uint8Array, options: PutOptions, now: number): number {
-    return Number(this.#put.run([...columns(queue, options, now), body]).lastInsertRowid);
+  put(message: NewMessage, now: number): number {
+    return Number(this.#put.run(insertValues(message, now)).lastInsertRowid);
   }
 
   /** @returns their ids, in order */
-  putMany(queue: number, items: readonly PutItem[], now: number): number[] {
+  putMany(messages: readonly NewMessage[], now: number): number[] {
     const ids: number[] = [];
-    for (let at = 0; at < items.length; at += GROUP) {
-      const group = items.slice(at, at + GROUP);
-      if (areAlike(group)) ids.push(...this.#putGroup(queue, group, now));
-      else for (const { body, options } of group) ids.push(this.put(queue, body, options, now));
+    for (let at = 0; at < messages.length; at += GROUP) {
+      const group = messages.slice(at, at + GROUP);
+      if (areAlike(group)) ids.push(...this.#putGroup(group, now));
+      else for (const message of group) ids.push(this.put(message, now));
     }
     return ids;
   }
 
-  #putGroup(queue: number, group: readonly PutItem[], now: number): number[] {
+  #putGroup(group: readonly NewMessage[], now: number): number[] {
     const [first] = group;
     if (first === undefined) return [];
-    const values: SqlValue[] = columns(queue, first.options, now);
+    const values: SqlValue[] = columns(first.queue, first.options, now);
     for (const { body } of group) values.push(body);
     const last = Number(this.#putAlike.run(values).lastInsertRowid);
     return group.map((_, index) => last - group.length + 1 + index);
@@ -224,21 +247,27 @@ export class Messages {
     return this.#ack.run([id, token]).changes === 1;
   }
 
-  /** @returns whether it was still the delivery with that token */
-  release(id: number, token: number, priority: number, delayMs: number, now: number): boolean {
+  /**
+   * @param counted whether the delivery counts as an attempt
+   * @param failure kept with it; `null` keeps the one that it has
+   * @returns whether it was still the delivery with that token
+   */
+  release({ id, token, priority, delayMs, counted, failure }: Released, now: number): boolean {
     return this.#changes(
-      `UPDATE messages SET state = ?3, priority = ?4, due = ?5, token = ${NOBODY} WHERE id = ?1 AND token = ?2`,
-      [id, token, delayMs > 0 ? DELAYED : READY, priority, dueAfter(delayMs, now)],
+      `UPDATE messages SET state = ?3, priority = ?4, due = ?5, token = ${NOBODY}, attempts = attempts - ?6,
+         failure = coalesce(?7, failure)
+       WHERE id = ?1 AND token = ?2`,
+      [id, token, delayMs > 0 ? DELAYED : READY, priority, dueAfter(delayMs, now), counted ? 0 : 1, failure],
     );
   }
 
-  /** As it was, where it was still the delivery with that token. */
+  /** As it was before the delivery, where it was still the delivery with that token. */
   giveBack(id: number, token: number, now: number): void {
-    this.#run(`UPDATE messages SET state = ${READY}, due = ?3, token = ${NOBODY} WHERE id = ?1 AND token = ?2`, [
-      id,
-      token,
-      now,
-    ]);
+    this.#run(
+      `UPDATE messages SET state = ${READY}, due = ?3, token = ${NOBODY}, attempts = attempts - 1
+       WHERE id = ?1 AND token = ?2`,
+      [id, token, now],
+    );
   }
 
   /**
@@ -282,31 +311,63 @@ export class Messages {
     return Number(this.#prepared('SELECT max(id) AS id FROM messages').get([])?.['id'] ?? 0);
   }
 
-  /** Makes the first messages of a range ready, as if they had never been delivered. @returns how many; 0 when there is none */
-  kick(queue: number, range: 'buried' | 'delayed', limit: number, now: number): number {
-    const from = range === 'delayed' ? now : LOWEST;
-    const values = [queue, RANGES[range], from, HIGHEST, HIGHEST];
-    const count = this.#countInStep(values, limit);
-    if (count === 0) return 0;
-    return this.#run(
-      `UPDATE messages SET state = ${READY}, attempts = 0, failure = NULL, token = ${NOBODY}
-       WHERE id IN (SELECT id ${STEP_FROM} LIMIT ?6 + 0)`,
-      [...values, count],
-    ).changes;
+  /** Makes the first messages that are buried ready, as if they had never been delivered. @returns how many; 0 when there is none */
+  retryFirst(queue: number, limit: number, now: number): number {
+    return this.#changeFirst(`${RETRY}, due = ?7`, [queue, BURIED, LOWEST, HIGHEST, HIGHEST], limit, now);
   }
 
-  /** @returns whether there was such a message that nobody held */
-  delete(queue: number, id: number, now: number): boolean {
-    return this.#changes(`DELETE FROM messages WHERE id = ?1 AND queue = ?2 AND (state <> ${RESERVED} OR due <= ?3)`, [
-      id,
-      queue,
+  /** Makes a message that is buried ready, as if it had never been delivered. @param body instead of its own @returns whether it was */
+  retry(queue: number, id: number, body: Uint8Array | undefined, now: number): boolean {
+    const where = `WHERE id = ?1 AND queue = ?2 AND state = ${BURIED}`;
+    if (body === undefined) return this.#changes(`UPDATE messages SET ${RETRY}, due = ?3 ${where}`, [id, queue, now]);
+    return this.#changes(`UPDATE messages SET ${RETRY}, due = ?3, body = ?4 ${where}`, [id, queue, now, body]);
+  }
+
+  /** Makes the first messages that are delayed ready. @returns how many; 0 when there is none */
+  promoteFirst(queue: number, limit: number, now: number): number {
+    return this.#changeFirst(`state = ${READY}, due = ?7`, [queue, DELAYED, now, HIGHEST, HIGHEST], limit, now);
+  }
+
+  /** Makes a message that is delayed ready. @returns whether it was */
+  promote(queue: number, id: number, now: number): boolean {
+    return this.#changes(
+      `UPDATE messages SET state = ${READY}, due = ?3 WHERE id = ?1 AND queue = ?2 AND state = ${DELAYED} AND due > ?3`,
+      [id, queue, now],
+    );
+  }
+
+  #changeFirst(set: string, values: readonly number[], limit: number, now: number): number {
+    const count = this.#countInStep(values, limit);
+    if (count === 0) return 0;
+    return this.#run(`UPDATE messages SET ${set} WHERE id IN (SELECT id ${STEP_FROM} LIMIT ?6 + 0)`, [
+      ...values,
+      count,
       now,
-    ]);
+    ]).changes;
+  }
+
+  /** @returns whether there was such a message, held or not */
+  delete(queue: number, id: number): boolean {
+    return this.#changes('DELETE FROM messages WHERE id = ?1 AND queue = ?2', [id, queue]);
+  }
+
+  /** Moves a message to another queue, where it begins anew. @returns whether there was such a message that nobody held */
+  move(queue: number, target: number, id: number, now: number): boolean {
+    const moved = this.#changes(
+      `INSERT INTO messages (id, queue, state, priority, due, token, ttr, created, body)
+       SELECT ${NEXT_ID}, ?2, iif(state = ${DELAYED} AND due > ?4, ${DELAYED}, ${READY}), priority,
+         iif(state = ${DELAYED}, max(due, ?4), ?4), ${NOBODY}, ttr, created, body
+       FROM messages WHERE id = ?1 AND queue = ?3 AND NOT (state = ${RESERVED} AND due > ?4)`,
+      [id, target, queue, now],
+    );
+    return moved && this.delete(queue, id);
   }
 
   /** Removes the first messages of a range up to an id. @returns how many; 0 when there is none */
   flush(queue: number, range: Range, upTo: number, now: number): number {
-    const values = [queue, RANGES[range], LOWEST, range === 'ended' ? now : HIGHEST, upTo];
+    const from = range === 'delayed' ? now : LOWEST;
+    const to = range === 'ended' || range === 'overdue' ? now : HIGHEST;
+    const values = [queue, RANGES[range], from, to, upTo];
     const count = this.#countInStep(values, STEP_ROWS);
     if (count === 0) return 0;
     return this.#run(`DELETE FROM messages WHERE id IN (SELECT id ${STEP_FROM} LIMIT ?6 + 0)`, [...values, count])
@@ -349,40 +410,4 @@ export class Messages {
 function promoteSql(states: string): string {
   return `UPDATE messages SET state = ${READY} WHERE id IN
     (SELECT id FROM messages WHERE queue = ?1 AND state IN (${states}) AND rank <= ?2 LIMIT ${PROMOTED_AT_ONCE})`;
-}
-
-/**
- * Stores so many messages that differ in their bodies alone. Ids are never used again, and by their order the oldest message is
- * found. AUTOINCREMENT would do that too, but writes a page more for each message that is put alone.
- */
-function insertSql(count: number): string {
-  const highest = '(SELECT max(id, (SELECT coalesce(max(id), 0) FROM messages)) FROM highest_id)';
-  const rows = Array.from({ length: count }, (_, index) => {
-    // Behind the first, SQLite itself gives the next one.
-    const id = index === 0 ? `${highest} + 1` : 'NULL';
-    return `(${id}, ?1, ?2, ?3, ?4, ${NOBODY}, ?5, ?6, ?${7 + index})`;
-  });
-  return `INSERT INTO messages (id, queue, state, priority, due, token, ttr, created, body) VALUES ${rows.join(', ')}`;
-}
-
-/** The values of {@link insertSql} before the bodies. */
-function columns(queue: number, { priority, delayMs, ttrMs }: PutOptions, now: number): SqlValue[] {
-  const state = delayMs > 0 ? DELAYED : READY;
-  return [queue, state, priority, dueAfter(delayMs, now), Math.max(1, Math.ceil(ttrMs)), now];
-}
-
-/** A millisecond more than asked for, because `now` may be as good as over. */
-export function dueAfter(delayMs: number, now: number): number {
-  return delayMs > 0 ? now + Math.ceil(delayMs) + 1 : now;
-}
-
-function areAlike(group: readonly PutItem[]): boolean {
-  const [first] = group;
-  if (first === undefined || group.length < GROUP) return false;
-  const { priority, delayMs, ttrMs } = first.options;
-  return group.every(
-    ({ options }) =>
-      options === first.options ||
-      (options.priority === priority && options.delayMs === delayMs && options.ttrMs === ttrMs),
-  );
 }

@@ -1,9 +1,12 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { PeekState, QueueStats, StoredMessage } from '../../queue/driver.js';
+import type { MessageState } from '../../queue/capabilities.js';
+import type { ListOptions, MessagePage, QueueStats, StoredMessage } from '../../queue/driver.js';
+import { InvalidOptionError } from '../../queue/errors.js';
 import { parseFailure } from '../../queue/failure.js';
+import { preview } from '../../shared/text.js';
 import { type Connection, type Statement, toBuffer } from './binding.js';
 import { type Candidate, DueScan, FIRST, isBefore, mergeInOrder } from './due-scan.js';
-import { BURIED, DELAYED, READY, RESERVED, STATES } from './states.js';
+import { BURIED, DELAYED, READY, RESERVED, STATES, stateAt } from './states.js';
 
 /** How many rows are counted, or found, before the event loop gets its turn: one or two milliseconds. */
 const COUNTED_AT_ONCE = 20_000;
@@ -19,10 +22,32 @@ const FEW = 1000;
 const LOWEST = -1;
 const HIGHEST = Number.MAX_SAFE_INTEGER;
 
+/** Of how many priorities the message that is next is looked at for the oldest one. */
+const PRIORITIES = 100;
+
 /** A message in the order of its state. */
 interface Place {
   readonly rank: number;
   readonly id: number;
+}
+
+/** A queue of the file. */
+export interface QueueRow {
+  readonly id: number;
+  readonly name: string;
+}
+
+/** A message as it stands in the file. */
+interface MessageRow {
+  readonly queue: number;
+  readonly state: number;
+  readonly priority: number;
+  readonly due: number;
+  readonly ttr: number;
+  readonly attempts: number;
+  readonly created: number;
+  readonly failure: string | null;
+  readonly body: unknown;
 }
 
 /**
@@ -40,6 +65,8 @@ export class MessageReader {
   readonly #ofRank: Statement;
   readonly #overdue: Statement;
   readonly #message: Statement;
+  readonly #exists: Statement;
+  readonly #oldest: Statement;
   readonly #due: DueScan;
 
   constructor(connection: Connection) {
@@ -63,7 +90,24 @@ export class MessageReader {
       `SELECT rank, id, priority FROM messages WHERE queue = ?1 AND state = ?2 AND rank <= ?3 ORDER BY rank, id
        LIMIT ${FEW} OFFSET ?4`,
     );
-    this.#message = prepare('SELECT body, failure FROM messages WHERE id = ?1');
+    this.#message = prepare(
+      `SELECT queue, state, priority, due, ttr, attempts, created, failure, body FROM messages WHERE id = ?1`,
+    );
+    this.#exists = prepare('SELECT 1 FROM messages WHERE id = ?1');
+    // Of each priority the first message: it has been ready for as long as any behind it, unless one was released meanwhile.
+    this.#oldest = prepare(
+      `WITH RECURSIVE first (rank) AS (
+         SELECT min(rank) FROM messages WHERE queue = ?1 AND state = ${READY}
+         UNION ALL
+         SELECT (SELECT min(rank) FROM messages WHERE queue = ?1 AND state = ${READY} AND rank > first.rank) FROM first
+         WHERE first.rank IS NOT NULL LIMIT ${PRIORITIES}
+       )
+       SELECT min(since) AS since FROM (
+         SELECT (SELECT due FROM messages WHERE queue = ?1 AND state = ${READY} AND rank = first.rank ORDER BY id LIMIT 1) AS since
+         FROM first
+         UNION ALL SELECT (SELECT min(rank) FROM messages WHERE queue = ?1 AND state = ${DELAYED} AND rank <= ?2)
+         UNION ALL SELECT (SELECT min(rank) FROM messages WHERE queue = ?1 AND state = ${RESERVED} AND rank <= ?2))`,
+    );
     this.#due = new DueScan(connection);
   }
 
@@ -106,7 +150,13 @@ export class MessageReader {
       reserved: await this.#count(id, RESERVED, now, HIGHEST),
       buried: await this.#count(id, BURIED, LOWEST, HIGHEST),
       pausedUntil: until > now ? new Date(until) : null,
+      oldestReadyMs: this.#oldestReadyMs(id, now),
     };
+  }
+
+  #oldestReadyMs(queue: number, now: number): number | null {
+    const since = this.#oldest.get([queue, now])?.['since'];
+    return typeof since === 'number' ? Math.max(0, now - since) : null;
   }
 
   /** How many messages are buried, or are delayed and not due yet. */
@@ -114,25 +164,53 @@ export class MessageReader {
     return this.#count(queue, STATES[state], state === 'delayed' ? now : LOWEST, HIGHEST);
   }
 
-  /** Messages at rest, the next to be delivered first. */
-  async peek(queue: number, state: PeekState, limit: number, now: number): Promise<StoredMessage[]> {
-    const ids =
-      state === 'ready' ? await this.#ready(queue, limit, now) : await this.#inState(queue, state, limit, now);
+  /** A page of the messages of a state, the next to be delivered first; of the reserved the one whose lease ends first. */
+  async list(queue: QueueRow, { state, limit, after }: ListOptions, now: number): Promise<MessagePage> {
+    const place = after === undefined ? undefined : parsePlace(after);
+    // One more than was asked for tells whether there are more.
+    const found =
+      state === 'ready'
+        ? await this.#ready(queue.id, limit + 1, now, place && { priority: place.rank, id: place.id })
+        : await this.#inState(queue.id, state, limit + 1, now, place);
     const messages: StoredMessage[] = [];
     let end = performance.now() + SLICE_MS;
-    for (const { id } of ids) {
-      const { body, failure } = this.#message.get([id]) ?? {};
-      messages.push({
-        id: String(id),
-        state,
-        body: toBuffer(body),
-        ...(typeof failure === 'string' && { failure: parseFailure(failure) }),
-      });
+    for (const { id } of found.slice(0, limit)) {
+      const message = this.#stored(queue, id, now);
+      if (message !== undefined) messages.push(message);
       if (performance.now() < end) continue;
       await nextTurn();
       end = performance.now() + SLICE_MS;
     }
-    return messages;
+    const last = found[limit - 1];
+    return found.length > limit && last !== undefined ? { messages, next: `${rankOf(last)}-${last.id}` } : { messages };
+  }
+
+  /** One message of the queue, whatever its state. */
+  find(queue: QueueRow, id: number, now: number): StoredMessage | undefined {
+    return this.#stored(queue, id, now);
+  }
+
+  /** Whether there is a message with that id. */
+  exists(id: number): boolean {
+    return this.#exists.get([id]) !== undefined;
+  }
+
+  #stored(queue: QueueRow, id: number, now: number): StoredMessage | undefined {
+    const row = this.#message.get([id]) as unknown as MessageRow | undefined;
+    if (row?.queue !== queue.id) return undefined;
+    const state = stateAt(row.state, row.due, now);
+    return {
+      jobId: String(id),
+      queue: queue.name,
+      state,
+      body: toBuffer(row.body),
+      priority: row.priority,
+      ttrMs: row.ttr,
+      attempts: row.attempts,
+      createdAt: new Date(row.created),
+      dueAt: state === 'delayed' || state === 'reserved' ? new Date(row.due) : undefined,
+      failure: row.failure === null ? undefined : parseFailure(row.failure),
+    };
   }
 
   /** How many have a rank above `from`, and not above `to`. */
@@ -161,14 +239,16 @@ export class MessageReader {
     }
   }
 
-  #inState(queue: number, state: PeekState, limit: number, now: number): Promise<Place[]> {
-    return this.#list(queue, STATES[state], state === 'delayed' ? now : LOWEST, limit);
+  #inState(queue: number, state: MessageState, limit: number, now: number, after: Place | undefined): Promise<Place[]> {
+    // Those whose delay or lease has ended are ready.
+    const first: Place = { rank: state === 'buried' ? LOWEST : now, id: HIGHEST };
+    return this.#list(queue, STATES[state], after !== undefined && after.rank > first.rank ? after : first, limit);
   }
 
-  /** Those with a rank above `from`, in order. */
-  async #list(queue: number, state: number, from: number, limit: number): Promise<Place[]> {
+  /** Those behind a place, in order. */
+  async #list(queue: number, state: number, after: Place, limit: number): Promise<Place[]> {
     const found: Place[] = [];
-    let last: Place = { rank: from, id: HIGHEST };
+    let last = after;
     while (found.length < limit) {
       const count = Math.min(FOUND_AT_ONCE, limit - found.length);
       const page = this.#ofRank.all([queue, state, last.rank, last.id, count]);
@@ -183,18 +263,19 @@ export class MessageReader {
   }
 
   /** Those too whose time has come, though nobody has made them ready yet. */
-  async #ready(queue: number, limit: number, now: number): Promise<Candidate[]> {
-    const ready = (await this.#list(queue, READY, LOWEST, limit)).map(({ rank, id }) => ({ priority: rank, id }));
-    const ended = await this.#firstOverdue(queue, RESERVED, limit, now);
-    const due = await this.#dueDelayed(queue, limit, now);
+  async #ready(queue: number, limit: number, now: number, from: Candidate = FIRST): Promise<Candidate[]> {
+    const place = { rank: from.priority, id: from.id };
+    const ready = (await this.#list(queue, READY, place, limit)).map(({ rank, id }) => ({ priority: rank, id }));
+    const ended = await this.#firstOverdue(queue, RESERVED, limit, now, from);
+    const due = await this.#dueDelayed(queue, limit, now, from);
     return mergeInOrder(mergeInOrder(ready, ended), due).slice(0, limit);
   }
 
-  async #dueDelayed(queue: number, limit: number, now: number): Promise<Candidate[]> {
+  async #dueDelayed(queue: number, limit: number, now: number, from: Candidate): Promise<Candidate[]> {
     const few = this.#overdue.all([queue, DELAYED, now, 0]);
-    if (few.length < FEW) return inOrder(few as unknown as Candidate[]).slice(0, limit);
+    if (few.length < FEW) return inOrder(few as unknown as Candidate[], from).slice(0, limit);
     const found: Candidate[] = [];
-    let after: Candidate | undefined = FIRST;
+    let after: Candidate | undefined = from;
     while (after !== undefined && found.length < limit) {
       const { due, end }: ReturnType<DueScan['step']> = this.#due.step(queue, after, limit - found.length, now);
       found.push(...due);
@@ -205,11 +286,11 @@ export class MessageReader {
   }
 
   /** Looks at all that are overdue. */
-  async #firstOverdue(queue: number, state: number, limit: number, now: number): Promise<Candidate[]> {
+  async #firstOverdue(queue: number, state: number, limit: number, now: number, from: Candidate): Promise<Candidate[]> {
     let first: Candidate[] = [];
     for (let offset = 0; ; offset += FEW) {
       const page = this.#overdue.all([queue, state, now, offset]) as unknown as Candidate[];
-      first = mergeInOrder(first, inOrder(page)).slice(0, limit);
+      first = mergeInOrder(first, inOrder(page, from)).slice(0, limit);
       if (page.length < FEW) return first;
       await nextTurn();
     }
@@ -220,6 +301,20 @@ function countOf(statement: Statement, values: readonly number[]): number {
   return Number(statement.get(values)?.['count']);
 }
 
-function inOrder(candidates: readonly Candidate[]): Candidate[] {
-  return candidates.toSorted((one, other) => (isBefore(one, other) ? -1 : 1));
+/** Those behind `from`. */
+function inOrder(candidates: readonly Candidate[], from: Candidate): Candidate[] {
+  return candidates
+    .filter((candidate) => isBefore(from, candidate))
+    .toSorted((one, other) => (isBefore(one, other) ? -1 : 1));
+}
+
+function rankOf(place: Place | Candidate): number {
+  return 'rank' in place ? place.rank : place.priority;
+}
+
+/** @throws InvalidOptionError for what no page has told */
+function parsePlace(after: string): Place {
+  const [, rank, id] = /^([0-9]{1,16})-([0-9]{1,16})$/.exec(after) ?? [];
+  if (rank !== undefined && id !== undefined) return { rank: Number(rank), id: Number(id) };
+  throw new InvalidOptionError(`after must be the next of an earlier page, got ${preview(after)}`);
 }

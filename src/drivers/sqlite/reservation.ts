@@ -1,10 +1,10 @@
-import { checkSettlement } from '../../queue/checks.js';
-import type { Reservation } from '../../queue/driver.js';
-import { LeaseLostError } from '../../queue/errors.js';
+import type { ReservedMessage, Settlement, SettlementResult } from '../../queue/driver.js';
+import { type HaricotError, LeaseLostError } from '../../queue/errors.js';
 import { serializeFailure } from '../../queue/failure.js';
 import { toBuffer } from './binding.js';
 import type { Work } from './group-commit.js';
-import type { Claimed } from './messages.js';
+import type { Claimed, Released } from './messages.js';
+import type { UserTransaction } from './transaction.js';
 
 /** A queue that is consumed. */
 export interface ConsumedQueue {
@@ -16,15 +16,21 @@ export interface ConsumedQueue {
 export interface Holder {
   /** Does it in the next transaction. */
   settle<T>(work: Work<T>): Promise<T>;
+  /** The transaction of the user. @throws HaricotError */
+  transaction(transaction: object): Promise<UserTransaction>;
+  /** Whether there is a message with that id. @throws EngineError */
+  exists(id: number): Promise<boolean>;
   /** There is something in the queue again. */
   ready(queue: ConsumedQueue): void;
   /** It is no longer to be given back. */
   forget(reservation: SqliteReservation): void;
 }
 
+const DONE: SettlementResult = {};
+
 /** A message that was taken, as long as its lease lasts and nobody else has taken it. */
-export class SqliteReservation implements Reservation {
-  readonly id: string;
+export class SqliteReservation implements ReservedMessage {
+  readonly jobId: string;
   readonly rowId: number;
   readonly queue: string;
   readonly body: Buffer;
@@ -48,7 +54,7 @@ export class SqliteReservation implements Reservation {
     holder: Holder,
     claimedAt: number,
   ) {
-    this.id = String(id);
+    this.jobId = String(id);
     this.rowId = id;
     this.queue = from.name;
     this.#from = from;
@@ -70,38 +76,67 @@ export class SqliteReservation implements Reservation {
     return this.#lost.signal;
   }
 
-  ack(): Promise<void> {
-    return this.#settle('acknowledged', (messages) => messages.ack(this.rowId, this.token));
-  }
-
-  async release(options: Parameters<Reservation['release']>[0] = {}): Promise<void> {
-    checkSettlement(options);
-    const { priority = this.#priority, delayMs = 0 } = options;
-    return this.#settle('released', (messages, now) => {
-      this.#holder.ready(this.#from);
-      return messages.release(this.rowId, this.token, priority, delayMs, now);
-    });
-  }
-
-  async bury(options: Parameters<Reservation['bury']>[0] = {}): Promise<void> {
-    checkSettlement(options);
-    const { priority = this.#priority, failure } = options;
-    const stored = failure === undefined ? null : serializeFailure(failure);
-    return this.#settle('buried', (messages, now) =>
-      messages.bury(this.#from.id, this.rowId, this.token, priority, stored, now),
-    );
-  }
-
-  async touch(): Promise<void> {
-    if (this.#over !== undefined) throw this.#lostError();
-    const sentAt = performance.now();
-    const held = await this.#holder.settle((messages, now) => messages.touch(this.rowId, this.token, now));
-    if (held) {
-      this.leaseEndsAt = sentAt + this.ttrMs;
-      return;
+  /** Its work is in the next transaction when this returns. Never rejects. */
+  settle(settlement: Settlement): Promise<SettlementResult> {
+    switch (settlement.kind) {
+      case 'ack':
+        if (settlement.transaction !== undefined) return this.#ackIn(settlement.transaction);
+        return this.#settle('acknowledged', (messages) => messages.ack(this.rowId, this.token));
+      case 'release': {
+        const { priority = this.#priority, delayMs = 0, counted = true, failure } = settlement;
+        const kept = failure === undefined ? null : serializeFailure(failure);
+        const released: Released = {
+          id: this.rowId,
+          token: this.token,
+          priority,
+          delayMs,
+          counted,
+          failure: kept,
+        };
+        return this.#settle('released', (messages, now) => {
+          this.#holder.ready(this.#from);
+          return messages.release(released, now);
+        });
+      }
+      case 'bury': {
+        const { priority = this.#priority, failure } = settlement;
+        const kept = failure === undefined ? null : serializeFailure(failure);
+        return this.#settle('buried', (messages, now) =>
+          messages.bury(this.#from.id, this.rowId, this.token, priority, kept, now),
+        );
+      }
     }
-    this.lose('its lease had ended');
-    throw this.#lostError();
+  }
+
+  /** Never rejects. */
+  async touch(): Promise<SettlementResult> {
+    if (this.#over !== undefined) return { error: this.#lostError() };
+    const sentAt = performance.now();
+    let held: boolean;
+    try {
+      held = await this.#holder.settle((messages, now) => messages.touch(this.rowId, this.token, now));
+    } catch (error) {
+      return { error: error as HaricotError };
+    }
+    if (!held) {
+      // It may have been settled meanwhile.
+      this.lose('its lease had ended');
+      return { error: this.#lostError() };
+    }
+    this.leaseEndsAt = sentAt + this.ttrMs;
+    return DONE;
+  }
+
+  /**
+   * Whether the transaction in which it was acknowledged was rolled back: the message is there. If its lease has ended
+   * meanwhile, the next settlement tells.
+   * @throws EngineError
+   */
+  async isHeld(): Promise<boolean> {
+    const isThere = await this.#holder.exists(this.rowId);
+    if (isThere && !this.#isLost) this.#over = undefined;
+    if (!isThere) this.#holder.forget(this);
+    return isThere;
   }
 
   /** It is somebody else's now. */
@@ -113,8 +148,8 @@ export class SqliteReservation implements Reservation {
     this.#lost?.abort(this.#lostError());
   }
 
-  async #settle(how: string, work: Work<boolean>): Promise<void> {
-    if (this.#over !== undefined) throw this.#lostError();
+  async #settle(how: string, work: Work<boolean>): Promise<SettlementResult> {
+    if (this.#over !== undefined) return { error: this.#lostError() };
     this.#over = `it was ${how}`;
     let held: boolean;
     try {
@@ -122,20 +157,44 @@ export class SqliteReservation implements Reservation {
     } catch (error) {
       // Nothing was changed: it may be tried again.
       this.#over = undefined;
-      throw error;
+      return { error: error as HaricotError };
     }
+    return this.#settled(held);
+  }
+
+  /** It stays with its holder until the transaction of the user has ended, see `isHeld`. */
+  async #ackIn(transaction: object): Promise<SettlementResult> {
+    if (this.#over !== undefined) return { error: this.#lostError() };
+    this.#over = 'it was acknowledged in a transaction';
+    let held: boolean;
+    try {
+      held = await (await this.#holder.transaction(transaction)).ack(this.rowId, this.token);
+    } catch (error) {
+      this.#over = undefined;
+      return { error: error as HaricotError };
+    }
+    return held ? DONE : this.#settled(held);
+  }
+
+  #settled(held: boolean): SettlementResult {
     if (held) {
       this.#holder.forget(this);
-      return;
+      return DONE;
     }
     this.#over = undefined;
     this.lose('its lease had ended');
-    throw this.#lostError();
+    return { error: this.#lostError() };
   }
 
   #lostError(): LeaseLostError {
     return new LeaseLostError(
-      `cannot settle or renew message ${this.id} of queue "${this.queue}": it is no longer held: ${this.#over}`,
+      `cannot settle or renew message ${this.jobId} of queue "${this.queue}": it is no longer held: ${this.#over}`,
     );
   }
+}
+
+/** What becomes of a message that was not reserved here. */
+export function notReserved({ jobId, queue }: ReservedMessage): SettlementResult {
+  const what = `cannot settle or renew message ${jobId} of queue "${queue}"`;
+  return { error: new LeaseLostError(`${what}: it was not reserved from this engine`) };
 }

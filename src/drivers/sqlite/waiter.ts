@@ -1,4 +1,4 @@
-import type { Reservation, ReserveOptions } from '../../queue/driver.js';
+import type { ReservedMessage, ReserveOptions } from '../../queue/driver.js';
 import { onAbort } from '../../shared/abort.js';
 import { runOutside } from '../../shared/async-context.js';
 import { LONGEST_TIMER_MS } from '../../shared/deadline.js';
@@ -13,8 +13,10 @@ export interface WaiterHost {
 
 /** A reserve that waits. */
 export class Waiter {
-  readonly resolve: (reservation: Reservation | null) => void;
+  readonly resolve: (reserved: readonly ReservedMessage[]) => void;
   readonly reject: (error: unknown) => void;
+  /** How many messages it takes. */
+  readonly max: number;
   readonly #timer: NodeJS.Timeout | undefined;
   readonly #removeListener: (() => void) | undefined;
   #looksOnce: boolean;
@@ -22,11 +24,12 @@ export class Waiter {
   constructor(
     resolve: Waiter['resolve'],
     reject: Waiter['reject'],
-    { timeoutMs, signal }: ReserveOptions,
+    { max = 1, timeoutMs, signal }: ReserveOptions,
     host: WaiterHost,
   ) {
     this.resolve = resolve;
     this.reject = reject;
+    this.max = max;
     this.#looksOnce = timeoutMs !== undefined && timeoutMs <= 0;
     // A timer cannot be set for longer, which is as good as for ever.
     if (timeoutMs !== undefined && !this.#looksOnce && timeoutMs <= LONGEST_TIMER_MS) {
@@ -39,7 +42,7 @@ export class Waiter {
     });
   }
 
-  /** Whether it is answered with null where there is no message now. */
+  /** Whether it is answered with none where there is no message now. */
   get looksOnce(): boolean {
     return this.#looksOnce;
   }

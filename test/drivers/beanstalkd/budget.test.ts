@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { type SinonFakeTimers, useFakeTimers } from 'sinon';
 import type { Client } from '../../../src/client/client.js';
 import { Budgets, type DeliveryCounters } from '../../../src/drivers/beanstalkd/budget.js';
-import type { JournalEntry, JournalRecord } from '../../../src/drivers/beanstalkd/journal.js';
+import type { JournalEntries, JournalRecord } from '../../../src/drivers/beanstalkd/journal.js';
 
 /** A journal that holds what was put. */
 class FakeJournal {
@@ -17,10 +17,10 @@ class FakeJournal {
     return Promise.resolve(recordId);
   }
 
-  list(): Promise<JournalEntry[]> {
+  list(): Promise<JournalEntries> {
     this.listings++;
     if (this.failure) return Promise.reject(this.failure);
-    return Promise.resolve(this.records.map((record) => ({ ...record, job: {}, isBurial: false }) as JournalEntry));
+    return Promise.resolve(new Map(this.records.map((record) => [record.jobId, { ...record, isBurial: false }])));
   }
 }
 
@@ -120,7 +120,7 @@ describe('The attempt of a beanstalkd job', () => {
   it('goes on in this process where the journal cannot be read or written: a budget ends, whatever happens', async () => {
     journal.failure = new Error('the server drains');
     expect([await attempt({ reserves: 9, kicks: 1 }), await attempt({ reserves: 10, kicks: 1 })]).to.deep.equal([1, 2]);
-    journal.list = () => Promise.resolve([]);
+    journal.list = () => Promise.resolve(new Map());
     expect([await attempt({ id: '8', kicks: 1 }), await attempt({ id: '8', reserves: 2, kicks: 1 })]).to.deep.equal([
       1, 2,
     ]);

@@ -1,21 +1,22 @@
 import { expect } from 'chai';
 import { spy } from 'sinon';
-import type { BeanstalkdConsumer } from '../../../src/drivers/beanstalkd/consumer.js';
 import { OutOfMemoryError } from '../../../src/protocol/errors.js';
-import type { ConsumeOptions, Reservation } from '../../../src/queue/driver.js';
+import type { ConsumeOptions } from '../../../src/queue/driver.js';
 import { DriverClosedError, EngineError, LeaseLostError } from '../../../src/queue/errors.js';
+import { toFailure } from '../../../src/queue/failure.js';
 import { useSubscriptions } from '../../support/beanstalkd-consumer.js';
 import { rejection } from '../../support/failures.js';
+import type { Held, OneByOne } from '../../support/one-message.js';
 import type { Peer } from '../../support/scripted-server.js';
 import { jobStats, useWireServer } from '../../support/wire-server.js';
 
 describe('BeanstalkdConsumer', () => {
   const server = useWireServer();
-  let consumer: BeanstalkdConsumer;
+  let consumer: OneByOne;
 
   const subscribe = useSubscriptions(() => server().url);
 
-  function consume(prefix = '', watched = ['mail'], options: ConsumeOptions = {}): BeanstalkdConsumer {
+  function consume(prefix = '', watched = ['mail'], options: ConsumeOptions = {}): OneByOne {
     consumer = subscribe(watched, { prefix, ...options });
     return consumer;
   }
@@ -23,7 +24,7 @@ describe('BeanstalkdConsumer', () => {
   afterEach(() => consumer.close());
 
   /** A consumer that has reserved job 7 on its first connection. */
-  async function reserved(): Promise<{ reservation: Reservation; peer: Peer }> {
+  async function reserved(): Promise<{ reservation: Held; peer: Peer }> {
     const reserving = consume().reserve();
     const peer = await server().peer();
     await peer.takes('watch mail\r\nignore default\r\nreserve-with-timeout 30\r\n');
@@ -31,7 +32,7 @@ describe('BeanstalkdConsumer', () => {
     await peer.takes('stats-job 7\r\n');
     peer.sends(jobStats());
     const reservation = await reserving;
-    return { reservation: reservation as Reservation, peer };
+    return { reservation: reservation as Held, peer };
   }
 
   it('watches its queue, ignores the default one and reserves, all in one write', async () => {
@@ -59,7 +60,7 @@ describe('BeanstalkdConsumer', () => {
     await peer.takes('stats-job 7\r\n');
     peer.sends(jobStats({ tube: 'p-mail', ttr: 90, reserves: 3 }));
     expect(await reserving).to.deep.include({
-      id: '7',
+      jobId: '7',
       queue: 'mail',
       body: Buffer.from('hi'),
       attempt: 3,
@@ -245,12 +246,6 @@ describe('BeanstalkdConsumer', () => {
     await acked;
   });
 
-  it('does not begin when the signal has aborted already', async () => {
-    const reason = new Error('before');
-    expect(await rejection(consume().reserve({ signal: AbortSignal.abort(reason) }), Error)).to.equal(reason);
-    expect(server().connections).to.equal(0);
-  });
-
   it('answers null to a reserve that waits when it is closed', async () => {
     const reserving = consume().reserve();
     const peer = await server().peer();
@@ -294,13 +289,62 @@ describe('BeanstalkdConsumer', () => {
 
   it('waits on another connection when one says that a job is late which nobody was given', async () => {
     const { reservation, peer } = await reserved();
-    const buried = rejection(reservation.bury(), EngineError);
+    const released = rejection(reservation.release(), EngineError);
     void consumer.reserve();
-    await peer.takes('bury 7 55\r\nreserve-with-timeout 30\r\n');
+    await peer.takes('release 7 55 0\r\nreserve-with-timeout 30\r\n');
     peer.sends('INTERNAL_ERROR\r\nDEADLINE_SOON\r\n');
-    expect(await buried).to.include({ retryable: true, outcome: 'unknown' });
+    expect(await released).to.include({ retryable: true, outcome: 'unknown' });
     await peer.takes('quit\r\n');
     await (await server().peer()).takes('watch mail\r\nignore default\r\nreserve-with-timeout 30\r\n');
+  });
+
+  it('takes nothing on down a connection that has refused to settle its message, which is still held', async () => {
+    const { reservation, peer } = await reserved();
+    const released = rejection(reservation.release(), EngineError);
+    await peer.takes('release 7 55 0\r\n');
+    peer.sends('OUT_OF_MEMORY\r\n');
+    await released;
+    void consumer.reserve();
+    await (await server().peer()).takes('watch mail\r\nignore default\r\nreserve-with-timeout 30\r\n');
+    const acked = reservation.ack();
+    await peer.takes('delete 7\r\n');
+    peer.sends('DELETED\r\n');
+    await acked;
+    await peer.takes('quit\r\n');
+  });
+
+  it('asks for the largest body once a connection, before the first failure is recorded', async () => {
+    const { reservation, peer } = await reserved();
+    const failure = toFailure(new Error('x'.repeat(4000)), { reason: 'attempts', attempt: 1 });
+    const buried = reservation.bury({ failure });
+    await peer.takes('stats\r\n');
+    const stats = '---\nmax-job-size: 2000\n';
+    peer.sends(`OK ${stats.length}\r\n${stats}\r\n`);
+    await peer.takes('use haricot.failures/mail\r\nput 0 0 600 ');
+    const [, size = '', , record = ''] = /^([0-9]+)(\r\n)(.*)\r\nbury 7 55\r\n$/.exec(peer.unread) ?? [];
+    expect(Number(size)).to.be.within(1000, 1998);
+    expect(JSON.parse(record)).to.have.nested.property('failure.reason', 'attempts');
+    peer.sends('USING haricot.failures/mail\r\nINSERTED 8\r\nBURIED\r\n');
+    expect(await buried).to.deep.equal({});
+  });
+
+  it('settles many messages in one write, and answers for each', async () => {
+    const { reservation, peer } = await reserved();
+    const { message } = reservation;
+    const strange = { ...message, jobId: '9', queue: 'mail' };
+    const results = consumer.consumer.settle([
+      { kind: 'ack', message },
+      { kind: 'release', message },
+      { kind: 'ack', message: strange },
+    ]);
+    await peer.takes('delete 7\r\n');
+    peer.sends('DELETED\r\n');
+    const [acked, released, notOurs] = await results;
+    expect(acked).to.deep.equal({});
+    for (const result of [released, notOurs]) expect(result?.error).to.be.instanceOf(LeaseLostError);
+    const [again] = await consumer.consumer.touch([message]);
+    expect(again?.error).to.be.instanceOf(LeaseLostError);
+    expect(peer.unread).to.equal('');
   });
 
   it('loses what it holds with the connection', async () => {
@@ -330,7 +374,7 @@ describe('BeanstalkdConsumer', () => {
       await peer.takes('watch p-mail\r\nignore default\r\nreserve-with-timeout 30\r\n');
       peer.sends('WATCHING 2\r\nWATCHING 1\r\nRESERVED 7 2\r\nhi\r\n');
       const reservation = await reserving;
-      expect(reservation).to.include({ id: '7', queue: 'mail', attempt: undefined });
+      expect(reservation).to.include({ jobId: '7', queue: 'mail', attempt: undefined });
       const acked = reservation?.ack();
       void consumer.reserve();
       await peer.takes('delete 7\r\nreserve-with-timeout 30\r\n');

@@ -1,10 +1,10 @@
 import { expect } from 'chai';
-import type { BeanstalkdConsumer } from '../../../src/drivers/beanstalkd/consumer.js';
 import { OutOfMemoryError } from '../../../src/protocol/errors.js';
-import type { ConsumeOptions, Reservation, ReserveOptions } from '../../../src/queue/driver.js';
+import type { ConsumeOptions, ReserveOptions } from '../../../src/queue/driver.js';
 import { EngineError } from '../../../src/queue/errors.js';
 import { useSubscriptions } from '../../support/beanstalkd-consumer.js';
 import { rejection } from '../../support/failures.js';
+import type { Held, OneByOne } from '../../support/one-message.js';
 import type { Peer } from '../../support/scripted-server.js';
 import { jobStats, useWireServer } from '../../support/wire-server.js';
 
@@ -15,7 +15,7 @@ const WATCHING = 'WATCHING 2\r\nWATCHING 3\r\nWATCHING 2\r\n';
 describe('BeanstalkdConsumer with several queues', () => {
   const server = useWireServer();
   const subscribe = useSubscriptions(() => server().url);
-  let consumer: BeanstalkdConsumer;
+  let consumer: OneByOne;
   let peer: Peer;
   let nextId = 1;
 
@@ -24,7 +24,7 @@ describe('BeanstalkdConsumer with several queues', () => {
     options: ConsumeOptions,
     first: string,
     reserveOptions?: ReserveOptions,
-  ): Promise<{ reserving: ReturnType<BeanstalkdConsumer['reserve']> }> {
+  ): Promise<{ reserving: ReturnType<OneByOne['reserve']> }> {
     consumer = subscribe(['p-a', 'p-b'], { prefix: 'p-', ...options });
     const reserving = consumer.reserve(reserveOptions);
     reserving.catch(() => {});
@@ -42,12 +42,10 @@ describe('BeanstalkdConsumer with several queues', () => {
   }
 
   /** The settlement and the next reserve. */
-  async function ackAndReserve(
-    reservation: Reservation | null,
-  ): Promise<{ reserving: ReturnType<BeanstalkdConsumer['reserve']> }> {
+  async function ackAndReserve(reservation: Held | null): Promise<{ reserving: ReturnType<OneByOne['reserve']> }> {
     void reservation?.ack().catch(() => {});
     const reserving = consumer.reserve();
-    await peer.takes(`delete ${reservation?.id}\r\n`);
+    await peer.takes(`delete ${reservation?.jobId}\r\n`);
     peer.sends('DELETED\r\n');
     return { reserving };
   }
@@ -83,7 +81,7 @@ describe('BeanstalkdConsumer with several queues', () => {
       expect(first).to.include({ queue: 'a' });
       void first?.ack().catch(() => {});
       const next = consumer.reserve();
-      await peer.takes(`ignore p-a\r\ndelete ${first?.id}\r\n${ASK}`);
+      await peer.takes(`ignore p-a\r\ndelete ${first?.jobId}\r\n${ASK}`);
       peer.sends('WATCHING 1\r\nDELETED\r\n');
       await give('p-b');
       const second = await next;
@@ -103,7 +101,7 @@ describe('BeanstalkdConsumer with several queues', () => {
       const first = await reserving;
       void first?.ack().catch(() => {});
       const next = consumer.reserve();
-      await peer.takes(`ignore p-a\r\ndelete ${first?.id}\r\n${ASK}`);
+      await peer.takes(`ignore p-a\r\ndelete ${first?.jobId}\r\n${ASK}`);
       peer.sends('WATCHING 1\r\nDELETED\r\nTIMED_OUT\r\n');
       await peer.takes(`watch p-a\r\n${ASK}`);
       peer.sends('WATCHING 2\r\n');
@@ -169,7 +167,7 @@ describe('BeanstalkdConsumer with several queues', () => {
       peer.sends(`NOT_FOUND\r\n${tubeStats(1)}`);
       await peer.takes(`watch p-b\r\nignore default\r\n${ASK}`);
       peer.sends('WATCHING 2\r\nWATCHING 1\r\nRESERVED 7 2\r\nhi\r\n');
-      expect(await reserving).to.include({ id: '7', queue: 'b', attempt: undefined });
+      expect(await reserving).to.include({ jobId: '7', queue: 'b', attempt: undefined });
     });
 
     it('asks the first without looking as long as it has something', async () => {
@@ -184,7 +182,7 @@ describe('BeanstalkdConsumer with several queues', () => {
       peer.sends(tubeStats(0) + tubeStats(9));
       await peer.takes(`watch p-b\r\nignore p-a\r\n${ASK}`);
       peer.sends('WATCHING 2\r\nWATCHING 1\r\nRESERVED 8 2\r\nhi\r\n');
-      expect(await next.reserving).to.include({ id: '8', queue: 'b' });
+      expect(await next.reserving).to.include({ jobId: '8', queue: 'b' });
     });
 
     it('takes no more from each than it has, and no job that nobody waits for', async () => {

@@ -1,10 +1,10 @@
 import { expect } from 'chai';
 import { useFakeTimers } from 'sinon';
-import type { BeanstalkdConsumer } from '../../../src/drivers/beanstalkd/consumer.js';
-import type { Reservation } from '../../../src/queue/driver.js';
+import type { ReserveOptions } from '../../../src/queue/driver.js';
 import { EngineError, LeaseLostError } from '../../../src/queue/errors.js';
 import { useSubscriptions } from '../../support/beanstalkd-consumer.js';
 import { rejection } from '../../support/failures.js';
+import type { Held, OneByOne } from '../../support/one-message.js';
 import type { Peer } from '../../support/scripted-server.js';
 import { jobStats, useWireServer } from '../../support/wire-server.js';
 
@@ -13,13 +13,13 @@ const ASK = 'reserve-with-timeout 0\r\n';
 describe('BeanstalkdConsumer whose reserves are called at once', () => {
   const server = useWireServer();
   const subscribe = useSubscriptions(() => server().url);
-  let consumer: BeanstalkdConsumer;
+  let consumer: OneByOne;
   /** The connection that waited for the first message and holds it, and the one that takes what is ready. */
   let blocking: Peer;
   let polling: Peer;
 
   /** Three calls wait; message 7 has come to the first, and the other two ask for what is ready. */
-  async function begun(trackAttempts = false): Promise<{ seven: Reservation; others: ReturnType<typeof reserve>[] }> {
+  async function begun(trackAttempts = false): Promise<{ seven: Held; others: ReturnType<typeof reserve>[] }> {
     consumer = subscribe(['default'], { trackAttempts });
     const reserving = [reserve(), reserve(), reserve()];
     blocking = await server().peer();
@@ -33,10 +33,10 @@ describe('BeanstalkdConsumer whose reserves are called at once', () => {
     const [seven, ...others] = reserving;
     polling = await server().peer();
     await polling.takes(`${ASK}${ASK}`);
-    return { seven: (await seven) as Reservation, others };
+    return { seven: (await seven) as Held, others };
   }
 
-  function reserve(signal?: AbortSignal): ReturnType<BeanstalkdConsumer['reserve']> {
+  function reserve(signal?: AbortSignal): ReturnType<OneByOne['reserve']> {
     const reserving = consumer.reserve({ signal });
     reserving.catch(() => {});
     return reserving;
@@ -45,7 +45,7 @@ describe('BeanstalkdConsumer whose reserves are called at once', () => {
   it('wait at the server down one connection, and take what is ready down another', async () => {
     const { others } = await begun();
     polling.sends('RESERVED 8 2\r\nhi\r\nRESERVED 9 2\r\nhi\r\n');
-    expect((await Promise.all(others)).map((each) => each?.id)).to.deep.equal(['8', '9']);
+    expect((await Promise.all(others)).map((each) => each?.jobId)).to.deep.equal(['8', '9']);
     expect(server().connections).to.equal(2);
   });
 
@@ -60,7 +60,7 @@ describe('BeanstalkdConsumer whose reserves are called at once', () => {
     await polling.takes(`delete 8\r\n${ASK}`);
     polling.sends('DELETED\r\nDELETED\r\nRESERVED 10 2\r\nhi\r\n');
     await Promise.all(acked);
-    expect(await next).to.include({ id: '10', attempt: undefined });
+    expect(await next).to.include({ jobId: '10', attempt: undefined });
   });
 
   it('wait again when nothing is ready: one of them, down a connection that holds nothing', async () => {
@@ -73,7 +73,7 @@ describe('BeanstalkdConsumer whose reserves are called at once', () => {
     blocking.sends('DELETED\r\n');
     await acked;
     polling.sends('RESERVED 8 2\r\nhi\r\n');
-    expect(await others[0]).to.include({ id: '8' });
+    expect(await others[0]).to.include({ jobId: '8' });
     // The connection that is free takes what is ready now.
     await blocking.takes(ASK);
     expect(server().connections).to.equal(2);
@@ -86,11 +86,11 @@ describe('BeanstalkdConsumer whose reserves are called at once', () => {
     await blocking.takes('reserve-with-timeout 30\r\n');
     const second = reserve();
     blocking.sends('RESERVED 7 2\r\nhi\r\n');
-    expect(await first).to.include({ id: '7' });
+    expect(await first).to.include({ jobId: '7' });
     polling = await server().peer();
     await polling.takes(ASK);
     polling.sends('RESERVED 8 2\r\nhi\r\n');
-    expect(await second).to.include({ id: '8' });
+    expect(await second).to.include({ jobId: '8' });
   });
 
   it('are given up one by one without a new connection, as long as another waits', async () => {
@@ -104,7 +104,7 @@ describe('BeanstalkdConsumer whose reserves are called at once', () => {
     controller.abort(reason);
     expect(await given).to.equal(reason);
     blocking.sends('RESERVED 7 2\r\nhi\r\n');
-    expect(await other).to.include({ id: '7' });
+    expect(await other).to.include({ jobId: '7' });
     expect(server().connections).to.equal(1);
   });
 
@@ -138,7 +138,7 @@ describe('BeanstalkdConsumer whose reserves are called at once', () => {
     polling.sends('TIMED_OUT\r\n');
     expect(await instant).to.equal(null);
     blocking.sends('RESERVED 7 2\r\nhi\r\n');
-    expect(await waiting).to.include({ id: '7' });
+    expect(await waiting).to.include({ jobId: '7' });
   });
 
   it('all learn why a connection failed, once, and begin anew', async () => {
@@ -152,7 +152,7 @@ describe('BeanstalkdConsumer whose reserves are called at once', () => {
     polling = await server().peer();
     await polling.takes('reserve-with-timeout 30\r\n');
     polling.sends('RESERVED 8 2\r\nhi\r\n');
-    expect(await again).to.include({ id: '8' });
+    expect(await again).to.include({ jobId: '8' });
   });
 
   it('leave a connection alone that has failed, until what it holds is settled', async () => {
@@ -178,8 +178,56 @@ describe('BeanstalkdConsumer whose reserves are called at once', () => {
     await polling.takesEnd();
     for (const held of [seven, eight]) {
       expect(held?.lost.aborted).to.equal(true);
-      await rejection((held as Reservation).ack(), LeaseLostError);
+      await rejection((held as Held).ack(), LeaseLostError);
     }
+  });
+
+  describe('for several messages', () => {
+    beforeEach(() => {
+      consumer = subscribe(['default'], { trackAttempts: false });
+    });
+
+    function several(options: ReserveOptions): Promise<string[]> {
+      return consumer.consumer.reserve(options).then((messages) => messages.map(({ jobId }) => jobId));
+    }
+
+    it('ask for all of them in one write, and are answered with what was ready', async () => {
+      const reserving = several({ max: 3, timeoutMs: 0 });
+      polling = await server().peer();
+      await polling.takes(`${ASK}${ASK}${ASK}`);
+      polling.sends('RESERVED 8 2\r\nhi\r\nTIMED_OUT\r\n');
+      polling.sends('RESERVED 9 2\r\nhi\r\n');
+      expect(await reserving).to.deep.equal(['8', '9']);
+    });
+
+    it('are answered with none when nothing is ready, once all is answered', async () => {
+      const reserving = several({ max: 2, timeoutMs: 0 });
+      polling = await server().peer();
+      await polling.takes(`${ASK}${ASK}`);
+      polling.sends('TIMED_OUT\r\nTIMED_OUT\r\n');
+      expect(await reserving).to.deep.equal([]);
+    });
+
+    it('wait at the server for one, and do not wait for more', async () => {
+      const reserving = several({ max: 3 });
+      blocking = await server().peer();
+      await blocking.takes('reserve-with-timeout 30\r\n');
+      blocking.sends('RESERVED 7 2\r\nhi\r\n');
+      expect(await reserving).to.deep.equal(['7']);
+      const next = several({ max: 2 });
+      polling = await server().peer();
+      await polling.takes(`${ASK}${ASK}`);
+      polling.sends('RESERVED 8 2\r\nhi\r\nRESERVED 9 2\r\nhi\r\n');
+      expect(await next).to.deep.equal(['8', '9']);
+    });
+
+    it('keep what has come when the connection fails before the rest', async () => {
+      const reserving = several({ max: 3, timeoutMs: 0 });
+      polling = await server().peer();
+      await polling.takes(`${ASK}${ASK}${ASK}`);
+      polling.sends('RESERVED 8 2\r\nhi\r\nINTERNAL_ERROR\r\nTIMED_OUT\r\n');
+      expect(await reserving).to.deep.equal(['8']);
+    });
   });
 
   describe('of two consumers of the same queue', () => {
@@ -190,7 +238,7 @@ describe('BeanstalkdConsumer whose reserves are called at once', () => {
       const next = subscribe(['default'], { trackAttempts: false }).reserve();
       await polling.takes(ASK);
       polling.sends('RESERVED 10 2\r\nhi\r\n');
-      expect(await next).to.include({ id: '10' });
+      expect(await next).to.include({ jobId: '10' });
       expect(server().connections).to.equal(2);
     });
 
@@ -223,7 +271,7 @@ describe('BeanstalkdConsumer whose reserves are called at once', () => {
           await polling.takes('stats-job 8\r\nstats-job 9\r\n');
           polling.sends(jobStats({ tube: 'default' }) + jobStats({ tube: 'default' }));
         }
-        const [stale] = (await Promise.all(others)) as [Reservation];
+        const [stale] = (await Promise.all(others)) as [Held];
         const taking = reserve();
         await polling.takes(ASK);
         polling.sends('RESERVED 8 2\r\nhi\r\n');

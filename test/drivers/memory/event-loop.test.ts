@@ -2,8 +2,7 @@ import '../../support/unheeded-rejections.js';
 import { expect } from 'chai';
 import { openMemory } from '../../../src/drivers/memory/driver.js';
 import type { Consumer, Driver } from '../../../src/queue/driver.js';
-
-const OPTIONS = { priority: 1024, delayMs: 0, ttrMs: 60_000 };
+import { PLAIN, put, reserve, settle } from './messages.js';
 
 /** Far more calls than fit between two turns; without any turn the loops below would end there. */
 const MANY = 2_000_000;
@@ -14,7 +13,7 @@ describe('The memory driver and the event loop', () => {
 
   beforeEach(async () => {
     driver = openMemory('memory:', { prefix: '' });
-    consumer = await driver.consume(['mail'], 1);
+    consumer = await driver.consume(['mail']);
   });
   afterEach(() => driver.close());
 
@@ -29,11 +28,11 @@ describe('The memory driver and the event loop', () => {
   }
 
   it('lets timers run while somebody takes one message after another, and puts new ones', async () => {
-    await driver.put('mail', Buffer.from('a'), OPTIONS);
+    await put(driver, 'a');
     const took = await loop(async () => {
-      const reservation = await consumer.reserve();
-      await driver.put('mail', Buffer.from('a'), OPTIONS);
-      await reservation?.ack();
+      const held = await reserve(consumer);
+      await put(driver, 'a');
+      await settle(consumer, 'ack', held);
     });
     expect(took).to.equal(true);
   });
@@ -41,23 +40,23 @@ describe('The memory driver and the event loop', () => {
   it('lets timers run while somebody asks again and again, whatever it is', async () => {
     for (const step of [
       () => consumer.reserve({ timeoutMs: 0 }),
-      () => driver.stats('mail'),
-      () => driver.peek('mail', 'ready', 1),
+      () => driver.stats(['mail']),
+      () => driver.list('mail', { state: 'ready', limit: 1 }),
+      () => driver.find('mail', '1'),
       () => driver.queues(),
-      () => driver.kick('mail', 1),
-      () => driver.delete('mail', '1'),
-      () => driver.flush('mail'),
-      () => driver.put('mail', Buffer.alloc(0), OPTIONS),
+      () => driver.retry('mail', { limit: 1 }),
+      () => driver.promote('mail', { limit: 1 }),
+      () => driver.delete('mail', ['1']),
+      () => driver.flush('mail', ['ready']),
+      () => driver.move?.('mail', 'other', ['1']) ?? Promise.resolve(),
+      () => driver.put([{ queue: 'mail', body: Buffer.alloc(0), options: PLAIN }]),
     ]) {
       expect(await loop(step), step.toString()).to.equal(true);
     }
   });
 
   it('takes no message for a reserve whose signal aborts while it waits for the loop to turn', async () => {
-    await driver.putMany(
-      'mail',
-      Array.from({ length: 1000 }, () => ({ body: Buffer.alloc(0), options: OPTIONS })),
-    );
+    await driver.put(Array.from({ length: 1000 }, () => ({ queue: 'mail', body: Buffer.alloc(0), options: PLAIN })));
     const reason = new Error('enough');
     let given = 0;
     for (let n = 0; n < 1000; n++) {
@@ -70,7 +69,7 @@ describe('The memory driver and the event loop', () => {
         (error: unknown) => expect(error).to.equal(reason),
       );
     }
-    expect(await driver.stats('mail')).to.include({ ready: 1000 - given, reserved: given });
+    expect((await driver.stats(['mail']))[0]).to.include({ ready: 1000 - given, reserved: given });
   });
 
   it('listens to a signal once, however many reserves wait with it', async () => {

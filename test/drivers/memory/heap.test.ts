@@ -49,10 +49,15 @@ describe('Heap', () => {
     );
   });
 
-  it('is empty when it was cleared', () => {
-    const heap = new Heap<Numbered>((a, b) => a.n < b.n);
-    heap.push(item(1));
-    heap.clear();
-    expect([heap.size, heap.top]).to.deep.equal([0, undefined]);
+  it('shows the first few after a place in order', () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat({ max: 30 })), fc.nat({ max: 40 }), fc.nat({ max: 30 }), (numbers, count, place) => {
+        const heap = new Heap<Numbered>((a, b) => a.n < b.n);
+        for (const n of numbers) heap.push(item(n));
+        const wanted = sorted(heap.items).filter((n) => n > place);
+        expect(heap.first(count, ({ n }) => n > place).map(({ n }) => n)).to.deep.equal(wanted.slice(0, count));
+        expect(sorted(heap.items)).to.deep.equal(sorted(numbers.map(item)));
+      }),
+    );
   });
 });

@@ -1,7 +1,8 @@
 import '../../support/unheeded-rejections.js';
 import { expect } from 'chai';
 import { openMemory } from '../../../src/drivers/memory/driver.js';
-import type { Consumer, Driver, PutOptions } from '../../../src/queue/driver.js';
+import type { Consumer, Driver } from '../../../src/queue/driver.js';
+import { put, reserve, settle } from './messages.js';
 
 describe('The memory driver and its process', () => {
   let driver: Driver;
@@ -9,12 +10,8 @@ describe('The memory driver and its process', () => {
 
   beforeEach(async () => {
     driver = openMemory('memory:', { prefix: '' });
-    consumer = await driver.consume(['mail'], 1);
+    consumer = await driver.consume(['mail']);
   });
-  function put(options: Partial<PutOptions> = {}): Promise<string> {
-    return driver.put('mail', Buffer.from('a'), { priority: 1024, delayMs: 0, ttrMs: 60_000, ...options });
-  }
-
   const { setTimeout, clearTimeout } = globalThis;
   afterEach(async () => {
     Object.assign(globalThis, { setTimeout, clearTimeout });
@@ -42,8 +39,8 @@ describe('The memory driver and its process', () => {
 
   it('does not keep it alive for what nobody waits for', async () => {
     const timers = counter();
-    await put({ delayMs: 60_000 });
-    await put();
+    await put(driver, 'a', { delayMs: 60_000 });
+    await put(driver, 'a');
     await consumer.reserve();
     await driver.pause('mail', 60_000);
     expect(timers()).to.equal(0);
@@ -53,19 +50,19 @@ describe('The memory driver and its process', () => {
     const timers = counter();
     const first = consumer.reserve();
     expect(timers()).to.equal(0);
-    await put();
+    await put(driver, 'a');
     await first;
     const reserving = consumer.reserve();
     expect(timers(), 'while the message is held').to.equal(1);
     await driver.close();
-    expect(await reserving).to.equal(null);
+    expect(await reserving).to.deep.equal([]);
     expect(timers()).to.equal(0);
   });
 
   for (const [what, begin] of [
-    ['a delay', () => put({ delayMs: 60_000 })],
+    ['a delay', () => put(driver, 'a', { delayMs: 60_000 })],
     ['a pause', () => driver.pause('mail', 60_000)],
-    ['a lease', () => put().then(() => consumer.reserve())],
+    ['a lease', () => put(driver, 'a').then(() => consumer.reserve())],
   ] as const) {
     it(`keeps it alive while a reserve waits for the end of ${what}, and no longer`, async () => {
       const timers = counter();
@@ -84,20 +81,20 @@ describe('The memory driver and its process', () => {
   it('keeps it alive for a delay that begins while a reserve waits', async () => {
     const timers = counter();
     const reserving = consumer.reserve();
-    await put({ delayMs: 60_000 });
+    await put(driver, 'a', { delayMs: 60_000 });
     expect(timers()).to.equal(1);
-    await driver.kick('mail', 1);
+    await driver.promote('mail', { limit: 1 });
     await reserving;
     expect(timers()).to.equal(0);
   });
 
   it('does not keep it alive for the lease of a message that was acknowledged', async () => {
     const timers = counter();
-    await put();
-    const held = await consumer.reserve();
+    await put(driver, 'a');
+    const held = await reserve(consumer);
     const reserving = consumer.reserve();
     expect(timers()).to.equal(1);
-    await held?.ack();
+    await settle(consumer, 'ack', held);
     expect(timers()).to.equal(0);
     await consumer.close();
     await reserving;

@@ -8,6 +8,7 @@ import { Queue } from '../../../src/queue/queue.js';
 import { SignalDispatcher } from '../../../src/signals/dispatcher.js';
 import { Worker } from '../../../src/worker/worker.js';
 import { countsOf } from '../../support/counts.js';
+import { PLAIN } from './messages.js';
 
 const Work = defineMessage<number>('work');
 const NOTHING = { ready: 0, delayed: 0, reserved: 0, buried: 0 };
@@ -27,7 +28,8 @@ describe('A worker on the memory driver', () => {
   /** With a lease shorter than `publish` allows. */
   async function put(ttrMs: number): Promise<void> {
     const message = { id: 'a', type: 'work', data: 1, time: new Date(), headers: {}, source: '/a' };
-    await driver.put('mail', cloudEvents.encode(message), { priority: 1024, delayMs: 0, ttrMs });
+    const body = cloudEvents.encode(message);
+    await driver.put([{ queue: 'mail', body, options: { ...PLAIN, ttrMs } }]);
   }
 
   function block(ms: number): void {

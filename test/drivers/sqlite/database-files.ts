@@ -4,12 +4,14 @@ import { join } from 'node:path';
 import { type Binding, type Connection, loadBinding } from '../../../src/drivers/sqlite/binding.js';
 import { openSqlite } from '../../../src/drivers/sqlite/driver.js';
 import type { OpenOptions } from '../../../src/drivers/sqlite/file.js';
-import type { Consumer, Driver, PutOptions, Reservation } from '../../../src/queue/driver.js';
+import type { PutOptions } from '../../../src/queue/driver.js';
+import type { Reservation } from '../../../src/queue/reservation.js';
+import { type OneByOneConsumer, OneByOneDriver } from '../../support/one-by-one.js';
 
 /** Files in a folder that each test of the suite has to itself, and what the tests open there. */
 export class DatabaseFiles {
   readonly folder: string = mkdtempSync(join(tmpdir(), 'haricot-'));
-  readonly #drivers: Driver[] = [];
+  readonly #drivers: OneByOneDriver[] = [];
   readonly #connections: Connection[] = [];
 
   path(name = 'haricot.db'): string {
@@ -19,8 +21,8 @@ export class DatabaseFiles {
   async open(
     query = '',
     { prefix = '', ...options }: OpenOptions & { readonly prefix?: string } = {},
-  ): Promise<Driver> {
-    const driver = await openSqlite(`sqlite:${this.path()}${query}`, { prefix }, options);
+  ): Promise<OneByOneDriver> {
+    const driver = new OneByOneDriver(await openSqlite(`sqlite:${this.path()}${query}`, { prefix }, options));
     this.#drivers.push(driver);
     return driver;
   }
@@ -91,7 +93,7 @@ export function bytes(text: string): Buffer {
 export const ONE_MINUTE: PutOptions = { priority: 1024, delayMs: 0, ttrMs: 60_000 };
 
 /** The next message, which must be there soon. */
-export async function next(consumer: Consumer): Promise<Reservation> {
+export async function next(consumer: OneByOneConsumer): Promise<Reservation> {
   const reservation = await consumer.reserve({ timeoutMs: 5000 });
   if (reservation === null) throw new Error('no message came');
   return reservation;

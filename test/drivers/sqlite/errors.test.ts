@@ -65,11 +65,11 @@ describe('an SQLite file that cannot be used', () => {
     // All pages but the first, which has the schema, and the roots of the tables behind it.
     writeFileSync(files().path('damaged.db'), content.fill(0xa5, 20 * 2048));
     const damaged = await openSqlite(`sqlite:${files().path('damaged.db')}`, { prefix: '' });
-    const consumer = await damaged.consume(['mail'], 1);
+    const consumer = await damaged.consume(['mail']);
     const path = files().path('damaged.db');
     const message = `cannot read ${path}: it is damaged (database disk image is malformed); restore a backup, or save what can be read with: sqlite3 ${path} .recover`;
-    await fails(damaged.peek('mail', 'ready', 500), message);
-    await fails(damaged.flush('mail'), message);
+    await fails(damaged.list('mail', { state: 'ready', limit: 500 }), message);
+    await fails(damaged.flush('mail', ['ready']), message);
     await fails(Promise.all(Array.from({ length: 500 }, () => consumer.reserve())), message);
     await damaged.close();
   });
@@ -146,7 +146,7 @@ describe('an SQLite file on a full disk', () => {
         `cannot write ${files().path()}: there is no room left (database or disk is full), and nothing was changed; free some of the disk and try again`,
       );
     }
-    expect((await driver.peek('mail', 'ready', 9)).map(({ id }) => id)).to.deep.equal([first]);
+    expect((await driver.list('mail', 'ready', 9)).map(({ jobId }) => jobId)).to.deep.equal([first]);
     expect(await driver.put('mail', bytes('small'), ONE_MINUTE)).to.equal('2');
     room(100);
     expect(await driver.put('mail', Buffer.alloc(100_000), ONE_MINUTE)).to.equal('3');
@@ -172,10 +172,10 @@ describe('an SQLite file on a full disk', () => {
     room(10_000);
     const error = await rejection(driver.putMany('mail', list(300, 100_000)), EngineError);
     expect(error).to.include({ retryable: true, outcome: 'partial' });
-    const stored = await driver.peek('mail', 'ready', 300);
+    const stored = await driver.list('mail', 'ready', 300);
     expect(stored.length).to.be.within(1, 299);
     expect(error.storedIds).to.have.length(300);
-    expect(error.storedIds?.filter((id) => id !== undefined)).to.deep.equal(stored.map(({ id }) => id));
+    expect(error.storedIds?.filter((id) => id !== undefined)).to.deep.equal(stored.map(({ jobId }) => jobId));
     expect(error.message).to.match(
       new RegExp(
         `^cannot store all 300 messages: only ${stored.length} are known to be stored; cannot write .*: there is no room`,
@@ -190,7 +190,7 @@ describe('an SQLite file on a full disk', () => {
     });
     const driver = await files().open('', { binding });
     await driver.put('mail', bytes('a'), ONE_MINUTE);
-    const consumer = await driver.consume(['mail'], 2);
+    const consumer = await driver.consume(['mail']);
     failing = true;
     await rejection(consumer.reserve(), EngineError);
     failing = false;
@@ -203,7 +203,7 @@ describe('an SQLite file on a full disk', () => {
   it('lets messages be held that cannot be settled, and settled when there is room', async () => {
     const driver = await openFull();
     await driver.put('mail', bytes('a'), ONE_MINUTE);
-    const reservation = await (await driver.consume(['mail'], 1)).reserve();
+    const reservation = await (await driver.consume(['mail'])).reserve();
     room(0);
     const filling = driver.put('mail', Buffer.alloc(100_000), ONE_MINUTE);
     const acking = reservation?.ack() ?? Promise.resolve();
@@ -293,7 +293,7 @@ describe('an SQLite file that another process has locked', () => {
   it('is given up when `busyTimeout` is over, by those who wait for messages too', async () => {
     const driver = await files().open('?busyTimeout=50');
     await driver.put('mail', bytes('a'), ONE_MINUTE);
-    const consumer = await driver.consume(['mail'], 2);
+    const consumer = await driver.consume(['mail']);
     const other = await files().connect();
     other.exec('BEGIN IMMEDIATE');
     const calls = [driver.put('mail', bytes('b'), ONE_MINUTE), driver.flush('mail'), consumer.reserve()];
@@ -325,7 +325,7 @@ describe('an SQLite file that another process has locked', () => {
     const other = await files().connect();
     other.exec('BEGIN IMMEDIATE');
     expect(countsOf(await driver.stats('mail'))).to.include({ ready: 1 });
-    expect(await driver.peek('mail', 'ready', 1)).to.have.length(1);
+    expect(await driver.list('mail', 'ready', 1)).to.have.length(1);
     expect(await driver.queues()).to.deep.equal(['mail']);
     other.exec('COMMIT');
   });

@@ -1,9 +1,9 @@
 import { copyFileSync, linkSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
-import type { Driver } from '../../../src/queue/driver.js';
 import { EngineError } from '../../../src/queue/errors.js';
 import { rejection } from '../../support/failures.js';
+import type { OneByOneDriver } from '../../support/one-by-one.js';
 import { bytes, ONE_MINUTE, useDatabaseFiles } from './database-files.js';
 
 /** Longer than a driver goes without a look at its file. */
@@ -16,7 +16,7 @@ function removeAll(path: string): void {
 describe('an SQLite file that is open', () => {
   const files = useDatabaseFiles();
 
-  const put = (driver: Driver): Promise<string> => driver.put('mail', bytes('a'), ONE_MINUTE);
+  const put = (driver: OneByOneDriver): Promise<string> => driver.put('mail', bytes('a'), ONE_MINUTE);
 
   const REPLACED = /: it was replaced by another file while it was open; put it back, or start this process again/;
   const REMOVED = /: it was removed while it was open; put it back, or start this process again/;
@@ -44,9 +44,9 @@ describe('an SQLite file that is open', () => {
       await (await filled()).close();
       const driver = await files().open();
       await put(driver);
-      const consumer = await driver.consume(['mail', 'other'], 5);
+      const consumer = await driver.consume(['mail', 'other']);
       const held = await consumer.reserve();
-      const waiting = rejection((await driver.consume(['other'], 1)).reserve(), EngineError);
+      const waiting = rejection((await driver.consume(['other'])).reserve(), EngineError);
       change(files().path());
       await sleep(LOOK_MS);
       const calls = [
@@ -56,7 +56,7 @@ describe('an SQLite file that is open', () => {
         driver.putMany('mail', [{ body: bytes('b'), options: ONE_MINUTE }]),
         driver.flush('mail'),
         driver.stats('mail'),
-        driver.peek('mail', 'ready', 1),
+        driver.list('mail', 'ready', 1),
         consumer.reserve(),
       ].map((call) => rejection(call, EngineError));
       for (const error of await Promise.all([...calls, waiting])) {
@@ -69,7 +69,7 @@ describe('an SQLite file that is open', () => {
     });
   }
 
-  async function filled(): Promise<Driver> {
+  async function filled(): Promise<OneByOneDriver> {
     const driver = await files().open();
     await driver.putMany(
       'mail',
@@ -80,7 +80,7 @@ describe('an SQLite file that is open', () => {
 
   it('is told of to a reserve that waits, within seconds, though nobody calls anything', async () => {
     const driver = await files().open();
-    const waiting = (await driver.consume(['mail'], 1)).reserve();
+    const waiting = (await driver.consume(['mail'])).reserve();
     await sleep(LOOK_MS);
     rmSync(files().path());
     expect((await rejection(waiting, EngineError)).message).to.match(REMOVED);

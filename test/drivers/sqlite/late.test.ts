@@ -15,7 +15,7 @@ describe('a late holder of the sqlite driver', () => {
     });
     const driver = await files().open('', { binding });
     await driver.setUp('other');
-    const consumer = await driver.consume(['mail'], 2);
+    const consumer = await driver.consume(['mail']);
     for (const command of ['ack', 'release', 'bury', 'touch'] as const) {
       await driver.put('mail', bytes('a'), { ...ONE_MINUTE, ttrMs: 1 });
       const first = await next(consumer);
@@ -30,7 +30,7 @@ describe('a late holder of the sqlite driver', () => {
       await Promise.all([filling, settling]);
       isSlow = false;
       expect(first.lost.aborted).to.equal(true);
-      expect(second?.id).to.equal(first.id);
+      expect(second?.jobId).to.equal(first.jobId);
       await second?.ack();
       expect(countsOf(await driver.stats('mail'))).to.deep.equal({ ready: 0, delayed: 0, reserved: 0, buried: 0 });
     }
@@ -38,13 +38,13 @@ describe('a late holder of the sqlite driver', () => {
 
   it('settles what a slot did that blocked the event loop beyond its lease, as nobody has taken it', async () => {
     const driver = await files().open();
-    const consumer = await driver.consume(['mail'], 2);
+    const consumer = await driver.consume(['mail']);
     for (const command of ['ack', 'release', 'bury'] as const) {
       await driver.put('mail', bytes('a'), { ...ONE_MINUTE, ttrMs: 20 });
       const reservation = await next(consumer);
       block(60);
       await reservation[command]();
-      await driver.kick('mail', 1);
+      await driver.retry('mail', 1);
       await (await consumer.reserve({ timeoutMs: 0 }))?.ack();
     }
     expect(countsOf(await driver.stats('mail'))).to.deep.equal({ ready: 0, delayed: 0, reserved: 0, buried: 0 });

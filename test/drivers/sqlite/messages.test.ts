@@ -3,7 +3,8 @@ import { type Connection, toBuffer } from '../../../src/drivers/sqlite/binding.j
 import { CLAIM_BYTES, type Claimed, Messages } from '../../../src/drivers/sqlite/messages.js';
 import { MessageReader } from '../../../src/drivers/sqlite/reader.js';
 import { MIGRATIONS, migrate } from '../../../src/drivers/sqlite/schema.js';
-import type { PutOptions } from '../../../src/queue/driver.js';
+import type { MessageState } from '../../../src/queue/capabilities.js';
+import type { PutOptions, StoredMessage } from '../../../src/queue/driver.js';
 import { serializeFailure, toFailure } from '../../../src/queue/failure.js';
 import { countsOf } from '../../support/counts.js';
 import { bytes, useDatabaseFiles } from './database-files.js';
@@ -33,12 +34,24 @@ describe('messages in SQLite', () => {
   });
 
   function put(text: string, options: Partial<PutOptions> = {}): number {
-    return messages.put(queue, bytes(text), { ...OPTIONS, ...options }, NOW);
+    return messages.put({ queue, body: bytes(text), options: { ...OPTIONS, ...options } }, NOW);
   }
 
   function putMany(count: number, options: Partial<PutOptions> = {}): number[] {
-    const items = Array.from({ length: count }, () => ({ body: bytes('a'), options: { ...OPTIONS, ...options } }));
-    return messages.putMany(queue, items, NOW);
+    const items = Array.from({ length: count }, () => ({
+      queue,
+      body: bytes('a'),
+      options: { ...OPTIONS, ...options },
+    }));
+    return messages.putMany(items, NOW);
+  }
+
+  async function list(state: MessageState, limit: number, now: number): Promise<readonly StoredMessage[]> {
+    return (await reader.list({ id: queue, name: 'mail' }, { state, limit }, now)).messages;
+  }
+
+  function release(id: number, token: number, priority: number, delayMs: number): boolean {
+    return messages.release({ id, token, priority, delayMs, counted: true, failure: null }, NOW);
   }
 
   function claimed(limit: number, now = NOW): readonly Claimed[] {
@@ -73,18 +86,19 @@ describe('messages in SQLite', () => {
 
   it('are stored in order, each with the body and options of its own, however many there are', async () => {
     for (const count of [1, 15, 16, 17, 50]) {
-      const items = Array.from({ length: count }, (_, n) => ({ body: bytes(`${n}`), options: { ...OPTIONS } }));
-      const ids = messages.putMany(queue, items, NOW);
-      const found = await reader.peek(queue, 'ready', 100, NOW);
-      expect(found.map(({ id }) => Number(id))).to.deep.equal(ids);
+      const items = Array.from({ length: count }, (_, n) => ({ queue, body: bytes(`${n}`), options: { ...OPTIONS } }));
+      const ids = messages.putMany(items, NOW);
+      const found = await list('ready', 100, NOW);
+      expect(found.map(({ jobId }) => Number(jobId))).to.deep.equal(ids);
       expect(found.map(({ body }) => body.toString())).to.deep.equal(items.map(({ body }) => body.toString()));
       messages.flush(queue, 'ready', messages.highestId(), NOW);
     }
     const unlike = Array.from({ length: 48 }, (_, n) => ({
+      queue,
       body: bytes(`${n}`),
       options: { priority: n === 20 ? 1 : 5, delayMs: n === 40 ? 10 : 0, ttrMs: n === 47 ? 77 : 1000 },
     }));
-    messages.putMany(queue, unlike, NOW);
+    messages.putMany(unlike, NOW);
     expect(await counts(NOW)).to.include({ ready: 47, delayed: 1 });
     expect(claim(1)).to.deep.equal(['20']);
     expect(claimed(100).at(-1)).to.include({ ttr: 77 });
@@ -105,10 +119,10 @@ describe('messages in SQLite', () => {
     put('a', { priority: 1, delayMs: 10 });
     put('c', { priority: 9, delayMs: 20 });
     const peek = async (now: number): Promise<string[]> =>
-      (await reader.peek(queue, 'ready', 2, now)).map(({ body }) => body.toString());
+      (await list('ready', 2, now)).map(({ body }) => body.toString());
     expect(await peek(NOW)).to.deep.equal(['b']);
     expect(await peek(NOW + 50)).to.deep.equal(['a', 'b']);
-    expect(await reader.peek(queue, 'delayed', 9, NOW + 15)).to.have.length(1);
+    expect(await list('delayed', 9, NOW + 15)).to.have.length(1);
     expect(claim(3, NOW + 50)).to.deep.equal(['a', 'b', 'c']);
   });
 
@@ -128,10 +142,9 @@ describe('messages in SQLite', () => {
     expect(second).not.to.equal(first);
     expect(messages.ack(id, first)).to.equal(false);
     expect(messages.touch(id, first, NOW + 1500)).to.equal(false);
-    expect(messages.release(id, first, 5, 0, NOW)).to.equal(false);
+    expect(release(id, first, 5, 0)).to.equal(false);
     expect(messages.bury(queue, id, first, 5, null, NOW)).to.equal(false);
     messages.giveBack(id, first, NOW);
-    expect(messages.delete(queue, id, NOW + 1500)).to.equal(false);
     expect(messages.flush(queue, 'ended', id, NOW + 1500)).to.equal(0);
     expect(await counts(NOW + 1999)).to.include({ reserved: 1 });
     expect(await counts(NOW + 2000)).to.include({ ready: 1 });
@@ -143,32 +156,32 @@ describe('messages in SQLite', () => {
   it('have no holder any more when they were released or buried', () => {
     const id = put('a');
     for (const settle of [
-      (token: number) => messages.release(id, token, 5, 0, NOW),
-      (token: number) => messages.release(id, token, 5, 1000, NOW),
+      (token: number) => release(id, token, 5, 0),
+      (token: number) => release(id, token, 5, 1000),
       (token: number) => messages.bury(queue, id, token, 5, null, NOW),
     ]) {
       const token = take();
       expect(settle(token)).to.equal(true);
       expect(messages.ack(id, token)).to.equal(false);
-      messages.kick(queue, 'buried', 1, NOW);
-      messages.kick(queue, 'delayed', 1, NOW);
+      messages.retryFirst(queue, 1, NOW);
+      messages.promoteFirst(queue, 1, NOW);
     }
   });
 
-  it('begin anew when they are kicked', async () => {
+  it('begin anew when they are retried, and go on when they are promoted', async () => {
     const id = put('a');
     messages.bury(queue, id, take(), 3, serializeFailure(WHY), NOW);
-    expect((await reader.peek(queue, 'buried', 1, NOW))[0]?.failure).to.deep.equal(WHY);
-    expect(messages.kick(queue, 'buried', 5, NOW)).to.equal(1);
-    expect((await reader.peek(queue, 'ready', 1, NOW))[0]).not.to.have.property('failure');
+    expect((await list('buried', 1, NOW))[0]?.failure).to.deep.equal(WHY);
+    expect(messages.retryFirst(queue, 5, NOW)).to.equal(1);
+    expect((await list('ready', 1, NOW))[0]?.failure).to.equal(undefined);
     const [first] = claimed(1);
     expect(first).to.include({ attempts: 0, priority: 3 });
-    messages.release(id, first?.token ?? 0, 3, 1000, NOW);
-    expect(messages.kick(queue, 'delayed', 5, NOW)).to.equal(1);
-    expect(claimed(1)[0]).to.include({ attempts: 0 });
+    release(id, first?.token ?? 0, 3, 1000);
+    expect(messages.promoteFirst(queue, 5, NOW)).to.equal(1);
+    expect(claimed(1)[0]).to.include({ attempts: 1 });
   });
 
-  it('are buried in a row: the one buried first is shown and kicked first, whatever its priority and age', async () => {
+  it('are buried in a row: the one buried first is shown and retried first, whatever its priority and age', async () => {
     const ids = [put('a', { priority: 1 }), put('b', { priority: 2 }), put('c', { priority: 3 })];
     const taken = claimed(3);
     const burials = [2, 0, 1].map((index) => taken[index]);
@@ -178,10 +191,10 @@ describe('messages in SQLite', () => {
       messages.bury(queue, id, token, priority, null, n === 2 ? NOW - 5000 : NOW);
     }
     const expected = [ids[2], ids[0], ids[1]];
-    expect((await reader.peek(queue, 'buried', 9, NOW)).map(({ id }) => Number(id))).to.deep.equal(expected);
+    expect((await list('buried', 9, NOW)).map(({ jobId }) => Number(jobId))).to.deep.equal(expected);
     const kicked = [];
     for (let n = 0; n < 3; n++) {
-      messages.kick(queue, 'buried', 1, NOW);
+      messages.retryFirst(queue, 1, NOW);
       kicked.push(claimed(1)[0]?.id);
     }
     expect(kicked).to.deep.equal(expected);
@@ -262,10 +275,8 @@ describe('messages in SQLite', () => {
         .map(({ id }) => id);
       expect(expected.length).to.be.within(3000, 3500);
       expect((await counts(now)).ready).to.equal(expected.length);
-      expect((await reader.peek(queue, 'ready', 5000, now)).map(({ id }) => Number(id))).to.deep.equal(expected);
-      expect((await reader.peek(queue, 'ready', 7, now)).map(({ id }) => Number(id))).to.deep.equal(
-        expected.slice(0, 7),
-      );
+      expect((await list('ready', 5000, now)).map(({ jobId }) => Number(jobId))).to.deep.equal(expected);
+      expect((await list('ready', 7, now)).map(({ jobId }) => Number(jobId))).to.deep.equal(expected.slice(0, 7));
       const [first = [], rest = []] = [claimed(7, now).map(({ id }) => id), drain(100, now)];
       expect([...first, ...rest]).to.deep.equal(expected);
     });
@@ -274,7 +285,7 @@ describe('messages in SQLite', () => {
       putMany(5000, { priority: 1, delayMs: 1_000_000 });
       putMany(1000, { priority: 2, delayMs: 1 });
       const urgent = put('x', { priority: 1, delayMs: 1 });
-      expect((await reader.peek(queue, 'ready', 1, NOW + 10)).map(({ id }) => Number(id))).to.deep.equal([urgent]);
+      expect((await list('ready', 1, NOW + 10)).map(({ jobId }) => Number(jobId))).to.deep.equal([urgent]);
       const found = drain(100, NOW + 10);
       expect(found).to.have.length(1001);
       expect(found[0]).to.equal(urgent);
@@ -289,7 +300,7 @@ describe('messages in SQLite', () => {
       const delayed = 2500;
       expect(await counts(NOW)).to.deep.equal({ ready: 50_000 - delayed, delayed, reserved: 0, buried: 0 });
       expect(await reader.count(queue, 'delayed', NOW)).to.equal(delayed);
-      expect(await reader.peek(queue, 'delayed', 1200, NOW)).to.have.length(1200);
+      expect(await list('delayed', 1200, NOW)).to.have.length(1200);
     });
   });
 
@@ -299,15 +310,16 @@ describe('messages in SQLite', () => {
       const last = messages.highestId();
       expect(messages.flush(queue, 'ready', last, NOW)).to.be.within(1, 300);
       putMany(1000, { delayMs: 1000 });
-      expect(messages.kick(queue, 'delayed', 5000, NOW)).to.be.within(1, 300);
-      expect(messages.kick(queue, 'delayed', 3, NOW)).to.equal(3);
+      expect(messages.promoteFirst(queue, 5000, NOW)).to.be.within(1, 300);
+      expect(messages.promoteFirst(queue, 3, NOW)).to.equal(3);
     });
 
     it('a bounded number of bytes, and one message at least', () => {
       const large = Buffer.alloc(3_000_000);
-      for (let n = 0; n < 5; n++) messages.put(queue, large, { ...OPTIONS, delayMs: n === 4 ? 0 : 1000 }, NOW);
-      messages.put(queue, Buffer.alloc(9_000_000), OPTIONS, NOW);
-      expect(messages.kick(queue, 'delayed', 100, NOW)).to.equal(1);
+      for (let n = 0; n < 5; n++)
+        messages.put({ queue, body: large, options: { ...OPTIONS, delayMs: n === 4 ? 0 : 1000 } }, NOW);
+      messages.put({ queue, body: Buffer.alloc(9_000_000), options: OPTIONS }, NOW);
+      expect(messages.promoteFirst(queue, 100, NOW)).to.equal(1);
       const budget = { bytes: CLAIM_BYTES };
       expect(messages.claim(queue, 10, budget, NOW)).to.include({ isCut: true });
       expect(messages.claim(queue, 10, budget, NOW)).to.deep.equal({ messages: [], isCut: true });
@@ -338,7 +350,11 @@ describe('messages in SQLite', () => {
       new MessageReader(recording);
       written.claim(queue, 5, { bytes: CLAIM_BYTES }, NOW);
       written.flush(queue, 'ready', 1, NOW);
-      written.kick(queue, 'delayed', 1, NOW);
+      written.promoteFirst(queue, 1, NOW);
+      written.retryFirst(queue, 1, NOW);
+      written.retry(queue, 1, undefined, NOW);
+      written.move(queue, 2, 1, NOW);
+      written.delete(queue, 1);
       written.outlook(queue, NOW);
       written.bury(queue, 1, STALE, 1, null, NOW);
       for (const sql of statements) {

@@ -36,7 +36,7 @@ describe('the schema of an SQLite file', () => {
     expect(versionOf(connection)).to.equal(MIGRATIONS.length + 2);
     expect(connection.prepare('SELECT tag FROM messages').all([])).to.have.length(1);
     expect(connection.prepare('SELECT name FROM tags').all([])).to.have.length(1);
-    expect((await driver.peek('mail', 'ready', 9)).map((message) => message.id)).to.deep.equal([id]);
+    expect((await driver.list('mail', 'ready', 9)).map(({ jobId }) => jobId)).to.deep.equal([id]);
   });
 
   it('stays at the version before a step that fails, of which nothing is left', async () => {
@@ -134,11 +134,11 @@ describe('the schema of an SQLite file', () => {
     insert.run([2, 4, 1, null, bytes('ready')]);
     insert.run([3, 4, 5, null, bytes('due')]);
     const driver = await files().open();
-    const buried = await driver.peek('mail', 'buried', 9);
+    const buried = await driver.list('mail', 'buried', 9);
     expect(buried.map(({ body }) => body.toString())).to.deep.equal(['first', 'second', 'third']);
     expect(buried.map(({ failure }) => failure?.message)).to.deep.equal(['{"message": 1}', text, undefined]);
     expect(buried[1]?.failure).to.deep.include({ reason: 'attempts', name: 'Error', at: new Date(2000) });
-    expect((await driver.peek('mail', 'ready', 9)).map(({ body }) => body.toString())).to.deep.equal(['ready', 'due']);
+    expect((await driver.list('mail', 'ready', 9)).map(({ body }) => body.toString())).to.deep.equal(['ready', 'due']);
   });
 
   it('is made in a file that is empty', async () => {

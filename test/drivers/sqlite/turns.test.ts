@@ -58,7 +58,7 @@ describe('the sqlite driver leaves the event loop its turns', () => {
     expect(turns).to.be.at.least(10);
   });
 
-  it('while it stores, counts, kicks and flushes very many messages, and other processes the lock', async () => {
+  it('while it stores, counts, promotes and flushes very many messages, and other processes the lock', async () => {
     const driver = await files().open();
     const other = await files().connect();
     let locks = 0;
@@ -69,7 +69,7 @@ describe('the sqlite driver leaves the event loop its turns', () => {
     const work: readonly (() => Promise<unknown>)[] = [
       () => driver.putMany('mail', items),
       () => driver.stats('mail'),
-      () => driver.kick('mail', 30_000),
+      () => driver.promote('mail', 30_000),
       () => driver.flush('mail'),
     ];
     for (const call of work) {
@@ -109,13 +109,13 @@ describe('the sqlite driver leaves the event loop its turns', () => {
     isFlushed = true;
     await publishing;
     expect(flushed).to.be.at.least(2000);
-    expect((await driver.peek('mail', 'ready', 1))[0]?.body.toString()).to.equal('b');
+    expect((await driver.list('mail', 'ready', 1))[0]?.body.toString()).to.equal('b');
   });
 
   it('while leases of a millisecond end all the time', async () => {
     const driver = await files().open();
     await driver.put('mail', bytes('a'), { ...ONE_MINUTE, ttrMs: 1 });
-    const consumer = await driver.consume(['mail'], 1);
+    const consumer = await driver.consume(['mail']);
     const turns = await turnsDuring(async () => {
       for (let n = 0; n < 100; n++) await consumer.reserve();
     });

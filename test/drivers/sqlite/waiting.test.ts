@@ -4,7 +4,7 @@ import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promi
 import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { stub } from 'sinon';
-import type { Reservation } from '../../../src/queue/driver.js';
+import type { Reservation } from '../../../src/queue/reservation.js';
 import { block, bytes, next, ONE_MINUTE, useDatabaseFiles } from './database-files.js';
 
 describe('a reserve of the sqlite driver that waits', () => {
@@ -22,7 +22,7 @@ describe('a reserve of the sqlite driver that waits', () => {
 
   it('is told at once of what the same process does: a put, a release, a kick, the end of a pause', async () => {
     const [driver, neighbour] = [await files().open(), await files().open()];
-    const waiting = await driver.consume(['mail'], 1);
+    const waiting = await driver.consume(['mail']);
     await driver.setUp('mail');
     let reserving = waiting.reserve();
     await nextTurn();
@@ -32,12 +32,12 @@ describe('a reserve of the sqlite driver that waits', () => {
     await nextTurn();
     await neighbour.put('mail', bytes('put by another driver'), { ...ONE_MINUTE, priority: 1 });
     expect(await soon(reserving)).to.equal('put by another driver');
-    await (await reserving)?.release({ delayMs: 60_000 });
+    await (await reserving)?.release({ delay: 60_000 });
     reserving = waiting.reserve();
     await nextTurn();
-    await driver.kick('mail', 1);
+    await driver.promote('mail', 1);
     expect(await soon(reserving)).to.equal('put by another driver');
-    const other = (await driver.consume(['mail'], 1)).reserve();
+    const other = (await driver.consume(['mail'])).reserve();
     await nextTurn();
     await (await reserving)?.release();
     expect(await soon(other)).to.equal('put by another driver');
@@ -52,7 +52,7 @@ describe('a reserve of the sqlite driver that waits', () => {
   it('is told of what another program does to the file', async () => {
     const driver = await files().open();
     await driver.put('mail', bytes('a'), { ...ONE_MINUTE, delayMs: 60_000 });
-    const reserving = next(await driver.consume(['mail'], 1));
+    const reserving = next(await driver.consume(['mail']));
     await nextTurn();
     (await files().connect()).exec('UPDATE messages SET state = 2');
     expect((await reserving).body.toString()).to.equal('a');
@@ -63,7 +63,7 @@ describe('a reserve of the sqlite driver that waits', () => {
     await other.pause('mail', 100);
     await other.put('mail', bytes('a'), ONE_MINUTE);
     const began = performance.now();
-    const consumer = await driver.consume(['mail'], 1);
+    const consumer = await driver.consume(['mail']);
     expect(await consumer.reserve({ timeoutMs: 0 })).to.equal(null);
     await next(consumer);
     expect(performance.now() - began).to.be.at.least(80);
@@ -72,7 +72,7 @@ describe('a reserve of the sqlite driver that waits', () => {
   it('looks once more when its time is over, because the event loop may have been blocked', async () => {
     const driver = await files().open();
     await driver.setUp('mail');
-    const consumer = await driver.consume(['mail'], 1);
+    const consumer = await driver.consume(['mail']);
     const other = await files().connect();
     const reserving = consumer.reserve({ timeoutMs: 500 });
     await nextTurn();
@@ -86,7 +86,7 @@ describe('a reserve of the sqlite driver that waits', () => {
 
   it('may be one of many with one signal, without a warning', async () => {
     const driver = await files().open();
-    const consumer = await driver.consume(['mail'], 30);
+    const consumer = await driver.consume(['mail']);
     const controller = new AbortController();
     const warnings: Error[] = [];
     const onWarning = (warning: Error): void => void warnings.push(warning);
@@ -115,7 +115,7 @@ describe('a reserve of the sqlite driver that waits', () => {
       const [driver, consumer] = await storage.run({}, async () => {
         const opened = await files().open();
         await opened.put('mail', bytes('a'), { ...ONE_MINUTE, delayMs: 10 });
-        return [opened, await opened.consume(['mail'], 1)] as const;
+        return [opened, await opened.consume(['mail'])] as const;
       });
       const reserving = storage.run({}, () => consumer.reserve({ timeoutMs: 5000 }));
       expect((await reserving)?.body.toString()).to.equal('a');
@@ -145,7 +145,7 @@ describe('a reserve of the sqlite driver that waits', () => {
       };
       await storage.run('request', async () => {
         const driver = await openDriver(${JSON.stringify(`sqlite:${files().path()}`)});
-        const consumer = await driver.consume(['mail'], 1);
+        const consumer = await driver.consume(['mail']);
         await consumer.reserve({ timeoutMs: 60 });
         await driver.close();
       });
@@ -157,7 +157,7 @@ describe('a reserve of the sqlite driver that waits', () => {
 
   it('waits for ever when it is told to wait longer than a timer can', async () => {
     const driver = await files().open();
-    const consumer = await driver.consume(['mail'], 1);
+    const consumer = await driver.consume(['mail']);
     const reserving = consumer.reserve({ timeoutMs: 2 ** 40 });
     expect(await soon(reserving)).to.equal(undefined);
     await driver.put('mail', bytes('a'), ONE_MINUTE);

@@ -1,0 +1,127 @@
+import type { Client } from '../../client/client.js';
+import { BuriedError } from '../../client/errors.js';
+import type { PutOptions } from '../../queue/driver.js';
+import { EngineError } from '../../queue/errors.js';
+import { toHaricotError } from './errors.js';
+import { toSeconds } from './tubes.js';
+
+/** The server's own default for `-z`. Larger bodies are sent only when it is known that it takes them. */
+const USUAL_MAX_JOB_SIZE = 65_535;
+
+/** A message to store in a tube. */
+export interface TubeItem {
+  readonly tube: string;
+  readonly body: Uint8Array;
+  readonly options: PutOptions;
+}
+
+/** Stores messages in tubes, and tells what is stored where something fails. */
+export class Publisher {
+  readonly #client: Client;
+  #maxJobSize: number | undefined;
+
+  constructor(client: Client) {
+    this.#client = client;
+    // Another server may have another limit.
+    client.on('disconnect', () => {
+      this.#maxJobSize = undefined;
+    });
+  }
+
+  /**
+   * Stores messages, all in one write where they are not very many.
+   * @returns their ids, in order
+   * @throws EngineError whose `storedIds` and `unknownAt` say what is stored
+   */
+  async put(items: readonly TubeItem[]): Promise<string[]> {
+    const sizes = items.map(({ body }) => body.length).filter((size) => size > USUAL_MAX_JOB_SIZE);
+    if (sizes.length > 0) await this.#checkSizes(sizes);
+    const [only] = items;
+    if (items.length === 1 && only !== undefined) return [await this.#put(only).catch(rejectTranslated)];
+    const ids: string[] = [];
+    for (const portion of portionsOf(items)) {
+      const puts = portion.map((item) => this.#put(item));
+      try {
+        ids.push(...(await Promise.all(puts)));
+      } catch {
+        const before = ids.map((value) => ({ status: 'fulfilled', value }) as const);
+        throw toPartialError([...before, ...(await Promise.allSettled(puts))], items.length);
+      }
+    }
+    return ids;
+  }
+
+  #put({ tube, body, options: { priority, delayMs, ttrMs } }: TubeItem): Promise<string> {
+    return this.#client.tube(tube).put(body, { priority, delay: toSeconds(delayMs), ttr: toSeconds(ttrMs) });
+  }
+
+  /** Before the first byte is sent: then nothing is stored. */
+  async #checkSizes(sizes: readonly number[]): Promise<void> {
+    try {
+      this.#maxJobSize ??= (await this.#client.stats()).maxJobSize;
+    } catch (error) {
+      throw toHaricotError(error, true);
+    }
+    const largest = Math.max(...sizes);
+    if (largest <= this.#maxJobSize) return;
+    throw new EngineError(
+      `cannot store a message of ${largest} bytes: the server's max-job-size is ${this.#maxJobSize}; start it with a larger -z`,
+    );
+  }
+}
+
+/** What is in flight at once: the client refuses more than 64 MiB, and others publish as well. */
+const PORTION_BYTES = 16 * 1024 * 1024;
+const PORTION_ITEMS = 10_000;
+
+function* portionsOf(items: readonly TubeItem[]): Iterable<readonly TubeItem[]> {
+  let start = 0;
+  let bytes = 0;
+  for (const [index, { body }] of items.entries()) {
+    if (index > start && (bytes + body.length > PORTION_BYTES || index - start === PORTION_ITEMS)) {
+      yield items.slice(start, index);
+      start = index;
+      bytes = 0;
+    }
+    bytes += body.length;
+  }
+  yield items.slice(start);
+}
+
+function rejectTranslated(error: unknown): never {
+  throw toHaricotError(error);
+}
+
+/** What is known of the first puts of a list, of which some have failed; the others were not sent. */
+function toPartialError(puts: readonly PromiseSettledResult<string>[], total: number): EngineError {
+  const storedIds = Array.from({ length: total }, (_, index) => idOf(puts[index]));
+  const failed = puts.flatMap((put, index) =>
+    put.status === 'rejected' ? [{ index, error: toHaricotError(put.reason) }] : [],
+  );
+  const unknownAt = failed.filter(({ error }) => isUnknown(error)).map(({ index }) => index);
+  const stored = storedIds.filter((id) => id !== undefined).length;
+  const cause = failed[0]?.error;
+  const why = cause instanceof Error ? cause.message : String(cause);
+  const doubt = unknownAt.length > 0 ? `, of ${unknownAt.length} nobody can tell` : '';
+  const outcome = unknownAt.length > 0 ? 'unknown' : stored > 0 ? 'partial' : 'nothing';
+  return new EngineError(
+    `cannot store all ${total} messages: ${stored} ${stored === 1 ? 'is' : 'are'} stored${doubt}; ${why}`,
+    {
+      cause: cause instanceof EngineError ? cause.cause : cause,
+      retryable: failed.every(({ error }) => error instanceof EngineError && error.retryable),
+      outcome,
+      ...(outcome === 'nothing' ? {} : { storedIds }),
+      ...(unknownAt.length > 0 ? { unknownAt } : {}),
+    },
+  );
+}
+
+function isUnknown(error: unknown): boolean {
+  return error instanceof EngineError && error.outcome === 'unknown';
+}
+
+/** Of a job that is stored; the server may have stored it, but not been able to queue it. */
+function idOf(put: PromiseSettledResult<string> | undefined): string | undefined {
+  if (put?.status !== 'rejected') return put?.value;
+  return put.reason instanceof BuriedError ? put.reason.jobId : undefined;
+}

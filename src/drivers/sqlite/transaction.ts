@@ -1,0 +1,178 @@
+// Taking part in a transaction of the user: statements of ours on a connection of the user's, to the same file.
+import { realpathSync } from 'node:fs';
+import type { Transaction, TransactionClient } from '../../queue/driver.js';
+import { InvalidOptionError } from '../../queue/errors.js';
+import { preview } from '../../shared/text.js';
+import { type Connection, type SqlValue, type Statement, toBuffer } from './binding.js';
+import { toEngineError } from './errors.js';
+import { ACK, INSERT, insertValues, type NewMessage } from './insert.js';
+
+type Row = Readonly<Record<string, unknown>>;
+
+/** Runs a statement that returns rows. */
+type Query = (sql: string, values: readonly SqlValue[]) => Promise<readonly Row[]> | readonly Row[];
+
+/** What `DatabaseSync` of `node:sqlite` and libsql's `Database` have in common; each tells in its own way whether it is in a transaction. */
+interface Database {
+  prepare(sql: string): { all(...values: unknown[]): unknown };
+  readonly isTransaction?: unknown;
+  readonly inTransaction?: unknown;
+}
+
+/** An open transaction of the user. */
+export class UserTransaction {
+  readonly #query: Query;
+  readonly #path: string;
+
+  private constructor(query: Query, path: string) {
+    this.#query = query;
+    this.#path = path;
+  }
+
+  /**
+   * @param path of the file that the transaction must be in
+   * @throws InvalidOptionError for what is no transaction in that file; EngineError
+   */
+  static async of(transaction: Transaction, path: string): Promise<UserTransaction> {
+    const found = new UserTransaction(queryOf(transaction), path);
+    const [main] = await found.#rows(`SELECT file FROM pragma_database_list WHERE name = 'main'`, []);
+    const file = main?.['file'];
+    if (typeof file === 'string' && isSameFile(file, path)) return found;
+    throw new InvalidOptionError(
+      `the transaction must be in the file of the queue, ${path}, got one in ${file === '' || file === undefined ? 'memory' : preview(file)}`,
+    );
+  }
+
+  /** The queue's number in the file; it gets one, as part of the transaction, when it has none. */
+  async queueId(name: string): Promise<number> {
+    await this.#rows('INSERT INTO queues (name) VALUES (?1) ON CONFLICT DO NOTHING RETURNING id', [name]);
+    const [row] = await this.#rows('SELECT id FROM queues WHERE name = ?1', [name]);
+    return Number(row?.['id']);
+  }
+
+  /** @returns the ids, in order */
+  async put(messages: readonly NewMessage[], now: number): Promise<string[]> {
+    const ids: string[] = [];
+    for (const message of messages) {
+      const [row] = await this.#rows(INSERT, insertValues(message, now));
+      ids.push(String(row?.['id']));
+    }
+    return ids;
+  }
+
+  /** @returns whether it was still the delivery with that token */
+  async ack(id: number, token: number): Promise<boolean> {
+    return (await this.#rows(ACK, [id, token])).length === 1;
+  }
+
+  async #rows(sql: string, values: readonly SqlValue[]): Promise<readonly Row[]> {
+    try {
+      return await this.#query(sql, values);
+    } catch (error) {
+      throw toEngineError(error, this.#path);
+    }
+  }
+}
+
+/** What `driver.transaction` gives: statements on a connection of ours. */
+export class OwnClient implements TransactionClient {
+  readonly #connection: Connection;
+  readonly #changes: Statement;
+  #isOver = false;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+    this.#changes = connection.prepare('SELECT changes() AS changes, total_changes() AS total');
+  }
+
+  async query<R>(
+    sql: string,
+    params: readonly unknown[] = [],
+  ): Promise<{ readonly rows: readonly R[]; readonly rowCount: number }> {
+    if (this.#isOver) throw new InvalidOptionError('cannot run a statement: its transaction has ended');
+    if (typeof sql !== 'string') throw new InvalidOptionError(`a statement must be a string, got ${preview(sql)}`);
+    const before = this.#changed();
+    const rows = this.#connection.prepare(numbered(sql)).all(params.map(toSqlValue)).map(plainRow);
+    const { changes, total } = this.#changed();
+    const rowCount = rows.length > 0 || total === before.total ? rows.length : changes;
+    return { rows: rows as R[], rowCount };
+  }
+
+  /** The transaction has ended: a statement that comes late must not run outside of it. */
+  end(): void {
+    this.#isOver = true;
+  }
+
+  #changed(): { readonly changes: number; readonly total: number } {
+    return this.#changes.get([]) as { changes: number; total: number };
+  }
+}
+
+function queryOf(transaction: Transaction): Query {
+  const { query, prepare, isTransaction, inTransaction } = transaction as Partial<Database> & { query?: unknown };
+  if (typeof prepare === 'function') {
+    if (isTransaction === false || inTransaction === false) {
+      throw new InvalidOptionError(
+        'the transaction must be open, got a database without one; run BEGIN IMMEDIATE first',
+      );
+    }
+    const database = transaction as Database;
+    const isBuiltin = inTransaction === undefined;
+    return (sql, values) => {
+      const statement = database.prepare(sql);
+      // libsql takes the values as one array.
+      return (isBuiltin ? statement.all(...values) : statement.all(values)) as readonly Row[];
+    };
+  }
+  if (typeof query === 'function') {
+    const client = transaction as { query(sql: string, params: readonly unknown[]): unknown };
+    return async (sql, values) => {
+      const result = (await client.query(sql, values)) as { rows?: readonly Row[] } | undefined;
+      if (Array.isArray(result?.rows)) return result.rows;
+      throw new InvalidOptionError(
+        `query() of the transaction must resolve to { rows, rowCount }, got ${preview(result)}`,
+      );
+    };
+  }
+  throw new InvalidOptionError(
+    `the transaction must be a DatabaseSync, a Database of libsql, or have query(sql, params), got ${preview(transaction)}`,
+  );
+}
+
+function isSameFile(one: string, other: string): boolean {
+  try {
+    return realpathSync(one) === realpathSync(other);
+  } catch {
+    return false;
+  }
+}
+
+/** Strings, quoted names and comments, in which nothing is replaced, and parameters as PostgreSQL writes them. One that is not closed goes on to the end. */
+const TOKENS =
+  /'[^']*(?:'|$)|"[^"]*(?:"|$)|`[^`]*(?:`|$)|\[[^\]]*(?:\]|$)|--[^\n]*|\/\*(?:(?!\*\/)[\s\S])*(?:\*\/|$)|\$([1-9][0-9]{0,4})/g;
+
+/** `$1` is a name to SQLite, whose numbered parameters are `?1`. */
+function numbered(sql: string): string {
+  return sql.replace(TOKENS, (token, parameter?: string) => (parameter === undefined ? token : `?${parameter}`));
+}
+
+function toSqlValue(value: unknown): SqlValue {
+  if (value === undefined || value === null) return null;
+  if (typeof value === 'boolean') return value ? 1 : 0;
+  if (value instanceof Date) return value.toISOString();
+  if (typeof value === 'number' || typeof value === 'string' || typeof value === 'bigint') return value as SqlValue;
+  if (value instanceof Uint8Array) return value;
+  throw new InvalidOptionError(
+    `a parameter of a statement must be a string, number, bigint, boolean, Date, bytes or null, got ${preview(value)}`,
+  );
+}
+
+/** The bindings give bytes in ways of their own. */
+function plainRow(row: Row): Row {
+  const entries = Object.entries(row).map(([name, value]) => [name, isBytes(value) ? toBuffer(value) : value]);
+  return Object.fromEntries(entries);
+}
+
+function isBytes(value: unknown): boolean {
+  return value instanceof ArrayBuffer || ArrayBuffer.isView(value);
+}

@@ -1,0 +1,21 @@
+import type { Queue } from '../queue/queue.js';
+
+/** Pauses a queue for slots that ask for it, several of them at once: none shortens what another has asked for. */
+export class QueuePause {
+  readonly #queue: Queue;
+  /** By `performance.now()`. */
+  #endsAt = Number.NEGATIVE_INFINITY;
+
+  constructor(queue: Queue) {
+    this.#queue = queue;
+  }
+
+  /** @throws EngineError */
+  async extend(ms: number): Promise<void> {
+    const endsAt = performance.now() + ms;
+    // A pause of 0 would end the one that there is.
+    if (ms === 0 || endsAt <= this.#endsAt) return;
+    this.#endsAt = endsAt;
+    await this.#queue.driver.pause(this.#queue.name, ms);
+  }
+}

@@ -1,0 +1,27 @@
+/** idle → running → stopping → stopped, never back. */
+export type WorkerState = 'idle' | 'running' | 'stopping' | 'stopped';
+
+/** A message that a worker is working on. */
+export interface InFlightMessage {
+  readonly queue: string;
+  /** The engine's id of the message. */
+  readonly jobId: string;
+  /** Undefined where the body cannot be read. */
+  readonly type: string | undefined;
+  /** 1-based; undefined where the worker's `trackAttempts` is off and the engine did not tell. */
+  readonly attempt: number | undefined;
+  readonly startedAt: Date;
+}
+
+/** What a worker is doing, and what it has done. */
+export interface WorkerStatus {
+  readonly state: WorkerState;
+  /** The messages that it is working on; those that wait for the engine to settle them are none. */
+  readonly inFlight: readonly InFlightMessage[];
+  /** Messages that were acknowledged. */
+  readonly finished: number;
+  /** Messages that were buried. */
+  readonly failed: number;
+  /** Messages that were given back, to be delivered again. */
+  readonly released: number;
+}
