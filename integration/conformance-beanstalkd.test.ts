@@ -1,5 +1,5 @@
 import '../test/support/unheeded-rejections.js';
-import { testDriver } from '../src/testing/suite.js';
+import { testDriver } from '../src/testing/conformance/suite.js';
 import open from './fixtures/open-beanstalkd.js';
 import { startServer, type TestServer } from './support/server.js';
 

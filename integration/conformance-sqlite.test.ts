@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { builtinBinding } from '../src/drivers/sqlite/binding.js';
-import { testDriver } from '../src/testing/suite.js';
+import { testDriver } from '../src/testing/conformance/suite.js';
 import open from './fixtures/open-sqlite.js';
 
 const binding = builtinBinding()?.name ?? 'libsql';

@@ -1,5 +1,5 @@
 // Everything that an engine must promise, tested: npx mocha examples/custom-driver/array-driver.test.ts
-import { testDriver } from 'haricot/testing';
+import { testDriver } from 'haricot/testing/conformance';
 import { openArray } from './array-driver.js';
 
 testDriver('array', {

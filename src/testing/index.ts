@@ -1,1 +1,0 @@
-export { type DriverTestOptions, testDriver } from './suite.js';
