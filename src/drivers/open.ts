@@ -9,6 +9,7 @@ import { maskUrl, preview } from '../shared/text.js';
 /** Opens an engine from its URL. `?prefix=` is already taken off it. */
 export type DriverFactory = (url: string, options: DriverOptions) => Promise<Driver>;
 
+/** What a driver is opened with, besides its URL. */
 export interface DriverOptions {
   /** Stands before the name of every queue on the engine, so that several installations can share it. */
   readonly prefix: string;

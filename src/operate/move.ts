@@ -12,11 +12,21 @@ type MovedState = 'ready' | 'delayed' | 'buried';
 /** Which messages to move. */
 export type MoveSelection =
   /** Those with these ids of the engine, whatever their state. */
-  | { readonly ids: readonly string[] }
+  | {
+      /** The engine's ids of the messages. */
+      readonly ids: readonly string[];
+    }
   /** Those of a state, or so many of those that come first in it, of a type or a reason. */
-  | (MessageFilter & { readonly state: MovedState; readonly limit?: number | undefined });
+  | (MessageFilter & {
+      /** The state of the messages. */
+      readonly state: MovedState;
+      /** The largest number of messages. Default: all. */
+      readonly limit?: number | undefined;
+    });
 
+/** The result of a move. */
 export interface MoveResult {
+  /** How many messages were moved. */
   readonly moved: number;
   /** How many somebody has taken here while they were stored there: they are in both queues, with the same `message.id`. */
   readonly duplicated: number;

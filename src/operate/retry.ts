@@ -10,15 +10,27 @@ import { type Matches, type MessageFilter, matcherOf, type OperatedQueue, pagesO
 /** Which buried messages to retry, and what to change. */
 export type RetryOptions =
   /** Those with these ids of the engine. */
-  | { readonly ids: readonly string[] }
+  | {
+      /** The engine's ids of the messages. */
+      readonly ids: readonly string[];
+    }
   /** So many of those that were buried first. */
-  | { readonly limit: number }
+  | {
+      /** The largest number of messages. */
+      readonly limit: number;
+    }
   /** All of a type, of a reason or of both, or so many of them. */
-  | (MessageFilter & { readonly limit?: number | undefined })
+  | (MessageFilter & {
+      /** The largest number of messages. Default: all. */
+      readonly limit?: number | undefined;
+    })
   /** The one that is named, with other data. A `type` with a schema checks it. */
   | {
+      /** The engine's id of the message. */
       readonly ids: readonly [string];
+      /** The new data. */
       readonly data: unknown;
+      /** The type of the message. Default: unchanged. */
       readonly type?: string | MessageType<unknown, unknown> | undefined;
     };
 

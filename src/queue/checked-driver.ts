@@ -129,7 +129,7 @@ export class CheckedDriver implements Driver {
     return attempt(() => this.#driver.setUp(checkQueueName(queue)));
   }
 
-  put(items: readonly PutItem[], options?: TransactionOption): Promise<PutResult> {
+  put(items: readonly PutItem[], options?: { readonly transaction?: Transaction | undefined }): Promise<PutResult> {
     try {
       this.#checkPut(items, options);
       return this.#driver.put(items, options);

@@ -8,6 +8,7 @@ import type { Message } from './message.js';
 
 /** Where a body comes from: what it need not tell itself. */
 export interface CodecContext {
+  /** The queue that the message came from. */
   readonly queue: string;
   /** The engine's id of the message. */
   readonly jobId: string;

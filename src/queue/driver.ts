@@ -30,8 +30,11 @@ export interface PutOptions {
 
 /** A message to store. */
 export interface PutItem {
+  /** The queue to store it in. */
   readonly queue: string;
+  /** The bytes of the message. */
   readonly body: Uint8Array;
+  /** How the message is stored. */
   readonly options: PutOptions;
 }
 
@@ -39,9 +42,11 @@ export interface PutItem {
 export interface StoredItem {
   /** The engine's id of it; of the earlier one where it was left out by its `deduplicationKey`. */
   readonly jobId: string;
+  /** Whether the message was stored; false if it was left out by its `deduplicationKey`. */
   readonly isNew: boolean;
 }
 
+/** The result of a put. */
 export interface PutResult {
   /** Whether all of them were stored together: had one failed, none would be there. */
   readonly atomic: boolean;
@@ -63,21 +68,31 @@ export interface TransactionClient {
   query<Row = Record<string, unknown>>(
     sql: string,
     params?: readonly unknown[],
-  ): Promise<{ readonly rows: readonly Row[]; readonly rowCount: number }>;
+  ): Promise<{
+    /** The rows that the statement returned. */
+    readonly rows: readonly Row[];
+    /** How many rows the statement returned or changed. */
+    readonly rowCount: number;
+  }>;
 }
 
 /** A message as it is stored. What the engine does not know is `undefined`, never invented. */
 export interface StoredMessage {
   /** The engine's id of the message. */
   readonly jobId: string;
+  /** The queue that the message is in. */
   readonly queue: string;
+  /** The state of the message. */
   readonly state: MessageState;
   /** In an `ArrayBuffer` of its own: the user may change or transfer it. */
   readonly body: Buffer;
+  /** The priority; the lowest is delivered first. */
   readonly priority: number | undefined;
+  /** How long a consumer may hold the message without renewing its lease, in milliseconds. */
   readonly ttrMs: number | undefined;
   /** How often it was delivered since it was put or retried, the present delivery included. */
   readonly attempts: number | undefined;
+  /** When the message was stored. */
   readonly createdAt: Date | undefined;
   /** When its delay ends (delayed) or its lease (reserved); `undefined` in other states. */
   readonly dueAt: Date | undefined;
@@ -87,28 +102,52 @@ export interface StoredMessage {
 
 /** Some messages of a state, the next to be delivered first; of the buried the one that was buried first. */
 export interface MessagePage {
+  /** The messages of the page. */
   readonly messages: readonly StoredMessage[];
   /** What `after` continues from; missing at the end. Opaque, and only good for the same queue and state. */
   readonly next?: string | undefined;
 }
 
+/** Which messages to list. */
 export interface ListOptions {
+  /** The state of the messages. */
   readonly state: MessageState;
+  /** The largest number of messages in the page. */
   readonly limit: number;
+  /** The `next` of the previous page. Default: the first page. */
   readonly after?: string | undefined;
 }
 
 /** Messages by id, or so many of those that come first. */
-export type Selection = { readonly ids: readonly string[] } | { readonly limit: number };
+export type Selection =
+  | {
+      /** The engine's ids of the messages. */
+      readonly ids: readonly string[];
+    }
+  | {
+      /** The largest number of messages. */
+      readonly limit: number;
+    };
 
 /** What to retry: with `body`, the one message named is changed. */
-export type RetrySelection = Selection | { readonly ids: readonly [string]; readonly body: Uint8Array };
+export type RetrySelection =
+  | Selection
+  | {
+      /** The engine's id of the message. */
+      readonly ids: readonly [string];
+      /** The new body. */
+      readonly body: Uint8Array;
+    };
 
 /** How many messages are in each state. */
 export interface MessageCounts {
+  /** How many messages can be delivered now. */
   readonly ready: number;
+  /** How many messages wait for the end of their delay. */
   readonly delayed: number;
+  /** How many messages are held by a consumer. */
   readonly reserved: number;
+  /** How many messages have failed and are set aside. */
   readonly buried: number;
 }
 
@@ -123,6 +162,7 @@ export interface QueueStats extends MessageCounts {
 /** Which of several queues is served first: they take turns, or the first named that has a message is. */
 export type QueueOrder = 'fair' | 'strict';
 
+/** How a consumer takes messages. */
 export interface ConsumeOptions {
   /** How many messages will be held at once. Default 1. */
   readonly concurrency?: number | undefined;
@@ -132,6 +172,7 @@ export interface ConsumeOptions {
   readonly trackAttempts?: boolean | undefined;
 }
 
+/** How to wait for messages. */
 export interface ReserveOptions {
   /** How many messages at most. Default 1. */
   readonly max?: number | undefined;
@@ -145,6 +186,7 @@ export interface ReserveOptions {
 export interface ReservedMessage {
   /** The engine's id of the message. */
   readonly jobId: string;
+  /** The queue that the message came from. */
   readonly queue: string;
   /** In an `ArrayBuffer` of its own: the user may change or transfer it. */
   readonly body: Buffer;
@@ -171,23 +213,38 @@ export interface ReservedMessage {
 /** What is to become of a message that is held. */
 export type Settlement =
   /** The work is done: removes the message; with `transaction`, when that commits. */
-  | { readonly kind: 'ack'; readonly message: ReservedMessage; readonly transaction?: Transaction | undefined }
+  | {
+      /** Acknowledges the message. */
+      readonly kind: 'ack';
+      /** The message that is held. */
+      readonly message: ReservedMessage;
+      /** An open transaction in the engine's own database. Default: none. */
+      readonly transaction?: Transaction | undefined;
+    }
   /** Gives it back; it keeps its priority unless one is given. */
   | {
+      /** Releases the message. */
       readonly kind: 'release';
+      /** The message that is held. */
       readonly message: ReservedMessage;
+      /** The new priority. Default: unchanged. */
       readonly priority?: number | undefined;
-      /** Default 0. */
+      /** How long to wait before the next delivery, in milliseconds. Default 0. */
       readonly delayMs?: number | undefined;
+      /** Why the delivery failed. Default: it did not. */
       readonly failure?: Failure | undefined;
       /** `false`: this delivery counts as none (`uncountedRelease`). Default true. */
       readonly counted?: boolean | undefined;
     }
   /** Puts it aside until it is retried; it keeps its priority unless one is given. */
   | {
+      /** Buries the message. */
       readonly kind: 'bury';
+      /** The message that is held. */
       readonly message: ReservedMessage;
+      /** The new priority. Default: unchanged. */
       readonly priority?: number | undefined;
+      /** Why the message failed. Default: unknown. */
       readonly failure?: Failure | undefined;
     };
 
@@ -233,6 +290,7 @@ export interface Consumer {
 export interface Driver {
   /** The engine's name in telemetry: `beanstalkd`, `sqlite`, `postgresql`, `mysql`, `nats`, `memory`. */
   readonly system: string;
+  /** What the engine can do. */
   readonly capabilities: Capabilities;
   /** Prepares and checks the engine for `queue`; doing it again is harmless. */
   setUp(queue: string): Promise<void>;
@@ -241,6 +299,7 @@ export interface Driver {
    * @throws EngineError whose `outcome`, `storedIds` and `unknownAt` say what is stored
    */
   put(items: readonly PutItem[], options?: { readonly transaction?: Transaction | undefined }): Promise<PutResult>;
+  /** Opens a consumer of one or more queues. */
   consume(queues: readonly string[], options?: ConsumeOptions): Promise<Consumer>;
   /**
    * Counts the messages of each queue.
@@ -278,5 +337,6 @@ export interface Driver {
    * the same then. Present where `capabilities.transactions`.
    */
   transaction?<T>(work: (transaction: TransactionClient) => Promise<T>): Promise<T>;
+  /** Closes the driver and its consumers; later calls reject with DriverClosedError. May be called again. */
   close(): Promise<void>;
 }

@@ -17,6 +17,7 @@ export type HaricotErrorCode =
 
 /** What all errors of the framework are. */
 export abstract class BaseError extends Error {
+  /** Identifies the class of the error. */
   abstract readonly code: HaricotErrorCode;
 }
 

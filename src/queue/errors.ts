@@ -8,6 +8,7 @@ export { type HaricotErrorCode, InvalidOptionError } from './error-base.js';
 
 /** What a schema found wrong with a message's data. */
 export interface SchemaIssue {
+  /** What is wrong, in the words of the schema. */
   readonly message: string;
   /** Where in the data, such as `items.0.price`; empty for the data as a whole. */
   readonly path: string;
@@ -16,7 +17,9 @@ export interface SchemaIssue {
 /** The data of a message does not fit its schema. */
 export class SchemaError extends BaseError {
   readonly code = 'SCHEMA';
+  /** The type of the message. */
   readonly type: string;
+  /** What the schema found wrong. */
   readonly issues: readonly SchemaIssue[];
 
   constructor(type: string, issues: readonly SchemaIssue[], options?: ErrorOptions) {
@@ -47,16 +50,20 @@ export class EncodeError extends BaseError {
 
 /** Whose body could not be read. */
 export interface Undecodable {
+  /** The queue that the message is in. */
   readonly queue: string;
   /** The engine's id of the message. */
   readonly jobId: string;
+  /** The bytes as they are stored. */
   readonly body: Buffer;
 }
 
 /** A body that the codec cannot read as a message. A codec need only say why: the queue adds whose body it is. */
 export class DecodeError extends BaseError implements Partial<Undecodable> {
   readonly code = 'DECODE';
+  /** The queue that the message is in, once it is known. */
   declare readonly queue?: string;
+  /** The engine's id of the message, once it is known. */
   declare readonly jobId?: string;
   /** The bytes as they are stored. Not enumerable: loggers that print errors leave it out. */
   declare readonly body?: Buffer;
@@ -125,6 +132,7 @@ export class RetryLaterError extends BaseError {
   readonly code = 'RETRY_LATER';
   /** Milliseconds. */
   readonly delayMs: number;
+  /** Whether the whole queue is paused for the same time. */
   readonly pauseQueue: boolean;
 
   /** @throws InvalidOptionError */

@@ -2,7 +2,9 @@ import { truncate } from '../shared/text.js';
 
 /** Why something failed, as far as its error tells. */
 export interface FailureCause {
+  /** The name of the error, such as `TypeError`. */
   readonly name: string;
+  /** The message of the error. */
   readonly message: string;
 }
 
@@ -16,6 +18,7 @@ export interface Failure extends FailureCause {
   readonly causes: readonly FailureCause[];
   /** The delivery that failed, 1-based; undefined where the engine did not tell. */
   readonly attempt: number | undefined;
+  /** When the message failed. */
   readonly at: Date;
 }
 

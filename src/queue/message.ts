@@ -11,9 +11,11 @@ export interface Message<T = unknown> {
   readonly id: string;
   /** What it is about, such as `mail.send`: slots are connected to it. */
   readonly type: string;
+  /** The data of the message. */
   readonly data: T;
   /** When it was published; `new Date(0)` where the body does not tell. */
   readonly time: Date;
+  /** Strings that travel beside the data. */
   readonly headers: Readonly<Record<string, string>>;
   /** Who published it: a URI reference; `/haricot/<queue>` where the body does not tell. */
   readonly source: string;
@@ -21,11 +23,18 @@ export interface Message<T = unknown> {
 
 /** A kind of message: publishers and slots share it, so that both know the data's type. */
 export interface MessageType<Output = unknown, Input = Output> {
+  /** The name of the type on the wire. */
   readonly type: string;
   /** Checked when a message is published and when it is received. */
   readonly schema: StandardSchemaV1<Input, Output> | undefined;
 }
 
+/**
+ * Declares a kind of message, whose data is not checked.
+ * @param type its name on the wire
+ * @throws InvalidOptionError for a name that is empty or contains lone surrogates
+ */
+export function defineMessage<T = unknown>(type: string): MessageType<T>;
 /**
  * Declares a kind of message.
  * @param type its name on the wire
@@ -34,7 +43,6 @@ export interface MessageType<Output = unknown, Input = Output> {
  * `z.coerce.date()` fits it, and `z.date()` does not. What travels is the data as it was given to `publish`; slots get what
  * the schema makes of it
  */
-export function defineMessage<T = unknown>(type: string): MessageType<T>;
 export function defineMessage<S extends StandardSchemaV1>(
   type: string,
   schema: S,

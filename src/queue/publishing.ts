@@ -44,7 +44,9 @@ export interface PublishOptions extends PublishManyOptions {
 
 /** A message that is about to be published. */
 export interface OutgoingMessage {
+  /** The type of the message. */
   readonly type: string;
+  /** The data of the message. */
   readonly data: unknown;
   /** What travels beside the data: headers may be added, changed and deleted. */
   readonly headers: Record<string, string>;

@@ -27,6 +27,7 @@ import {
 } from './publishing.js';
 import { Reservation } from './reservation.js';
 
+/** How a queue writes, reads and publishes messages. */
 export interface QueueOptions {
   /** How messages are written and read. Default: CloudEvents 1.0 as JSON. */
   readonly codec?: Codec | undefined;
@@ -53,6 +54,7 @@ export interface TakeOptions {
 
 /** Which messages of a queue to show. */
 export interface QueueListOptions {
+  /** The state of the messages. */
   readonly state: MessageState;
   /** How many at most. Default 100, or 1 where the engine shows the first only. */
   readonly limit?: number | undefined;
@@ -60,6 +62,7 @@ export interface QueueListOptions {
   readonly after?: string | undefined;
 }
 
+/** Which messages to remove. */
 export interface FlushOptions {
   /** Default: all of them, `['ready', 'delayed', 'buried']`. */
   readonly states?: readonly Exclude<MessageState, 'reserved'>[] | undefined;
@@ -82,7 +85,9 @@ const PAGE = 100;
 export class Queue {
   /** The engine; its `capabilities` say what it can do. */
   readonly driver: CheckedDriver;
+  /** The name of the queue. */
   readonly name: string;
+  /** How messages are written and read. */
   readonly codec: Codec;
   /** The one type that its messages have, where there is one. */
   readonly type: string | undefined;
@@ -252,6 +257,7 @@ export class Queue {
     return this.driver.pause(this.name, toMs(duration, 'the pause'));
   }
 
+  /** Ends a pause. */
   resume(): Promise<void> {
     return this.driver.pause(this.name, 0);
   }
@@ -304,6 +310,7 @@ export class Queue {
     await (await consumer?.catch(() => undefined))?.close();
   }
 
+  /** Closes what the queue has opened, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

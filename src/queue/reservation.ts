@@ -4,11 +4,13 @@ import type { Consumer, ReservedMessage, Settlement, SettlementResult, Transacti
 import { type Duration, toMs } from './duration.js';
 import type { Failure } from './failure.js';
 
+/** Options of {@link Reservation.ack}. */
 export interface AckOptions {
   /** Acknowledges when this transaction of the engine's own database commits. */
   readonly transaction?: Transaction | undefined;
 }
 
+/** Options of {@link Reservation.bury}. */
 export interface BuryOptions {
   /** The lowest comes first, 0 to 4294967295. Default: as it is. */
   readonly priority?: number | undefined;
@@ -16,6 +18,7 @@ export interface BuryOptions {
   readonly failure?: Failure | undefined;
 }
 
+/** Options of {@link Reservation.release}. */
 export interface ReleaseOptions extends BuryOptions {
   /** How long to wait before the next delivery. A number is milliseconds. Default 0. */
   readonly delay?: Duration | undefined;

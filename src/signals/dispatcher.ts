@@ -13,6 +13,7 @@ import {
   type SlotContext,
 } from './signals.js';
 
+/** How a slot or an observer is connected. */
 export interface ConnectOptions {
   /**
    * Disconnects the slot before its first call. A message slot is connected again when that delivery is released or lost, so

@@ -62,38 +62,75 @@ export interface SignalEvents {
   readonly messageFinished: TimedDeliveryEvent;
   /** A slot failed, or the worker was stopped, and the message will be delivered again. */
   readonly messageReleased: TimedDeliveryEvent & {
+    /** How long the message waits before the next delivery, in milliseconds. */
     readonly delayMs: number;
     /** Whether this delivery counts as an attempt. */
     readonly counted: boolean;
+    /** What was thrown. */
     readonly error: unknown;
   };
   /** The message is buried. Its `message` is missing where the body could not be read. */
   readonly messageFailed: Omit<TimedDeliveryEvent, 'message'> & {
+    /** The message, if the body could be read. */
     readonly message: Message | undefined;
+    /** The bytes as they are stored. */
     readonly body: Buffer;
+    /** Why it is buried. */
     readonly reason: FailureReason;
+    /** What was thrown. */
     readonly error: unknown;
   };
   /** The lease was lost while a slot ran: what became of the slot is not applied, the message is delivered again. */
   readonly leaseLost: DeliveryEvent;
   /** Somebody has changed messages or a queue by hand, such as in the console. */
   readonly operatorActed: {
+    /** What was done. */
     readonly verb: OperatorVerb;
+    /** The queue that it was done to. */
     readonly queue: string;
     /** The messages it was done to; none where it was done to the queue, or to all of a kind. */
     readonly jobIds: readonly string[];
     /** Who it was, where that is known. */
     readonly by: string | undefined;
   };
-  readonly workerStarted: { readonly queues: readonly string[]; readonly concurrency: number };
-  readonly workerStopping: { readonly queues: readonly string[]; readonly reason: StopReason };
-  readonly workerStopped: { readonly queues: readonly string[]; readonly finished: number; readonly failed: number };
+  /** A worker has started. */
+  readonly workerStarted: {
+    /** The queues that it takes messages from. */
+    readonly queues: readonly string[];
+    /** How many messages it works on at once. */
+    readonly concurrency: number;
+  };
+  /** A worker takes no further messages. */
+  readonly workerStopping: {
+    /** The queues that it took messages from. */
+    readonly queues: readonly string[];
+    /** Why it stops. */
+    readonly reason: StopReason;
+  };
+  /** A worker has stopped. */
+  readonly workerStopped: {
+    /** The queues that it took messages from. */
+    readonly queues: readonly string[];
+    /** How many messages it has acknowledged. */
+    readonly finished: number;
+    /** How many messages it has buried. */
+    readonly failed: number;
+  };
   /** Something went wrong that is no message's fault; the worker goes on. */
-  readonly workerError: { readonly error: unknown };
+  readonly workerError: {
+    /** What was thrown. */
+    readonly error: unknown;
+  };
   /** The engine answers again, `downMs` after the first of the failures that `workerError` told. */
-  readonly workerRecovered: { readonly queues: readonly string[]; readonly downMs: number };
+  readonly workerRecovered: {
+    /** The queues that the worker takes messages from. */
+    readonly queues: readonly string[];
+    /** How long the engine has failed, in milliseconds. */
+    readonly downMs: number;
+  };
 }
 
+/** The name of a signal that observers can be connected to. */
 export type ObserverSignal = keyof SignalEvents;
 
 // A record, so that the compiler misses a signal that is missing here.
@@ -117,6 +154,7 @@ export const observerSignals: readonly ObserverSignal[] = Object.keys(OBSERVER_S
 
 /** What a slot is told about the delivery of its message. */
 export interface SlotContext {
+  /** The queue that the message came from. */
   readonly queue: string;
   /** The engine's id of the message. */
   readonly jobId: string;

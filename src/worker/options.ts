@@ -15,6 +15,7 @@ export interface MessageFailure {
   readonly error: unknown;
   /** The delivery that failed, 1-based; undefined where it is unknown. */
   readonly attempt: number | undefined;
+  /** The message that failed. */
   readonly message: Message;
 }
 
@@ -22,11 +23,18 @@ export interface MessageFailure {
  * What is to become of a message that has failed: `'retry'`, as without an answer, releases it with the backoff, or buries it at its
  * last attempt; `{ delay }` does the same with another delay; `'bury'` buries it now, with the reason `unrecoverable`.
  */
-export type FailureAnswer = 'retry' | 'bury' | { readonly delay: Duration } | undefined;
+export type FailureAnswer =
+  | 'retry'
+  | 'bury'
+  | {
+      /** How long the message waits. A number is milliseconds. */ readonly delay: Duration;
+    }
+  | undefined;
 
 /** Decides by the error what is to become of a message. When it throws, or returns anything else, `workerError` tells. */
 export type OnFailure = (failure: MessageFailure) => FailureAnswer | Promise<FailureAnswer>;
 
+/** How a worker takes messages, handles failures and stops. */
 export interface WorkerOptions {
   /** How many messages are worked on at once. Default 1. */
   readonly concurrency?: number | undefined;

@@ -3,6 +3,7 @@ export type WorkerState = 'idle' | 'running' | 'stopping' | 'stopped';
 
 /** A message that a worker is working on. */
 export interface InFlightMessage {
+  /** The queue that the message came from. */
   readonly queue: string;
   /** The engine's id of the message. */
   readonly jobId: string;
@@ -10,11 +11,13 @@ export interface InFlightMessage {
   readonly type: string | undefined;
   /** 1-based; undefined where the worker's `trackAttempts` is off and the engine did not tell. */
   readonly attempt: number | undefined;
+  /** When the worker received the message. */
   readonly startedAt: Date;
 }
 
 /** What a worker is doing, and what it has done. */
 export interface WorkerStatus {
+  /** What the worker does now. */
   readonly state: WorkerState;
   /** The messages that it is working on; those that wait for the engine to settle them are none. */
   readonly inFlight: readonly InFlightMessage[];

@@ -124,7 +124,7 @@ export class Worker {
    * Works until it is stopped or a limit is reached. The loss of the engine does not end it: it tells `workerError` and tries
    * again, and tells `workerRecovered` when the engine answers. What the engine does wrong while the worker stops goes to
    * `workerError`, too.
-   * @param signal stops it as `stop()` does, with the worker's `grace`
+   * @param options `signal` stops it as `stop()` does, with the worker's `grace`
    * @throws InvalidOptionError, UnsupportedError or DriverClosedError where the engine refuses to be consumed; Error where the
    * worker has run before; InvalidOptionError where no slot is connected and it would
    * bury every message
@@ -150,7 +150,7 @@ export class Worker {
    * Resolves when `run` has settled, whether that resolves or rejects. A slot that called it would wait for itself, so there
    * it resolves at once. Behind a callback, such as that of a timer, it cannot know: a slot that waits there is ended with the
    * grace.
-   * @param grace default: the worker's
+   * @param options `grace`: default: the worker's
    * @throws InvalidOptionError
    */
   async stop(options: { readonly grace?: Duration | undefined } = {}): Promise<void> {

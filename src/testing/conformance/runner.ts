@@ -7,8 +7,11 @@ export type Test = (this: unknown, ...context: readonly unknown[]) => Promise<vo
  * milliseconds as a third argument, and each hook as a second, which vitest heeds and the others ignore.
  */
 export interface TestRunner {
+  /** Declares a group of tests. */
   describe(title: string, declare: () => void): unknown;
+  /** Declares a test. */
   it(title: string, test: Test): unknown;
+  /** Declares what runs after the tests of a group. */
   after(hook: Test): unknown;
 }
 

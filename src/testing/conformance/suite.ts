@@ -67,6 +67,7 @@ const SLOW: readonly Area[] = [
 /** They measure, or start processes: not while others run. */
 const ALONE: readonly Area[] = [blockedHolders, waiting, cancellation, processes];
 
+/** How the suite opens the engine, and what it runs on. */
 export interface DriverTestOptions {
   /**
    * Opens the engine anew, without a prefix. Drivers that are opened so share their messages, as those of several
