@@ -7,6 +7,15 @@ const IDLE_MS = 50;
 /** How often it is asked again while the queues are not empty and no message comes, as when they are paused. */
 const INTERVAL_MS = 1000;
 
+/**
+ * A driver may look something up before it hands a message out: beanstalkd's reads for at most 5 s which attempt it is. So long
+ * a message that is reserved may be on its way to this worker.
+ */
+const ARRIVAL_MS = 6000;
+
+/** How often it is asked again meanwhile. */
+const ARRIVAL_INTERVAL_MS = 250;
+
 /** Engines that count in seconds deliver a delayed message by so much later. */
 const LATEST_MS = 1000;
 
@@ -27,6 +36,8 @@ export class EmptyWatch implements HasDeadline {
   #isAsking = false;
   /** By `performance.now()`. */
   #lastRetryAt = Number.NEGATIVE_INFINITY;
+  /** Since when the worker has been idle. */
+  #idleSince = 0;
 
   constructor(options: EmptyWatchOptions) {
     this.#options = options;
@@ -48,7 +59,9 @@ export class EmptyWatch implements HasDeadline {
 
   /** To be called when the worker may have become idle. */
   check(): void {
-    if (!this.#isAsking && this.#options.isIdle()) this.#askIn(IDLE_MS);
+    if (!this.#options.isIdle()) return;
+    this.#idleSince = performance.now();
+    if (!this.#isAsking) this.#askIn(IDLE_MS);
   }
 
   #askIn(ms: number): void {
@@ -61,8 +74,14 @@ export class EmptyWatch implements HasDeadline {
     const { stats, isIdle, onEmpty } = this.#options;
     const counts = await stats();
     if (!isIdle()) this.#isAsking = false;
-    else if (counts !== undefined && this.#isEmpty(counts)) onEmpty();
-    else this.#askIn(INTERVAL_MS);
+    else if (counts === undefined || !this.#isEmpty(counts)) this.#askIn(INTERVAL_MS);
+    else if (this.#mayArrive(counts)) this.#askIn(ARRIVAL_INTERVAL_MS);
+    else onEmpty();
+  }
+
+  #mayArrive(counts: readonly (QueueStats | null)[]): boolean {
+    const isEarly = performance.now() - this.#idleSince < ARRIVAL_MS;
+    return isEarly && counts.some((count) => count !== null && count.reserved > 0);
   }
 
   #isEmpty(counts: readonly (QueueStats | null)[]): boolean {

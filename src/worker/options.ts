@@ -84,8 +84,8 @@ export interface WorkerOptions {
   readonly failureLimit?: number | undefined;
   /**
    * Stops when its queues have no ready message and it works on none. It waits for messages that it has itself released to be
-   * retried, but neither for other delayed messages, those of a RetryLaterError included, nor for what other workers hold.
-   * Messages of a paused queue are ready: it waits for the end of the pause. Default false.
+   * retried, but not for other delayed messages, those of a RetryLaterError included. For what other workers hold it waits 6 s
+   * at most. Messages of a paused queue are ready: it waits for the end of the pause. Default false.
    */
   readonly untilEmpty?: boolean | undefined;
 }
