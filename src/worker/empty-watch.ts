@@ -1,38 +1,38 @@
 import type { QueueStats } from '../queue/driver.js';
 import type { DeadlineTimer, HasDeadline } from './deadline-timer.js';
 
-/** How long a worker has had nothing to do before the engine is asked: a message may be on its way. */
+/** How long a worker waits before it asks the engine: a message may be on its way. */
 const IDLE_MS = 50;
 
-/** How often it is asked again while the queues are not empty and no message comes, as when they are paused. */
+/** How often it asks again while the queues are not empty and no message arrives, for example because they are paused. */
 const INTERVAL_MS = 1000;
 
 /**
- * A driver may look something up before it hands a message out: beanstalkd's reads for at most 5 s which attempt it is. So long
- * a message that is reserved may be on its way to this worker.
+ * How long a reserved message may be on its way to this worker: a driver may look something up before it hands a message out, as
+ * beanstalkd's does for at most 5 s to find out the attempt.
  */
 const ARRIVAL_MS = 6000;
 
-/** How often it is asked again meanwhile. */
+/** How often it asks again meanwhile. */
 const ARRIVAL_INTERVAL_MS = 250;
 
-/** Engines that count in seconds deliver a delayed message by so much later. */
+/** How much later than its delay an engine that counts in seconds may deliver a message. */
 const LATEST_MS = 1000;
 
 export interface EmptyWatchOptions {
   readonly timer: DeadlineTimer;
-  /** Of all queues; never rejects, but waits while the engine cannot be reached, and answers undefined then. */
+  /** The stats of all queues. Never rejects: where the engine cannot be reached, it waits for a while and resolves with undefined. */
   readonly stats: () => Promise<readonly (QueueStats | null)[] | undefined>;
-  /** Whether the worker waits for messages, and has none. */
+  /** Whether the worker waits for messages and works on none. */
   readonly isIdle: () => boolean;
   readonly onEmpty: () => void;
 }
 
-/** Tells when an idle worker has nothing left to wait for: no message is ready, and none of its own retries is due. */
+/** Calls `onEmpty` when an idle worker has nothing left to wait for: no message is ready, and no retry of its own is pending. */
 export class EmptyWatch implements HasDeadline {
   readonly #options: EmptyWatchOptions;
   #deadlineAt = 0;
-  /** From the time that a question is planned until it is answered. */
+  /** From the time that a question is scheduled until it is answered. */
   #isAsking = false;
   /** By `performance.now()`. */
   #lastRetryAt = Number.NEGATIVE_INFINITY;
@@ -52,7 +52,7 @@ export class EmptyWatch implements HasDeadline {
     else this.#isAsking = false;
   }
 
-  /** The worker has released a message to be retried. */
+  /** The worker has released a message for a retry. */
   expectRetry(delayMs: number): void {
     this.#lastRetryAt = Math.max(this.#lastRetryAt, performance.now() + delayMs + LATEST_MS);
   }
