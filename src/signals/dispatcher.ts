@@ -22,15 +22,15 @@ export interface ConnectOptions {
   readonly once?: boolean | undefined;
 }
 
-/** Takes a connection back; may be called again. */
+/** Removes the connection or middleware; may be called again. */
 export type Disconnect = (() => void) & Disposable;
 
 /**
- * Who does what when something happens. Modules connect slots to message types and observers to the other signals; they
- * need not know of each other, nor of the worker that emits.
+ * Connects slots to message types, and observers to the other signals. Modules that connect need not know each other, nor the
+ * worker that emits.
  *
- * Connecting and disconnecting is safe at any time: what is connected while a message or an event is being handed round
- * gets the next one, and what is disconnected is not called again, not even for that one.
+ * Connecting and disconnecting is safe at any time. A slot or observer that is connected while a signal is emitted gets the next
+ * one; one that is disconnected is not called any more, not even for the present signal.
  */
 export class SignalDispatcher {
   readonly #slots = new MessageSlots();
@@ -41,13 +41,14 @@ export class SignalDispatcher {
   /**
    * Connects a slot to the messages of a type, or of every type with `'messageReceived'`. Slots are awaited one after
    * another in the order in which they were connected, and the first that rejects fails the message. A slot that is
-   * connected several times is called once.
+   * connected several times is called once. A slot of `messageReceived` handles every message, so that none is without a slot: to log
+   * messages, observe `messageStarted` or use middleware.
    * @throws TypeError for a slot that is no function, or what is neither a message type nor a signal
    */
   connect<T>(type: MessageType<T, unknown>, slot: MessageSlot<T>, options?: ConnectOptions): Disconnect;
   connect(signal: 'messageReceived', slot: MessageSlot<unknown>, options?: ConnectOptions): Disconnect;
   /**
-   * Connects an observer: it is told, nothing waits for it, and what it throws goes to `workerError`.
+   * Connects an observer. The dispatcher does not wait for it, and its errors go to `workerError`.
    * @throws TypeError for a signal that does not exist
    */
   connect<K extends ObserverSignal>(signal: K, observer: Observer<K>, options?: ConnectOptions): Disconnect;
@@ -71,16 +72,16 @@ export class SignalDispatcher {
   }
 
   /**
-   * Puts a function around the slots of each message: what is to be done before and after all of them, or in whose
-   * AsyncLocalStorage they are to run. It is called once for each delivery for which there is a slot, after the message has been
-   * decoded and checked and `messageStarted` was emitted; `slotTimeout` counts it in. The first that is used is the outermost.
+   * Wraps the slots of each message in a function, for example to log, to trace, or to run them in an AsyncLocalStorage. It is
+   * called once for each delivery that has a slot, after the message was decoded and checked and `messageStarted` was emitted,
+   * and within `slotTimeout`. The middleware that is used first is the outermost.
    *
-   * It gets the message as it was decoded, and `context.state` to hand things to slots. It must call `next()` once, which calls
-   * what is inside of it, and should await it: where it resolves earlier, the message is finished when the slots have ended.
-   * Where it resolves without a call, the message has failed with a MiddlewareError. What `next()` rejects with may be
-   * replaced, or swallowed: then the message is finished.
-   * @returns the function that removes it; deliveries that have begun keep it
-   * @throws TypeError for what is no function
+   * A middleware gets the message as it was decoded; `context.state` passes values to the slots. It must call `next()` exactly
+   * once, and should await it: if it resolves earlier, the worker still waits for the slots. If it resolves without calling
+   * `next()`, the message fails with a MiddlewareError. An error that `next()` rejects with may be replaced, or swallowed: then
+   * the message is finished.
+   * @returns a function that removes the middleware; deliveries that have started keep it
+   * @throws TypeError if it is not a function
    * @example
    * signals.use(async (message, context, next) => {
    *   const start = performance.now();

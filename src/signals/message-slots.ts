@@ -7,13 +7,13 @@ export type Validate = (type: MessageType<unknown, unknown>, data: unknown) => u
 /** The call of the slots of a message that has been checked. */
 export interface SlotCall {
   /**
-   * The slots that still run when the call has ended, because a middleware has not waited for them. When it has resolved, they are
-   * to be waited for: they may still fail the message.
+   * The slots, if they still run when the call has ended, because a middleware did not wait for them. The caller must wait for
+   * them when the call has resolved: they may still fail.
    */
   readonly running: Promise<void> | undefined;
-  /** Whether the message may be finished now: by its only slot, or behind all of them. */
+  /** Whether the message may be finished in a transaction now: by its only slot, or after all slots. */
   readonly mayFinish: boolean;
-  /** Calls them; what it returns is to be awaited. */
+  /** Calls the slots. The caller must await the result. */
   run(context: SlotContext): unknown;
 }
 

@@ -5,12 +5,12 @@ import type { SlotCall } from './message-slots.js';
 import type { SlotContext } from './signals.js';
 
 /**
- * A function around the slots of each delivery. `next()` calls what is inside of it, and settles when that has ended: with what a
- * slot has thrown, which may be replaced, or swallowed, and then the message is finished.
+ * A function that wraps the slots of each delivery. `next()` calls the middleware that was used after it, or the slots, and settles
+ * with them. An error of a slot may be replaced, or swallowed: then the message is finished.
  */
 export type SlotMiddleware = (message: Message, context: SlotContext, next: () => Promise<void>) => unknown;
 
-/** One use of a middleware: the same function may be used several times. */
+/** One use of a middleware; the same function may be used several times. */
 export interface UsedMiddleware {
   readonly middleware: SlotMiddleware;
 }
@@ -18,8 +18,8 @@ export interface UsedMiddleware {
 /**
  * The call of the slots of one message with the middlewares around it.
  *
- * Nearly every middleware calls `next` before it waits for anything. Then it costs no more than its own call: what it returns is
- * handed on as it is, and no function of ours waits for it.
+ * Most middlewares call `next` before they wait for anything. Such a middleware costs no more than its own call: the promise that
+ * it returns is passed on as it is.
  */
 export class MiddlewareCall implements SlotCall {
   readonly #middlewares: readonly UsedMiddleware[];
@@ -27,7 +27,7 @@ export class MiddlewareCall implements SlotCall {
   readonly #slots: SlotCall;
   /** How many middlewares have called `next`. */
   #entered = 0;
-  /** Whether the innermost middleware that was called has ended without it. */
+  /** Whether the innermost middleware that was called has ended without calling `next`. */
   #isClosed = false;
   /** The call of the slots, once it has begun. */
   #slotsCall: Promise<void> | undefined;
@@ -75,7 +75,7 @@ export class MiddlewareCall implements SlotCall {
     }
   }
 
-  /** For a middleware that has returned before it has called `next`. */
+  /** Checks a middleware that has returned before it called `next`. */
   async #untilNext(middleware: SlotMiddleware, place: number, returned: unknown): Promise<void> {
     try {
       await returned;

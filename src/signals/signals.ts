@@ -11,7 +11,7 @@ export type FailureReason =
   | 'undecodable'
   /** Its data does not fit the schema of its type. */
   | 'invalid'
-  /** A slot has thrown an UnrecoverableError, or the worker's `onFailure` has answered `'bury'`. */
+  /** A slot has thrown an UnrecoverableError, or the worker's `onFailure` has returned `'bury'`. */
   | 'unrecoverable';
 
 /** Why a worker stops. */
@@ -29,7 +29,7 @@ export type StopReason =
   | 'failureLimit'
   | 'untilEmpty';
 
-/** What an operator can do with messages and queues. */
+/** What an operator can do to messages and queues. */
 export type OperatorVerb = 'retry' | 'promote' | 'delete' | 'flush' | 'move' | 'pause' | 'resume';
 
 interface MessageEvent {
@@ -53,7 +53,7 @@ interface TimedDeliveryEvent extends DeliveryEvent {
 export interface SignalEvents {
   /** A message was published through a queue that was given these signals. */
   readonly messageSubmitted: MessageEvent & {
-    /** It was stored in a transaction of the publisher, which may still be rolled back. */
+    /** Whether it was stored in a transaction of the publisher, which may still be rolled back. */
     readonly inTransaction: boolean;
   };
   /** A message was decoded and checked, and its slots are about to be called. */
@@ -82,15 +82,15 @@ export interface SignalEvents {
   };
   /** The lease was lost while a slot ran: what became of the slot is not applied, the message is delivered again. */
   readonly leaseLost: DeliveryEvent;
-  /** Somebody has changed messages or a queue by hand, such as in the console. */
+  /** An operator has changed messages or a queue, for example in the console. */
   readonly operatorActed: {
     /** What was done. */
     readonly verb: OperatorVerb;
     /** The queue that it was done to. */
     readonly queue: string;
-    /** The messages it was done to; none where it was done to the queue, or to all of a kind. */
+    /** The messages that were changed; empty if it was the queue, or all messages of a kind. */
     readonly jobIds: readonly string[];
-    /** Who it was, where that is known. */
+    /** The name of the operator, if known. */
     readonly by: string | undefined;
   };
   /** A worker has started. */
@@ -165,7 +165,7 @@ export interface SlotContext {
   readonly attempt: number | undefined;
   /** Aborts when the lease is lost, the slot has timed out, or the worker must stop now. */
   readonly signal: AbortSignal;
-  /** Hands things from middleware to slots. There is one for each delivery, made when it is asked for. */
+  /** Passes values from middleware to slots. Each delivery has its own. */
   readonly state: Map<unknown, unknown>;
   /**
    * Renews the lease; the worker does so by itself while the event loop runs.
@@ -173,14 +173,15 @@ export interface SlotContext {
    */
   touch(): Promise<void>;
   /**
-   * Acknowledges the message in a transaction of the caller's, in the engine's own database: both are committed, or neither.
-   * It is the last statement of the transaction, and the slot returns only after that has ended. From the call on the lease is
-   * not renewed. When the slots have ended, the engine decides: where the message is gone, it is finished, and an error that was
-   * thrown afterwards goes to `workerError`; where it is still there, because the transaction was rolled back, it has failed.
-   * @param options `transaction`: the engine's own client, in which a transaction is open
-   * @throws UnsupportedError where `capabilities.transactions` is false
-   * @throws InvalidOptionError where several slots are connected for the message: then a middleware may call it after `next()`
-   * @throws LeaseLostError where the message is no longer held, EngineError: nothing was changed
+   * Acknowledges the message in a transaction of the caller, in the engine's own database: both are committed, or neither. It
+   * must be the last statement of the transaction, and the slot must return only after the transaction has ended. The lease is
+   * not renewed from this call on. When the slots have ended, the engine decides. If the message is gone, it is finished, and
+   * an error that the slot has thrown goes to `workerError`. If it is still there, because the transaction was rolled back, it has
+   * failed.
+   * @param options `transaction`: the engine's own client, with an open transaction
+   * @throws UnsupportedError if `capabilities.transactions` is false
+   * @throws InvalidOptionError if several slots are connected for the message; a middleware may call it after `next()` then
+   * @throws LeaseLostError if the message is no longer held, EngineError; nothing was changed
    * @example
    * await orm.transaction(async (transaction) => {
    *   await transaction.insert(invoices).values({ order: message.data.id });
@@ -189,9 +190,9 @@ export interface SlotContext {
    */
   finish(options: { readonly transaction: Transaction }): Promise<void>;
   /**
-   * Begins a transaction on the engine's own connections, runs `work` in it, acknowledges the message in it and commits. When
-   * `work` rejects, all is rolled back, and it rejects with the same.
-   * @returns what `work` resolves with
+   * Begins a transaction on a connection of the engine, runs `work` in it, acknowledges the message in it and commits. If `work`
+   * rejects, the transaction is rolled back. Keep it short: an engine may hold a lock until it ends.
+   * @returns the result of `work`
    * @throws as `finish`
    */
   transaction<T>(work: (transaction: TransactionClient) => Promise<T> | T): Promise<T>;
@@ -200,5 +201,5 @@ export interface SlotContext {
 /** A function that does the work for a message. */
 export type MessageSlot<T> = (message: Message<T>, context: SlotContext) => unknown;
 
-/** A function that is told of a signal; nothing waits for it, and its failure is nobody's but its own. */
+/** A function that gets the events of a signal. Nothing waits for it, and its errors go to `workerError`. */
 export type Observer<K extends ObserverSignal> = (event: SignalEvents[K]) => unknown;

@@ -25,7 +25,7 @@ import type { InFlightMessage } from './status.js';
 import { checkFinish, rolledBack, TransactionalAck } from './transaction.js';
 import type { WorkerConsumer } from './worker-consumer.js';
 
-/** What a delivery needs of its worker. */
+/** What a delivery needs from its worker. */
 export interface DeliveryEnvironment extends PolicyEnvironment {
   readonly queue: Queue;
   readonly signals: SignalDispatcher;
@@ -37,11 +37,11 @@ export interface DeliveryEnvironment extends PolicyEnvironment {
 }
 
 /**
- * One message on its way through the slots: read, checked and handed to each slot, until it is known what is to become of it.
+ * Decodes a message, checks it, calls its slots, and decides its disposition.
  *
- * All that is ended early when the lease is lost, when it takes too long, and when the worker must stop now: the slots'
- * signal aborts, and one that does not heed it is waited for no longer. What becomes of it is not applied. But once the message
- * is finished in a transaction, only the end of that decides, and the slots are waited for.
+ * The slots are interrupted when the lease is lost, when they take too long, and when the worker has to stop: their signal aborts,
+ * the delivery does not wait for them any longer, and their outcome is ignored. Once `finish` was called, only the end of the
+ * transaction decides, and the delivery waits for the slots.
  */
 export class Delivery implements SlotRequests, LeaseHolder {
   readonly #reserved: ReservedMessage;
@@ -56,7 +56,7 @@ export class Delivery implements SlotRequests, LeaseHolder {
   #lease: LeaseKeeper | undefined;
   #timeout: HasDeadline | undefined;
   #ack: TransactionalAck | undefined;
-  /** What was to become of the message, had it not been finished in a transaction then. */
+  /** Set when the slots were interrupted after `finish`: applies where the transaction is rolled back. */
   #interruption: (() => void) | undefined;
   #isDecided = false;
   #resolve: (disposition: Disposition | Promise<Disposition>) => void = () => {};
@@ -104,7 +104,7 @@ export class Delivery implements SlotRequests, LeaseHolder {
     );
   }
 
-  /** Does the work, and says what is to become of the message. Never rejects. */
+  /** Calls the slots and decides the disposition of the message. Never rejects. */
   process(): Promise<Disposition> {
     return new Promise((resolve) => {
       this.#resolve = resolve;
@@ -113,7 +113,7 @@ export class Delivery implements SlotRequests, LeaseHolder {
     });
   }
 
-  /** By its name `Worker.stop` knows that it is called by a slot, or by a schema. @internal */
+  /** `Worker.stop` recognises a call from a slot or a schema by the name of this method. @internal */
   async workOnDelivery(): Promise<void> {
     const { queue, signals, settings } = this.#environment;
     let message: Message;
@@ -135,7 +135,7 @@ export class Delivery implements SlotRequests, LeaseHolder {
     try {
       this.#limit();
       const prepared = signals.prepare(message, validate);
-      // Nothing is waited for that need not be.
+      // An `await` costs a tick also where there is nothing to wait for.
       call = prepared instanceof Promise ? await prepared : prepared;
     } catch (error) {
       // What the schema itself throws says nothing about the data: a look-up may have failed.
@@ -174,7 +174,7 @@ export class Delivery implements SlotRequests, LeaseHolder {
     this.#resolve({ outcome: 'finished', message, durationMs: this.durationMs });
   }
 
-  /** The slots have ended: the message is gone where their transaction was committed. @param error what they have thrown */
+  /** The slots have ended: the message is gone if their transaction was committed. @param error what the slots have thrown */
   async #decideByTransaction(message: Message, ack: TransactionalAck, error?: unknown): Promise<void> {
     try {
       if (!(await ack.isHeld())) this.#decide(() => ({ outcome: 'committed', message, error }));
@@ -252,7 +252,7 @@ export class Delivery implements SlotRequests, LeaseHolder {
     return dispositionOfFailure({ message, reason, error, attempt: this.#attempt }, this.#environment);
   }
 
-  /** The disposition of a message that has failed, for which the attempt must be known. The lease is renewed until it is there. */
+  /** Finds out the attempt before it decides. The lease is renewed meanwhile. */
   async #onceTracked(disposition: () => Disposition | Promise<Disposition>): Promise<Disposition> {
     try {
       if (this.#attempt === undefined) await this.#reserved.track?.();
@@ -264,7 +264,7 @@ export class Delivery implements SlotRequests, LeaseHolder {
     return disposition();
   }
 
-  /** The first one to say what is to become of the message is heeded. */
+  /** The first decision counts. */
   #decide(disposition: () => Disposition | Promise<Disposition>): void {
     if (this.#isDecided) return;
     this.#end();
@@ -317,7 +317,7 @@ export class Delivery implements SlotRequests, LeaseHolder {
     });
   }
 
-  /** As before `finish`, which has failed. */
+  /** Continues as before `finish`, which has failed. */
   #goOn(): void {
     this.#keepLease(performance.now());
     this.#lease?.watch();
@@ -336,7 +336,7 @@ export class Delivery implements SlotRequests, LeaseHolder {
   }
 }
 
-/** Ends slots for which a middleware that has failed has not waited. */
+/** Interrupts slots that still run although the middleware around them has failed. */
 function abandon(running: Promise<void>, context: DeliveryContext, cause: unknown): void {
   running.catch(() => {
     // The message has failed already.
@@ -344,7 +344,7 @@ function abandon(running: Promise<void>, context: DeliveryContext, cause: unknow
   context.abort(new Error('cannot finish the message: a middleware has failed', { cause }));
 }
 
-/** At once, and not because it has failed. */
+/** The disposition of a message that was interrupted: it is released at once. */
 function givenBack(message: Message, error: Error, counted: boolean): Disposition {
   return {
     outcome: 'released',

@@ -6,13 +6,13 @@ import { preview } from '../shared/text.js';
 import type { FailureReason } from '../signals/signals.js';
 import type { Settings } from './options.js';
 
-/** How a delivery ended, once the engine has confirmed it. `lost`: it will be delivered again, whatever its slots did. */
+/** How a delivery ended, as confirmed by the engine. `lost`: the message will be delivered again, whatever its slots did. */
 export type Outcome = 'finished' | 'released' | 'failed' | 'lost';
 
-/** What is to become of a message. */
+/** What the worker does with a message at the end of its delivery. */
 export type Disposition =
   | { readonly outcome: 'finished'; readonly message: Message; readonly durationMs: number }
-  /** It was finished in a transaction: nothing is left to be settled. `error`: what was thrown after that. */
+  /** The message was finished in a transaction, so it needs no settlement. `error`: what was thrown after the commit. */
   | { readonly outcome: 'committed'; readonly message: Message; readonly error?: unknown }
   | {
       readonly outcome: 'released';
@@ -21,11 +21,11 @@ export type Disposition =
       readonly error: unknown;
       /** Whether the delivery counts as an attempt. */
       readonly counted: boolean;
-      /** Why it has failed; undefined where it has not, but was interrupted. */
+      /** Why it failed; undefined where it was interrupted. */
       readonly reason: FailureReason | undefined;
-      /** Pauses its queue for as long as the message waits. */
+      /** Whether to pause its queue for the same time. */
       readonly pauseQueue: boolean;
-      /** Whether this worker means to try it again. */
+      /** Whether it is a retry after a failure, for which `untilEmpty` waits. */
       readonly isRetry: boolean;
     }
   | {
@@ -35,35 +35,35 @@ export type Disposition =
       readonly error: unknown;
     }
   | { readonly outcome: 'lost'; readonly message: Message | undefined }
-  /** The engine could not be asked what has become of it. */
+  /** The engine could not tell whether the transaction was committed. */
   | { readonly outcome: 'unknown'; readonly message: Message; readonly error: unknown };
 
-/** A delivery whose slots have failed. */
+/** A delivery that has failed. */
 export interface FailedDelivery {
   readonly message: Message;
-  /** The reason to bury it for, where this was its last attempt. */
+  /** The reason for its burial, where this was the last attempt. */
   readonly reason: FailureReason;
   readonly error: unknown;
   /** Undefined where it is unknown. */
   readonly attempt: number | undefined;
 }
 
-/** What a failure policy needs of its worker. */
+/** What the decision about a failure depends on. */
 export interface PolicyEnvironment {
   readonly settings: Pick<Settings, 'attempts' | 'retryDelay' | 'onFailure'>;
   /** Whether the engine can release a message without counting the delivery. */
   readonly canUncount: boolean;
-  /** Told of a backoff or an `onFailure` that fails. */
+  /** Receives errors of a custom backoff and of `onFailure`. */
   readonly onError: (error: unknown) => void;
 }
 
-/** After an error of our own or of a custom backoff, which tells no delay. */
+/** The delay where a custom backoff fails, and for messages that this worker cannot handle. */
 export const FALLBACK_DELAY_MS = 1000;
 
 /** 100 years, which every engine can hold. */
 const LONGEST_DELAY_MS = 100 * 365 * 24 * 3_600_000;
 
-/** What becomes of a message that has failed: the slot's own word comes first, then `onFailure`, then backoff and budget. */
+/** Decides about a message that has failed: by the class of the error, then by `onFailure`, then by budget and backoff. */
 export function dispositionOfFailure(
   failed: FailedDelivery,
   environment: PolicyEnvironment,
@@ -101,13 +101,13 @@ function answered(failed: FailedDelivery, answer: unknown, environment: PolicyEn
   );
 }
 
-/** As without an answer, which `workerError` is told. */
+/** Continues without an answer, and reports why. */
 function refused(failed: FailedDelivery, broken: unknown, environment: PolicyEnvironment): Disposition {
   environment.onError(broken);
   return retried(failed, undefined, environment);
 }
 
-/** Released, or buried where this was the last attempt. @param delayMs default: as the backoff says */
+/** Released, or buried where this was the last attempt. @param delayMs default: the backoff */
 function retried(failed: FailedDelivery, delayMs: number | undefined, environment: PolicyEnvironment): Disposition {
   const { message, reason, error, attempt } = failed;
   const isLast = attempt !== undefined && attempt >= environment.settings.attempts;

@@ -13,7 +13,7 @@ const SHORTEST_RENEWAL_MS = 100;
 /** A message that is done before costs nothing: neither a listener nor a timer is made for it. */
 const WATCH_AFTER_MS = 50;
 
-/** Whoever works on a message. */
+/** What holds a message. */
 export interface LeaseHolder {
   /** Renews the lease. @throws LeaseLostError, EngineError */
   touch(): Promise<void>;

@@ -9,7 +9,7 @@ import { type Backoff, type RetryDelay, retryDelay } from './retry.js';
 /** What becomes of a message for whose type no slot is connected. */
 export type Unhandled = 'bury' | 'release' | 'ignore';
 
-/** A failure that `onFailure` is asked about. */
+/** A failure that `onFailure` decides about. */
 export interface MessageFailure {
   /** What a slot, a middleware or a schema has thrown, or the SlotTimeoutError. */
   readonly error: unknown;
@@ -20,8 +20,8 @@ export interface MessageFailure {
 }
 
 /**
- * What is to become of a message that has failed: `'retry'`, as without an answer, releases it with the backoff, or buries it at its
- * last attempt; `{ delay }` does the same with another delay; `'bury'` buries it now, with the reason `unrecoverable`.
+ * What to do with a message that has failed. `'retry'` and `undefined`: release it with the backoff, or bury it at its last
+ * attempt. `{ delay }`: the same with this delay. `'bury'`: bury it now, with the reason `unrecoverable`.
  */
 export type FailureAnswer =
   | 'retry'
@@ -31,69 +31,75 @@ export type FailureAnswer =
     }
   | undefined;
 
-/** Decides by the error what is to become of a message. When it throws, or returns anything else, `workerError` tells. */
+/**
+ * Decides what to do with a message that has failed. If it throws, or returns anything else, `workerError` is emitted and the
+ * message is retried.
+ */
 export type OnFailure = (failure: MessageFailure) => FailureAnswer | Promise<FailureAnswer>;
 
 /** How a worker takes messages, handles failures and stops. */
 export interface WorkerOptions {
-  /** How many messages are worked on at once. Default 1. */
+  /** How many messages the worker processes at once. Default 1. */
   readonly concurrency?: number | undefined;
   /**
-   * How often a message is delivered before it is buried; deliveries to crashed processes count. One that the stop of a worker
-   * has interrupted, or that a RetryLaterError has ended, counts only where the engine cannot take it back (beanstalkd). Default 5.
+   * How often a message is delivered before it is buried. Deliveries to crashed processes count. A delivery that was interrupted
+   * by the stop of a worker, or ended by a RetryLaterError, counts only where the engine cannot take it back (beanstalkd). Default 5.
    */
   readonly attempts?: number | undefined;
   /**
-   * Whether each delivery must tell which attempt it is. `false` spares engines that would have to ask a round trip for each
-   * message (beanstalkd); there `context.attempt` is undefined, and only a message whose slot has failed is asked about: retries and
-   * burial stay as they are. But a message that ends its process each time is buried only when one of its deliveries fails
-   * in the ordinary way. Default true.
+   * Whether each delivery knows its attempt. `false` saves a round trip for each message on engines that have to ask for it
+   * (beanstalkd): `context.attempt` is undefined there, and the worker asks only about messages that have failed, so retries and
+   * burial work as before. But a message that ends its process each time is buried only when one of its deliveries fails in the
+   * ordinary way. Default true.
    */
   readonly trackAttempts?: boolean | undefined;
   /**
-   * Which of several queues comes first: `fair` lets them take turns, so that a backlog in one does not keep the others waiting;
-   * `strict` takes from a queue only when those named before it have nothing ready. Default `fair`.
+   * Which of several queues is served first. `fair`: they take turns, so that a backlog in one does not delay the others.
+   * `strict`: a queue is served only when those named before it have no ready message. Default `fair`.
    */
   readonly order?: QueueOrder | undefined;
   /** How long a message waits after a failure. Default: 1 s, doubled each time up to 5 min, with full jitter. */
   readonly backoff?: Backoff | undefined;
   /**
-   * Asked about each failure before the attempts are counted, but not where a slot has thrown an UnrecoverableError or a
-   * RetryLaterError. Until a promise that it returns is settled, the lease is renewed. Default: every failure is retried.
+   * Called for each failure, before the attempts are compared with `attempts`; not for an UnrecoverableError or a RetryLaterError.
+   * It may return a promise; the lease is renewed until that is settled. Default: every failure is retried.
    * @example onFailure: ({ error }) => (error instanceof TypeError ? 'bury' : undefined)
    */
   readonly onFailure?: OnFailure | undefined;
   /**
-   * Aborts slots that run longer, the check of the data included, and counts it as a failure. Default: never, the lease is
-   * renewed for as long as it takes.
+   * Aborts slots that run longer, which counts as a failure. The check of the data and middleware are included. Default: no limit,
+   * the lease is renewed as long as the slots run.
    */
   readonly slotTimeout?: Duration | undefined;
-  /** `bury` puts it aside, `release` leaves it to another worker, `ignore` acknowledges it. Default `bury`. */
+  /**
+   * What to do with a message that has no slot: `bury` puts it aside, `release` leaves it to another worker, `ignore` acknowledges
+   * it. Default `bury`.
+   */
   readonly unhandled?: Unhandled | undefined;
   /**
-   * How long running slots may go on when the worker stops; then their messages are released. Where the engine cannot take the
-   * delivery back (beanstalkd), it counts, and a message that is interrupted at its last attempt is buried when it is delivered
-   * next: choose it longer than the slots take. Default 10 s.
+   * How long slots may continue when the worker stops. Then they are aborted, and their messages are released. Where the engine
+   * cannot take the delivery back (beanstalkd), it counts, and a message that is interrupted at its last attempt is buried at
+   * its next delivery: choose a grace that is longer than the slots take. Default 10 s.
    */
   readonly grace?: Duration | undefined;
-  /** Stops after so many messages, whatever became of them; exactly so many are begun. Default: no limit; so for the other limits. */
+  /** Stops after this number of messages, whatever their outcome; exactly this number is started. Default: no limit. */
   readonly maxMessages?: number | undefined;
-  /** Stops after this time: no new message is reserved; slots that run may finish within the grace. */
+  /** Stops after this time. No further message is reserved; slots may finish within the grace. Default: no limit. */
   readonly timeLimit?: Duration | undefined;
   /**
-   * Stops when the process holds more bytes (resident set size): looked at before each message is begun, and once a second
-   * while none comes.
+   * Stops when the resident set size of the process is larger, in bytes. It is checked before each message, and once a second while
+   * there is none. Default: no limit.
    */
   readonly memoryLimit?: number | undefined;
   /**
-   * Stops after so many messages that were buried. No message is begun once the limit is reached; those that others of the
-   * `concurrency` work on may end, so at most `failureLimit + concurrency - 1` are buried.
+   * Stops when this number of messages was buried. No message is started once the limit is reached. Those in progress are
+   * finished, so at most `failureLimit + concurrency - 1` are buried. Default: no limit.
    */
   readonly failureLimit?: number | undefined;
   /**
-   * Stops when its queues have no ready message and it works on none. It waits for messages that it has itself released to be
-   * retried, but neither for other delayed messages, those of a RetryLaterError included, nor for what other workers hold.
-   * Messages of a paused queue are ready: it waits for the end of the pause. Default false.
+   * Stops when no message is ready in its queues and none is in progress in this worker. It waits for messages that it has
+   * released for a retry itself, but not for other delayed messages, those of a RetryLaterError included. For messages that other
+   * workers hold it waits at most 6 s. The messages of a paused queue are ready, so it waits for the end of the pause. Default false.
    */
   readonly untilEmpty?: boolean | undefined;
 }

@@ -1,6 +1,6 @@
 import type { Queue } from '../queue/queue.js';
 
-/** Pauses a queue for slots that ask for it, several of them at once: none shortens what another has asked for. */
+/** Pauses a queue at the request of slots. A request never shortens the pause of an earlier one. */
 export class QueuePause {
   readonly #queue: Queue;
   /** By `performance.now()`. */
@@ -13,7 +13,7 @@ export class QueuePause {
   /** @throws EngineError */
   async extend(ms: number): Promise<void> {
     const endsAt = performance.now() + ms;
-    // A pause of 0 would end the one that there is.
+    // A pause of 0 would end the present one.
     if (ms === 0 || endsAt <= this.#endsAt) return;
     this.#endsAt = endsAt;
     await this.#queue.driver.pause(this.#queue.name, ms);

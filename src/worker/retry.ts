@@ -4,21 +4,21 @@ import { InvalidOptionError } from '../queue/errors.js';
 import { isPromise } from '../queue/message.js';
 import { preview } from '../shared/text.js';
 
-/** Delays that grow from failure to failure. */
+/** A delay that grows with each failure. */
 export interface ExponentialBackoff {
   /** After the first failure. Default 1 s. */
   readonly initial?: Duration | undefined;
-  /** From one failure to the next. Default 2. */
+  /** By how much the delay is multiplied after each failure. Default 2. */
   readonly factor?: number | undefined;
-  /** No delay is longer. Default 5 min. */
+  /** The longest delay. Default 5 min. */
   readonly max?: Duration | undefined;
-  /** `full`: anything from 0 to the delay, so that what failed together does not return together. Default `full`. */
+  /** `full`: a random delay from 0 to the computed one, which spreads messages that failed together. Default `full`. */
   readonly jitter?: 'full' | 'none' | undefined;
 }
 
 /**
- * How long a failed message waits: growing, fixed, or as a function says that gets the attempt (1-based) that failed. When the
- * function throws, or returns no duration (a promise is none), `workerError` tells and the message waits 1 s.
+ * How long a message waits after a failure: a growing delay, a fixed one, or a function of the attempt (1-based) that failed. If
+ * the function throws, or does not return a duration (a promise is none), `workerError` is emitted and the message waits 1 s.
  */
 export type Backoff = ExponentialBackoff | Duration | ((attempt: number, error: unknown) => Duration);
 

@@ -57,7 +57,7 @@ export async function settle(
 async function release(delivery: Delivery, disposition: Released, environment: DeliveryEnvironment): Promise<void> {
   const { message, delayMs, error, counted, reason, pauseQueue } = disposition;
   const { queue, jobId } = delivery.reserved;
-  // Before the release: nothing else of the queue is to be reserved meanwhile.
+  // Before the release, so that fewer messages of the queue are reserved meanwhile.
   const paused = pauseQueue ? environment.pause.extend(delayMs).catch(environment.onError) : undefined;
   reconnectSlots(delivery, environment);
   const keepsFailure = environment.capabilities.failures === 'kept' && reason !== undefined;

@@ -19,12 +19,12 @@ export interface InFlightMessage {
 export interface WorkerStatus {
   /** What the worker does now. */
   readonly state: WorkerState;
-  /** The messages that it is working on; those that wait for the engine to settle them are none. */
+  /** The messages that it is working on, without those whose settlement the engine has not confirmed yet. */
   readonly inFlight: readonly InFlightMessage[];
   /** Messages that were acknowledged. */
   readonly finished: number;
   /** Messages that were buried. */
   readonly failed: number;
-  /** Messages that were given back, to be delivered again. */
+  /** Messages that were released, to be delivered again. */
   readonly released: number;
 }

@@ -5,7 +5,7 @@ import { isA } from '../shared/is-a.js';
 import { preview } from '../shared/text.js';
 import { resultOf, type WorkerConsumer } from './worker-consumer.js';
 
-/** The acknowledgement of a message in a transaction of the user's. Whether that was committed, the engine tells afterwards. */
+/** Acknowledges a message in a transaction of the user. Afterwards the engine tells whether that was committed. */
 export class TransactionalAck {
   readonly #message: ReservedMessage;
   readonly #consumer: Pick<WorkerConsumer, 'settle' | 'isHeld'>;
@@ -17,7 +17,7 @@ export class TransactionalAck {
     this.#consumer = consumer;
   }
 
-  /** Whether the end of a transaction decides what becomes of the message. */
+  /** Whether the message is part of a transaction, whose end decides. */
   get isIssued(): boolean {
     return this.#isIssued;
   }
@@ -39,7 +39,7 @@ export class TransactionalAck {
     }
   }
 
-  /** Whether the message is still there, as it is when the transaction was rolled back. @throws EngineError */
+  /** Whether the message is still held, because the transaction was rolled back. @throws EngineError */
   async isHeld(): Promise<boolean> {
     await this.#answered;
     return !this.#isIssued || this.#consumer.isHeld(this.#message);
@@ -54,7 +54,7 @@ export function checkFinish(options: { readonly transaction: Transaction }): Tra
   throw new InvalidOptionError(`transaction must be a transaction of the engine, got ${preview(transaction)}`);
 }
 
-/** What a message has failed with whose slots have succeeded, but not its transaction. */
+/** The error of a message whose slots have succeeded, but whose transaction was not committed. */
 export function rolledBack(): Error {
   return new Error(
     'cannot finish the message: finish was rolled back; the transaction must be committed before the slot returns',

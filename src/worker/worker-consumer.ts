@@ -95,7 +95,7 @@ export class WorkerConsumer {
     return null;
   }
 
-  /** Settles a message; the command is issued at once. `resultOf` tells what became of it. */
+  /** Settles a message; issues the command before it returns. Pass the result to `resultOf`. */
   settle(settlement: Settlement): Promise<readonly SettlementResult[]> {
     return this.#held.settle([settlement]);
   }
@@ -112,7 +112,7 @@ export class WorkerConsumer {
     return consumer.isHeld(message);
   }
 
-  /** What has given the messages that are worked on. */
+  /** The consumer that has reserved the messages. */
   get #held(): Consumer {
     if (this.#consumer === undefined) throw new EngineError('cannot reach the engine: it was not opened');
     return this.#consumer;
@@ -185,7 +185,7 @@ export class WorkerConsumer {
   }
 }
 
-/** What became of the only message. @throws why the engine has not done it */
+/** The result for a single message. @throws the error of the result */
 export function resultOf([result]: readonly SettlementResult[]): SettlementResult {
   if (result === undefined)
     throw new EngineError('the engine did not tell what became of a message', { outcome: 'unknown' });

@@ -121,13 +121,11 @@ export class Worker {
   }
 
   /**
-   * Works until it is stopped or a limit is reached. The loss of the engine does not end it: it tells `workerError` and tries
-   * again, and tells `workerRecovered` when the engine answers. What the engine does wrong while the worker stops goes to
-   * `workerError`, too.
+   * Works until it is stopped or a limit is reached. If the engine cannot be reached, it emits `workerError`, tries again, and
+   * emits `workerRecovered` when the engine answers. Errors of the engine while the worker stops go to `workerError`, too.
    * @param options `signal` stops it as `stop()` does, with the worker's `grace`
-   * @throws InvalidOptionError, UnsupportedError or DriverClosedError where the engine refuses to be consumed; Error where the
-   * worker has run before; InvalidOptionError where no slot is connected and it would
-   * bury every message
+   * @throws InvalidOptionError, UnsupportedError or DriverClosedError if the engine refuses the queues; Error if the worker has
+   * run before; InvalidOptionError if no slot is connected, so that it would bury every message
    */
   run(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
     try {
@@ -144,12 +142,11 @@ export class Worker {
   }
 
   /**
-   * Takes no new messages and lets running slots finish within the grace; then their signal aborts and their messages
-   * are released at once. May be called again to shorten the grace; before `run` it lets that resolve at once.
+   * Reserves no further messages and lets slots finish within the grace; then their signal aborts and their messages are
+   * released at once. May be called again to shorten the grace. Before `run` it makes that resolve at once.
    *
-   * Resolves when `run` has settled, whether that resolves or rejects. A slot that called it would wait for itself, so there
-   * it resolves at once. Behind a callback, such as that of a timer, it cannot know: a slot that waits there is ended with the
-   * grace.
+   * Resolves when `run` has settled. In a slot it resolves at once, because the slot would wait for itself. It does not
+   * recognise a slot that calls it in a callback, for example of a timer: such a slot is interrupted at the end of the grace.
    * @param options `grace`: default: the worker's
    * @throws InvalidOptionError
    */
@@ -165,7 +162,7 @@ export class Worker {
     });
   }
 
-  /** What it is doing, and what it has done. */
+  /** The state of the worker, the messages that it is working on, and how many it has finished, buried and released. */
   status(): WorkerStatus {
     const { finished, failed, released } = this.#limits;
     const inFlight = this.#deliveries.flatMap((delivery) => (delivery === undefined ? [] : delivery.status()));
@@ -256,7 +253,7 @@ export class Worker {
     return this.#engineBackoff.wait(strayError(message));
   }
 
-  /** Nobody has worked on it. */
+  /** Releases a message that was not started. */
   async #giveBack(message: ReservedMessage, delayMs: number): Promise<Outcome> {
     const counted = !this.#capabilities.uncountedRelease;
     resultOf(await this.#consumer.settle({ kind: 'release', message, delayMs, counted }));

@@ -41,12 +41,35 @@ describe('A worker with untilEmpty', () => {
   }
 
   it('stops when nothing is ready, for that reason', async () => {
-    counts({ delayed: 5, reserved: 5, buried: 5 });
+    counts({ delayed: 5, buried: 5 });
     start({ concurrency: 3 });
     await clock.tickAsync(200);
     expect(isStopped).to.equal(true);
     expect(harness().events('workerStopping')).to.deep.equal([{ queues: ['mail'], reason: 'untilEmpty' }]);
     expect(asked()).to.deep.equal([['stats', ['mail']]]);
+    expect(clock.pending).to.equal(0);
+  });
+
+  it('waits some seconds for a message that is reserved, which may be on its way to it', async () => {
+    counts({ reserved: 1 });
+    start();
+    await clock.tickAsync(4000);
+    expect(isStopped).to.equal(false);
+    const message = harness().deliver();
+    work.resolve();
+    await clock.tickAsync(0);
+    counts({});
+    await clock.tickAsync(1000);
+    expect([isStopped, message.settlement?.[0]]).to.deep.equal([true, 'ack']);
+  });
+
+  it('waits no longer for messages that other workers hold', async () => {
+    counts({ reserved: 5 });
+    start({ concurrency: 3 });
+    await clock.tickAsync(5000);
+    expect(isStopped).to.equal(false);
+    await clock.tickAsync(2000);
+    expect(isStopped).to.equal(true);
     expect(clock.pending).to.equal(0);
   });
 
