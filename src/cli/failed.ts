@@ -17,7 +17,7 @@ import {
 import { note, type Output, print, printRecords } from './output/output.js';
 import type { Column } from './output/table.js';
 import { formatDate, oneLine } from './output/text.js';
-import { collect, DEFAULT_LIMIT, limitOf } from './pages.js';
+import { collect, DEFAULT_LIMIT, limitOf, nothing } from './pages.js';
 import { printOne } from './peek.js';
 import { addFilter, described, refuseTogether, type SelectionOptions } from './selection.js';
 
@@ -63,13 +63,14 @@ async function list(output: Output, name: string, options: FailedCommandOptions)
     const { messages, isEnd } = await collect(limitOf(options), (page) => queue.failed({ type, reason, ...page }));
     const found = messages.map((one) => readMessage(queue, one));
     const isFiltered = type !== undefined || reason !== undefined;
+    if (limitOf(options) === 0) return { found, more: undefined };
     if (!isEnd)
       return { found, more: `there are more${isFiltered ? '' : `, ${buried} in all`}: see --limit and --all` };
     return { found, more: isFiltered ? undefined : unrecorded(queue, messages, buried) };
   });
   if (json) printRecords(output, found.map(recordOf));
-  else if (found.length === 0) print(output, false, `no message${described(options)} is buried in "${name}"`, {});
-  else printMessages(output, COLUMNS, found, errorLine);
+  else if (found.length > 0) printMessages(output, COLUMNS, found, errorLine);
+  else print(output, false, nothing(options, `no message${described(options)} is buried in "${name}"`), {});
   if (more !== undefined) note(output, json, more);
 }
 

@@ -18,6 +18,11 @@ export function limitOf({
   return all ? Number.POSITIVE_INFINITY : limit;
 }
 
+/** Why nothing is listed. */
+export function nothing({ limit }: { readonly limit?: number }, text: string): string {
+  return limit === 0 ? 'nothing to show: --limit is 0' : text;
+}
+
 /**
  * Up to `limit` messages, page by page.
  * @returns `isEnd`: there are no more

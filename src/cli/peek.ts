@@ -21,7 +21,7 @@ import {
 import { note, type Output, print, printRecords } from './output/output.js';
 import type { Column } from './output/table.js';
 import { formatDate } from './output/text.js';
-import { collect, DEFAULT_LIMIT, limitOf } from './pages.js';
+import { collect, DEFAULT_LIMIT, limitOf, nothing } from './pages.js';
 import { refuseTogether } from './selection.js';
 
 const STATES: readonly MessageState[] = ['ready', 'delayed', 'reserved', 'buried'];
@@ -76,7 +76,7 @@ async function list(output: Output, name: string, options: PeekCommandOptions): 
     return { pausedUntil, found: stored.messages.map((one) => readMessage(queue, one)) };
   });
   if (json) printRecords(output, found.map(recordOf));
-  else if (found.length === 0) print(output, false, `no ${state} messages in "${name}"`, {});
+  else if (found.length === 0) print(output, false, nothing(options, `no ${state} messages in "${name}"`), {});
   else {
     printMessages(output, COLUMNS, found, ({ stored: { failure } }, paint) =>
       failure === undefined

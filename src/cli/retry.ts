@@ -46,12 +46,12 @@ Examples:
       const options = command.optsWithGlobals<RetryCommandOptions>();
       const { json = false, data } = options;
       const selected = selectionOf('retry', ids, options);
-      if (data !== undefined) {
-        const edited = parseData(data);
-        if (ids.length !== 1) throw new UsageError(`--data must be given with one id, got ${ids.length}`);
-        await onQueue(options, name, (queue) => retryById(output, json, queue, ids, { data: edited }));
-      } else if ('ids' in selected) {
-        await onQueue(options, name, (queue) => retryById(output, json, queue, ids, {}));
+      const edit = data === undefined ? {} : { data: parseData(data) };
+      if (data !== undefined && ids.length !== 1) {
+        throw new UsageError(`--data must be given with one id, got ${ids.length}`);
+      }
+      if ('ids' in selected) {
+        await onQueue(options, name, (queue) => retryById(output, json, queue, selected.ids, edit));
       } else {
         const retried = await onQueue(options, name, (queue) => retryMany(queue, selected, new Progress(output, json)));
         print(output, json, said(name, retried, selected), { queue: name, retried });

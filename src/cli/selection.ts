@@ -7,13 +7,15 @@ import { statsOf } from './engine.js';
 import { CommandFailedError, codeOf, UsageError } from './errors.js';
 import { type CodecOptions, parseCount } from './options.js';
 import type { Progress } from './output/terminal-line.js';
-import { oneLine } from './output/text.js';
+import { describeError, oneLine } from './output/text.js';
 
 /** How many messages one call to the engine changes: it is blocked for moments only. */
 const CHUNK = 1000;
 
 /** Of how many messages an error says why nothing was done. */
 const REASONS_SHOWN = 5;
+
+const ID_WIDTH = 60;
 
 export interface SelectionOptions extends CodecOptions {
   readonly all?: boolean;
@@ -87,29 +89,33 @@ export interface ById {
  * @throws CommandFailedError that names those with which it could not be done
  */
 export async function forEachId(queue: Queue, ids: readonly string[], { verb, act, why }: ById): Promise<void> {
-  const failed: string[] = [];
+  /** Those with which it was not done, and what was wrong with their ids. */
+  const failed: { readonly id: string; readonly error?: unknown }[] = [];
   let done = 0;
   for (const id of new Set(ids)) {
     try {
       if (await act(id)) done++;
-      else failed.push(id);
+      else failed.push({ id });
     } catch (error) {
-      // It cannot be an id of this engine. What was done with others is told.
+      // Where nothing was done, it is wrong usage.
       if (codeOf(error) !== 'INVALID_OPTION' || done + failed.length === 0) throw error;
-      failed.push(id);
+      failed.push({ id, error });
     }
   }
   if (failed.length === 0) return;
   await statsOf(queue);
   const reasons: string[] = [];
-  for (const id of failed.slice(0, REASONS_SHOWN)) reasons.push(`${oneLine(id, 60)} ${await whyNot(queue, id, why)}`);
+  for (const { id, error } of failed.slice(0, REASONS_SHOWN)) {
+    const reason = error === undefined ? ` ${await whyNot(queue, id, why)}` : `: ${describeError(error)}`;
+    reasons.push(oneLine(id, ID_WIDTH) + reason);
+  }
   const more = failed.length - reasons.length;
   const told = `${reasons.join('; ')}${more > 0 ? `; and ${more} more` : ''}`;
   throw new CommandFailedError('NOT_FOUND', `cannot ${verb} messages of "${escapeText(queue.name)}": ${told}`);
 }
 
 async function whyNot(queue: Queue, id: string, why: ById['why']): Promise<string> {
-  const stored = await queue.find(id).catch(() => null);
+  const stored = await queue.find(id);
   return stored === null ? 'is not there' : why(stored);
 }
 

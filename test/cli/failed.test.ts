@@ -61,6 +61,8 @@ describe('haricot failed', () => {
     output.err = '';
     await harness().run('mail', '--all');
     expect([output.lines.length, output.err]).to.deep.equal([51, '']);
+    await harness().run('mail', '--limit', '0');
+    expect([output.lines.at(-1), output.err]).to.deep.equal(['nothing to show: --limit is 0', '']);
   });
 
   it('asks for all of very many page by page', async () => {

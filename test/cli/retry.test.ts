@@ -120,7 +120,7 @@ describe('haricot retry', () => {
     const { code, message } = await rejection(harness().run('mail', ready, buried, '999', 'odd'), CommandFailedError);
     expect([code, message]).to.deep.equal([
       'NOT_FOUND',
-      `cannot retry messages of "mail": ${ready} is ready, not buried; 999 is not there; odd is not there`,
+      `cannot retry messages of "mail": ${ready} is ready, not buried; 999 is not there; odd: a job id must be a decimal number from 1 to 18446744073709551615, got "odd"`,
     ]);
     expect(harness().output.lines).to.deep.equal([`message ${buried} is ready`]);
   });
