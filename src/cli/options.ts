@@ -24,7 +24,7 @@ export function urlOf({ url = process.env['HARICOT_URL'] || DEFAULT_URL }: Globa
   throw new InvalidOptionError('--url must name an engine, such as beanstalkd://127.0.0.1:11300, got ""');
 }
 
-const CODECS = { cloudevents: cloudEvents, json, raw } as const satisfies Record<string, Codec>;
+const CODECS: Readonly<Record<'cloudevents' | 'json' | 'raw', Codec>> = { cloudevents: cloudEvents, json, raw };
 
 /** How the messages of a queue are written, where it is not the default. */
 export interface CodecOptions {

@@ -21,7 +21,9 @@ export type SettledState = (typeof STATES)[number];
 const NOTHING: MessageCounts = { ready: 0, delayed: 0, reserved: 0, buried: 0 };
 
 /** Priorities that are different ones on engines with bands of them, too. */
-export const [URGENT, NORMAL, LATE] = [0, 2 ** 31, 2 ** 32 - 1] as const;
+export const URGENT = 0;
+export const NORMAL: number = 2 ** 31;
+export const LATE: number = 2 ** 32 - 1;
 
 /** A delay or pause that outlasts the test. */
 export const LONG_MS = 120_000;
