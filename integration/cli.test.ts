@@ -89,7 +89,7 @@ describe('haricot publish', () => {
     [
       'a wrong address',
       ['publish', 'mail', 't', '5', '--url', 'beanstalkd://a:b'],
-      /^haricot: an address must be .*, got "beanstalkd:\/\/a:b": the port is "b/,
+      /^haricot: an address must be .*, got "beanstalkd:\/\/a:b": the port must be a number from 1 to 65535, got "b"\n$/,
     ],
     [
       'a wrong queue name',

@@ -8,7 +8,7 @@ import { checkQueueName } from '../queue/name.js';
 import { Queue } from '../queue/queue.js';
 import { maskUrl } from '../shared/text.js';
 import { CommandFailedError } from './errors.js';
-import { type CodecOptions, DEFAULT_URL, type GlobalOptions, queueOptionsOf, urlOf } from './options.js';
+import { type CodecOptions, checkCodec, DEFAULT_URL, type GlobalOptions, queueOptionsOf, urlOf } from './options.js';
 import { note, type Output } from './output/output.js';
 
 /** How many queues an error names. */
@@ -35,6 +35,7 @@ export async function onQueue<T>(
   use: (queue: Queue) => Promise<T>,
 ): Promise<T> {
   checkQueueName(name);
+  checkCodec(options);
   return onEngine(options, (driver) => use(new Queue(driver, name, queueOptionsOf(options))));
 }
 

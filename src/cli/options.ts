@@ -42,7 +42,13 @@ export function addCodec(command: Command, type?: string): void {
   if (type !== undefined) command.option('--type <type>', type);
 }
 
-/** @throws UsageError, InvalidOptionError where the queue is made of them */
+/** @throws InvalidOptionError for a codec that writes nothing but the data, where nothing says what that is */
+export function checkCodec({ codec, type }: CodecOptions): void {
+  if (codec === undefined || type !== undefined || !('dataOnly' in CODECS[codec])) return;
+  throw new InvalidOptionError(`--type must be given where --codec is ${codec}, got none: the bodies do not tell it`);
+}
+
+/** The options of a queue, where they were given. */
 export function queueOptionsOf({ codec, type }: CodecOptions): QueueOptions {
   return { ...(codec !== undefined && { codec: CODECS[codec] }), ...(type !== undefined && { type }) };
 }

@@ -135,7 +135,7 @@ describe('haricot peek', () => {
       '7   bytes    -  (9 bytes)',
     ]);
     expect((await rejection(harness().run('mail', '--codec', 'json'), InvalidOptionError)).message).to.match(
-      /^the option type of queue "mail" must be given, got none/,
+      /^--type must be given where --codec is json, got none: the bodies do not tell it$/,
     );
   });
 
