@@ -4,7 +4,6 @@ import { type BuryOptions, bareLine, jobLine, type PutOptions, type ReleaseOptio
 import type { Reply } from '../protocol/replies.js';
 import { decodeList, decodeStats, type JobStats, type ServerStats, type TubeStats } from '../protocol/stats.js';
 import { runOutside } from '../shared/async-context.js';
-import type { OptionNames } from '../shared/options.js';
 import { throwUncaught } from '../shared/uncaught.js';
 import { checkBoolean, checkOptions, checkSignal, commandOptions, targetOptions } from './arguments.js';
 import { withCallerStack } from './caller-stack.js';
@@ -23,31 +22,20 @@ import {
   touchJob,
   value,
 } from './operations.js';
-import { CLIENT_OPTIONS, type ClientOptions, DEFAULT_QUIT_TIMEOUT_MS, openSession } from './options.js';
+import {
+  CLIENT_OPTIONS,
+  type ClientOptions,
+  DEFAULT_QUIT_TIMEOUT_MS,
+  openSession,
+  QUIT_OPTIONS,
+  type QuitOptions,
+  RESERVE_OPTIONS,
+  type ReserveOptions,
+} from './options.js';
 import type { JobConnection, Request, Sender } from './request.js';
 import { Reserver } from './reserver.js';
 import type { Session } from './session.js';
 import { kick, pauseTube, peek, put, stored, Tube, type TubeOwner } from './tube.js';
-
-/** Options of {@link Client.reserve}. */
-export interface ReserveOptions {
-  /** How long to wait for a job, in whole seconds from 0 to 2147483647. Default: no limit. */
-  readonly timeout?: number | undefined;
-  /** Cancels the reserve: the call rejects with the signal's reason, and no job is lost. Default: none. */
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** Options of {@link Client.quit}. */
-export interface QuitOptions {
-  /**
-   * Whether held jobs may still be deleted, released, buried and touched, by their methods or by their ids, before the
-   * connection closes. `false` returns them to their tubes at once. Default true.
-   */
-  readonly waitForJobs?: boolean | undefined;
-}
-
-const RESERVE_OPTIONS: OptionNames<ReserveOptions> = { timeout: true, signal: true };
-const QUIT_OPTIONS: OptionNames<QuitOptions> = { waitForJobs: true };
 
 /**
  * A connection to beanstalkd with all its commands.

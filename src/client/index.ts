@@ -3,10 +3,10 @@ export type { BuryOptions, PutOptions, ReleaseOptions } from '../protocol/comman
 export type { JobStats, ServerStats, StatsValue, TubeStats } from '../protocol/stats.js';
 export type { Address, AddressOptions, TlsOptions } from './address.js';
 export type { ReconnectOptions } from './backoff.js';
-export { Client, type QuitOptions, type ReserveOptions } from './client.js';
+export { Client } from './client.js';
 export type { ClientEvents } from './client-events.js';
 export * from './errors.js';
 export { Job, StoredJob } from './job.js';
-export type { ClientOptions } from './options.js';
+export type { ClientOptions, QuitOptions, ReserveOptions } from './options.js';
 export { type AcquireOptions, Pool, type PoolOptions } from './pool.js';
 export type { Tube } from './tube.js';

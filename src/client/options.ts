@@ -69,6 +69,28 @@ export interface ClientOptions extends AddressOptions {
   readonly openSocket?: ((address: Address) => Socket) | undefined;
 }
 
+/** Options of `Client.reserve`. */
+export interface ReserveOptions {
+  /** How long to wait for a job, in whole seconds from 0 to 2147483647. Default: no limit. */
+  readonly timeout?: number | undefined;
+  /** Cancels the reserve: the call rejects with the signal's reason, and no job is lost. Default: none. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Options of `Client.quit`. */
+export interface QuitOptions {
+  /**
+   * Whether held jobs may still be deleted, released, buried and touched, by their methods or by their ids, before the
+   * connection closes. `false` returns them to their tubes at once. Default true.
+   */
+  readonly waitForJobs?: boolean | undefined;
+}
+
+/** @internal */
+export const RESERVE_OPTIONS: OptionNames<ReserveOptions> = { timeout: true, signal: true };
+/** @internal */
+export const QUIT_OPTIONS: OptionNames<QuitOptions> = { waitForJobs: true };
+
 /** @internal */
 export const CLIENT_OPTIONS: OptionNames<ClientOptions> = {
   ...ADDRESS_OPTIONS,
