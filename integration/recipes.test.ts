@@ -1,7 +1,7 @@
 // The code of docs/recipes.md, compiled and run as it stands there. Each recipe has a program in fixtures/recipes that
 // declares what it uses and checks what it does; the recipe takes the place of the line `// <recipe>`.
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -25,10 +25,8 @@ describe('The recipes of the documentation', () => {
   let folder: string;
 
   before(async () => {
-    // Below node_modules, so that packages are found from there.
-    const cache = join(ROOT, 'node_modules/.cache');
-    await mkdir(cache, { recursive: true });
-    folder = await mkdtemp(join(cache, 'haricot-recipes-'));
+    // Among the tests, so that packages are found from there, and haricot itself in the sources.
+    folder = await mkdtemp(join(ROOT, 'integration/.recipes-'));
     for (const [name, code] of recipes) {
       const program = await readFile(join(PROGRAMS, `${name}.ts`), 'utf8');
       await writeFile(
