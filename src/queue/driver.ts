@@ -274,7 +274,8 @@ export interface Consumer {
   /** Starts the leases anew. @returns what became of each, in order */
   touch(messages: readonly ReservedMessage[]): Promise<readonly SettlementResult[]>;
   /**
-   * Whether the message is still held: what decides after its `ack` in a transaction that has ended, one way or the other.
+   * Whether the message is still held. After its `ack` in a transaction that has ended this tells how: `true` after a rollback,
+   * `false` after a commit. Where it was rolled back and somebody else has the message by now, it is `false` and `lost` aborts.
    * Present where `capabilities.transactions`.
    * @throws EngineError
    */

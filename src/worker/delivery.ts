@@ -177,8 +177,10 @@ export class Delivery implements SlotRequests, LeaseHolder {
   /** The slots have ended: the message is gone if their transaction was committed. @param error what the slots have thrown */
   async #decideByTransaction(message: Message, ack: TransactionalAck, error?: unknown): Promise<void> {
     try {
-      if (!(await ack.isHeld())) this.#decide(() => ({ outcome: 'committed', message, error }));
-      else if (this.#interruption !== undefined) this.#interruption();
+      if (!(await ack.isHeld())) {
+        const isLost = this.#reserved.lost.aborted;
+        this.#decide(() => (isLost ? { outcome: 'lost', message } : { outcome: 'committed', message, error }));
+      } else if (this.#interruption !== undefined) this.#interruption();
       else this.#retry(message, 'attempts', error ?? rolledBack());
     } catch (fault) {
       if (error !== undefined) this.#environment.onError(error);

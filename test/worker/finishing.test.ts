@@ -61,6 +61,17 @@ describe('A message that is finished in a transaction', () => {
     expect(harness().events('messageFinished')).to.have.length(1);
   });
 
+  it('is lost when that was rolled back and somebody else has the message by then', async () => {
+    const message = harness().deliver();
+    connect(async (context) => {
+      await context.finish({ transaction });
+      message.loseLease();
+    });
+    await harness().worker({ maxMessages: 1 }).run();
+    expect(harness().events('messageFinished')).to.deep.equal([]);
+    expect(harness().events('leaseLost')).to.have.length(1);
+  });
+
   it('has failed when that was rolled back, with what its slot has thrown', async () => {
     connect(async (context) => {
       await context.finish({ transaction });

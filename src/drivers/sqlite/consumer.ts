@@ -19,7 +19,7 @@ export interface ConsumerHost {
   requestClaim(consumer: SqliteConsumer): void;
   settle<T>(work: Work<T>): Promise<T>;
   transaction(transaction: object): Promise<UserTransaction>;
-  exists(id: number): Promise<boolean>;
+  tokenOf(id: number): Promise<number | undefined>;
   /** There is something in the queue again. */
   ready(queue: number): void;
   onClosed(consumer: SqliteConsumer): void;
@@ -52,7 +52,7 @@ export class SqliteConsumer implements Consumer {
     this.#holder = {
       settle: host.settle,
       transaction: host.transaction,
-      exists: host.exists,
+      tokenOf: host.tokenOf,
       ready: ({ id }) => host.ready(id),
       forget: (reservation) => this.#forget(reservation),
     };

@@ -172,7 +172,7 @@ class SqliteDriver implements Driver {
       requestClaim: (requesting) => this.#claims.request(requesting),
       settle: (work) => this.#commits.add(work),
       transaction: (transaction) => this.#join(transaction),
-      exists: (id) => this.#file.read((messages) => messages.exists(id)),
+      tokenOf: (id) => this.#file.read((messages) => messages.tokenOf(id)),
       ready: this.#claims.ready,
       onClosed: (closed) => {
         this.#claims.remove(closed);

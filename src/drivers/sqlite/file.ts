@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createDebug } from '../../debug.js';
 import { DriverClosedError, EngineError } from '../../queue/errors.js';
 import { runOutside } from '../../shared/async-context.js';
+import { EventLoop } from '../../shared/event-loop.js';
 import { type Binding, type Connection, loadBinding, rollBack, type Statement } from './binding.js';
 import { isLocked, lockedError, type Phase, toEngineError } from './errors.js';
 import { checkIsFile, createPrivately, FileGuard } from './file-guard.js';
@@ -39,6 +40,7 @@ export class SqliteFile {
   readonly #begin: Statement;
   readonly #commit: Statement;
   readonly #dataVersion: Statement;
+  readonly #eventLoop = new EventLoop();
   #reading: Promise<unknown> = Promise.resolve();
   #reader: { readonly connection: Connection; readonly messages: MessageReader } | undefined;
   #transactions: Promise<unknown> = Promise.resolve();
@@ -94,6 +96,8 @@ export class SqliteFile {
   }
 
   async #readSnapshot<T>(action: (messages: MessageReader) => Promise<T> | T): Promise<T> {
+    // A caller that awaits one read after the other would never let the event loop turn: all of it is synchronous.
+    await this.#eventLoop.turnIfBlocked(performance.now());
     const { connection, messages } = await untilUnlocked(this.address, () => {
       this.guard.check(performance.now());
       const reader = this.#openReader();

@@ -65,7 +65,7 @@ export class MessageReader {
   readonly #ofRank: Statement;
   readonly #overdue: Statement;
   readonly #message: Statement;
-  readonly #exists: Statement;
+  readonly #token: Statement;
   readonly #oldest: Statement;
   readonly #due: DueScan;
 
@@ -93,7 +93,7 @@ export class MessageReader {
     this.#message = prepare(
       `SELECT queue, state, priority, due, ttr, attempts, created, failure, body FROM messages WHERE id = ?1`,
     );
-    this.#exists = prepare('SELECT 1 FROM messages WHERE id = ?1');
+    this.#token = prepare('SELECT token FROM messages WHERE id = ?1');
     // Of each priority the first message: it has been ready for as long as any behind it, unless one was released meanwhile.
     this.#oldest = prepare(
       `WITH RECURSIVE first (rank) AS (
@@ -190,9 +190,9 @@ export class MessageReader {
     return this.#stored(queue, id, now);
   }
 
-  /** Whether there is a message with that id. */
-  exists(id: number): boolean {
-    return this.#exists.get([id]) !== undefined;
+  /** The token of the latest delivery of a message; undefined where there is no such message. */
+  tokenOf(id: number): number | undefined {
+    return this.#token.get([id])?.['token'] as number | undefined;
   }
 
   #stored(queue: QueueRow, id: number, now: number): StoredMessage | undefined {

@@ -18,8 +18,8 @@ export interface Holder {
   settle<T>(work: Work<T>): Promise<T>;
   /** The transaction of the user. @throws HaricotError */
   transaction(transaction: object): Promise<UserTransaction>;
-  /** Whether there is a message with that id. @throws EngineError */
-  exists(id: number): Promise<boolean>;
+  /** The token of the latest delivery of a message; undefined where there is no such message. @throws EngineError */
+  tokenOf(id: number): Promise<number | undefined>;
   /** There is something in the queue again. */
   ready(queue: ConsumedQueue): void;
   /** It is no longer to be given back. */
@@ -127,16 +127,18 @@ export class SqliteReservation implements ReservedMessage {
     return DONE;
   }
 
-  /**
-   * Whether the transaction in which it was acknowledged was rolled back: the message is there. If its lease has ended
-   * meanwhile, the next settlement tells.
-   * @throws EngineError
-   */
+  /** Whether it can be settled: after its ack in a transaction, whether that was rolled back. @throws EngineError */
   async isHeld(): Promise<boolean> {
-    const isThere = await this.#holder.exists(this.rowId);
-    if (isThere && !this.#isLost) this.#over = undefined;
-    if (!isThere) this.#holder.forget(this);
-    return isThere;
+    const token = await this.#holder.tokenOf(this.rowId);
+    if (this.#isLost) return false;
+    const isHeld = token === this.token;
+    if (isHeld) this.#over = undefined;
+    else if (token === undefined) this.#holder.forget(this);
+    else {
+      this.#over = undefined;
+      this.lose('its lease had ended');
+    }
+    return isHeld;
   }
 
   /** It is somebody else's now. */

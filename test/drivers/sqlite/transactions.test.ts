@@ -122,7 +122,9 @@ describe('a transaction of the user in the file of the sqlite driver', () => {
     await ackIn(database, message);
     database.exec('ROLLBACK');
     await next(await driver.consume(['mail']));
-    expect(await isHeld(message), 'the message is there').to.equal(true);
+    expect(message.lost.aborted).to.equal(false);
+    expect(await isHeld(message)).to.equal(false);
+    expect(message.lost.aborted, 'unlike after a commit').to.equal(true);
     const [result] = await consumer.consumer.settle([{ kind: 'bury', message }]);
     expect(result?.error).to.be.instanceOf(LeaseLostError);
   });

@@ -33,6 +33,15 @@ describe('the sqlite driver leaves the event loop its turns', () => {
     expect(turns).to.be.at.least(20);
   });
 
+  it('while a caller awaits one look after the other', async () => {
+    const driver = await files().open();
+    await driver.put('mail', bytes('a'), ONE_MINUTE);
+    const turns = await turnsDuring(async () => {
+      for (let n = 0; n < 2000; n++) await driver.stats('mail');
+    });
+    expect(turns).to.be.at.least(5);
+  });
+
   it('while it stores a long list, and other processes see all of it or nothing', async () => {
     const driver = await files().open();
     await driver.setUp('mail');
