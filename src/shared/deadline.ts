@@ -35,6 +35,9 @@ export class Deadline {
   readonly #onDeadline: () => void;
   readonly #unref: boolean;
   readonly #isNeeded: (() => boolean) | undefined;
+  // Tests of programs replace the timer functions. A deadline keeps those that it began with: the others would not clear its timers,
+  // and it would set timers in a test that knows nothing of it.
+  readonly #timers = { setTimeout, clearTimeout, setImmediate, clearImmediate } as const;
   #timer: NodeJS.Timeout | undefined;
   #immediate: NodeJS.Immediate | undefined;
   #ms = 0;
@@ -65,9 +68,9 @@ export class Deadline {
 
   /** Prevents the deadline from passing. */
   cancel(): void {
+    const { clearTimeout, clearImmediate } = this.#timers;
     clearTimeout(this.#timer);
     clearImmediate(this.#immediate);
-    this.#timer = undefined;
   }
 
   /** @param left milliseconds until the deadline */
@@ -79,14 +82,8 @@ export class Deadline {
     this.#left = left - slice;
     this.#firesAt = performance.now() + slice;
     // The timer must not keep the AsyncLocalStorage of the request that set it.
-    const timer = runOutside(() =>
-      setTimeout(() => {
-        // A timer that could not be cleared, because the program has replaced the timer functions, must not count.
-        if (timer === this.#timer) this.#onTimer();
-      }, slice),
-    );
-    if (this.#unref) timer.unref();
-    this.#timer = timer;
+    this.#timer = runOutside(() => this.#timers.setTimeout(() => this.#onTimer(), slice));
+    if (this.#unref) this.#timer.unref();
   }
 
   #onTimer(): void {
@@ -99,6 +96,6 @@ export class Deadline {
     const left = wasBlocked ? this.#left + this.#slice : this.#left;
     if (left > 0 && now < this.#latest) this.#wait(left);
     // Node reads what has arrived after the timers, and then runs immediates.
-    else this.#immediate = setImmediate(this.#onDeadline);
+    else this.#immediate = this.#timers.setImmediate(this.#onDeadline);
   }
 }

@@ -105,14 +105,24 @@ describe('Deadline', () => {
     expect(passed).to.equal(1);
   });
 
-  it('is over after it was cancelled, even if its timer could not be cleared', () => {
+  it('keeps the timer functions that it began with, whatever the program replaces them by', () => {
     const deadline = new Deadline(100, onDeadline);
-    const clear = globalThis.clearTimeout;
-    globalThis.clearTimeout = () => {};
-    deadline.cancel();
-    deadline.restart(1000);
-    deadline.cancel();
-    globalThis.clearTimeout = clear;
+    const { setTimeout, clearTimeout, setImmediate, clearImmediate } = globalThis;
+    const refuse = (): never => expect.fail('it uses the functions of somebody else');
+    Object.assign(globalThis, {
+      setTimeout: refuse,
+      clearTimeout: refuse,
+      setImmediate: refuse,
+      clearImmediate: refuse,
+    });
+    try {
+      clock.tick(80);
+      deadline.restart(1000);
+      clock.tick(300);
+      deadline.cancel();
+    } finally {
+      Object.assign(globalThis, { setTimeout, clearTimeout, setImmediate, clearImmediate });
+    }
     clock.tick(2000);
     expect(passed).to.equal(0);
     expect(clock.countTimers()).to.equal(0);
