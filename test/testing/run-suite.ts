@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Pace } from '../../src/testing/engine.js';
-import type { Runner, TestContext } from '../../src/testing/runner.js';
-import { type DriverTestOptions, declareTests } from '../../src/testing/suite.js';
+import type { Test, TestRunner } from '../../src/testing/conformance/runner.js';
+import { type DriverTestOptions, declareTests } from '../../src/testing/conformance/suite.js';
+import type { Timing } from '../../src/testing/conformance/timing.js';
 
 /** How a test of the suite went. */
 export interface Outcome {
@@ -14,17 +14,26 @@ export interface Outcome {
 
 interface DeclaredTest {
   readonly title: string;
-  readonly body: (this: TestContext) => Promise<void>;
+  readonly body: Test;
+}
+
+/** As mocha's, as far as the suite knows it. */
+interface TestContext {
+  readonly test: { title: string };
+  timeout(ms: number): void;
+  slow(ms: number): void;
+  skip(): never;
+  expired(end: AbortSignal): Promise<never>;
 }
 
 /** For an engine with a fine clock, and for failures that come soon; one test after another, and none that was not asked for. */
-const QUICK: Pace = { secondMs: 500, patienceMs: 1300, tries: 1, atOnce: 0 };
+const QUICK: Timing = { secondMs: 500, patienceMs: 1300, tries: 1, atOnce: 0 };
 
 /**
  * Where a busy machine has made a test end too soon, at a step that is all right, or look too late for a fault that shows for
  * a while only: with more patience, and with longer times.
  */
-const PATIENT: readonly Pace[] = [
+const PATIENT: readonly Timing[] = [
   { ...QUICK, patienceMs: 20_000 },
   { ...QUICK, secondMs: 2000, patienceMs: 20_000 },
   { ...QUICK, secondMs: 6000, patienceMs: 60_000 },
@@ -38,9 +47,9 @@ class Skipped extends Error {}
  */
 export async function runSuite(
   options: DriverTestOptions,
-  { only, pace = QUICK }: { readonly only?: readonly string[]; readonly pace?: Pace } = {},
+  { only, timing = QUICK }: { readonly only?: readonly string[]; readonly timing?: Timing } = {},
 ): Promise<Outcome[]> {
-  const { tests, after } = declare(() => declareTests('engine', options, pace));
+  const { tests, after } = declare(options, timing);
   const outcomes: Outcome[] = [];
   for (const test of tests) {
     if (only === undefined || only.includes(test.title)) outcomes.push(await run(test));
@@ -55,13 +64,13 @@ export async function runFailing(
   only: readonly string[],
   areExpected: (outcomes: readonly Outcome[]) => boolean,
 ): Promise<Outcome[]> {
-  const run = async (pace: Pace): Promise<Outcome[]> => {
-    return (await Promise.all(only.map((title) => runSuite(options, { only: [title], pace })))).flat();
+  const run = async (timing: Timing): Promise<Outcome[]> => {
+    return (await Promise.all(only.map((title) => runSuite(options, { only: [title], timing })))).flat();
   };
   let outcomes = await run(QUICK);
-  for (const pace of PATIENT) {
+  for (const timing of PATIENT) {
     if (areExpected(outcomes)) break;
-    outcomes = await run(pace);
+    outcomes = await run(timing);
   }
   return outcomes;
 }
@@ -74,26 +83,22 @@ export function messageOf({ error }: Outcome): string {
 /** The titles of all tests, in order. */
 export function allTitles(): string[] {
   const open = () => Promise.reject(new Error('not to be opened'));
-  return declare(() => declareTests('engine', { open }, QUICK)).tests.map(({ title }) => title);
+  return declare({ open }, QUICK).tests.map(({ title }) => title);
 }
 
-/** Collects what is declared with mocha's global functions, which are put back afterwards. */
-function declare(declaring: () => void): { tests: DeclaredTest[]; after: (() => Promise<void>)[] } {
+/** Collects what is declared. */
+function declare(
+  options: DriverTestOptions,
+  timing: Timing,
+): { tests: DeclaredTest[]; after: (() => Promise<void>)[] } {
   const tests: DeclaredTest[] = [];
   const after: (() => Promise<void>)[] = [];
-  const collector: Runner = {
+  const runner: TestRunner = {
     describe: (_title, body) => body(),
     it: (title, body) => tests.push({ title, body }),
     after: (hook) => after.push(() => hook.call(contextOf(''))),
   };
-  const globals = globalThis as unknown as Runner;
-  const { describe, it, after: afterHook } = globals;
-  Object.assign(globals, collector);
-  try {
-    declaring();
-  } finally {
-    Object.assign(globals, { describe, it, after: afterHook });
-  }
+  declareTests('engine', { ...options, runner }, timing);
   return { tests, after };
 }
 
@@ -111,9 +116,7 @@ async function run({ title, body }: DeclaredTest): Promise<Outcome> {
   }
 }
 
-function contextOf(
-  title: string,
-): TestContext & { test: { title: string }; expired(end: AbortSignal): Promise<never> } {
+function contextOf(title: string): TestContext {
   let limitMs = 2000;
   return {
     test: { title },
