@@ -17,11 +17,13 @@ await onEngine(async (driver) => {
   await shop.sell(1, 'Ada', '1 Mill Lane, Cambridge');
   await shop.sell(2, 'Alan', 'somewhere');
   await shop.sell(3, 'Grace', '3 Navy Yard, Arlington');
-  for (const { body } of await shop.shipments.peek('ready')) console.log(`wire     | ${body}`);
+  const shipments = await shop.shipments.list({ state: 'ready', limit: 1 });
+  for (const { body } of shipments.messages) console.log(`wire     | ${body}`);
 
   const shippingRuns = shipping.worker.run();
   await untilDone(shop.shipments);
-  for (const { body } of await shipping.parcels.peek('ready')) console.log(`wire     | ${body}`);
+  const parcels = await shipping.parcels.list({ state: 'ready', limit: 1 });
+  for (const { body } of parcels.messages) console.log(`wire     | ${body}`);
   await shipping.worker.stop();
   await shippingRuns;
 

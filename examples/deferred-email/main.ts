@@ -42,9 +42,9 @@ await onEngine(async (driver) => {
   shop.close();
 
   await working;
-  for (const stored of await mail.peek('buried')) {
-    console.log(`operator | deletes message ${stored.id}:`, mail.decode(stored).data);
-    await mail.delete(stored.id);
+  for (const failed of (await mail.failed()).messages) {
+    console.log(`operator | deletes message ${failed.jobId}:`, mail.decode(failed).data);
+    await mail.delete(failed.jobId);
   }
   console.log('operator | left in the queue:', await mail.stats());
 });
