@@ -46,5 +46,6 @@ await onEngine(async (driver) => {
     console.log(`operator | deletes message ${failed.jobId}:`, mail.decode(failed).data);
     await mail.delete(failed.jobId);
   }
-  console.log('operator | left in the queue:', await mail.stats());
+  const { ready, delayed, reserved, buried } = (await mail.stats()) ?? {};
+  console.log('operator | left in the queue:', { ready, delayed, reserved, buried });
 });
