@@ -12,21 +12,19 @@ export class BeanstalkdConsumer implements Consumer {
     this.#subscription = subscription;
   }
 
-  async reserve(options: ReserveOptions = {}): Promise<readonly BeanstalkdReservation[]> {
-    if (this.#isClosed) throw new DriverClosedError('cannot reserve: the consumer is closed');
+  reserve(options: ReserveOptions = {}): Promise<readonly BeanstalkdReservation[]> {
+    if (this.#isClosed) return Promise.reject(new DriverClosedError('cannot reserve: the consumer is closed'));
     return this.#subscription.reserve(this, options);
   }
 
   settle(settlements: readonly Settlement[]): Promise<readonly SettlementResult[]> {
-    return Promise.all(
-      settlements.map(
-        (settlement) => this.#ours(settlement.message)?.settle(settlement) ?? notOurs(settlement.message),
-      ),
-    );
+    const [only] = settlements;
+    if (only !== undefined && settlements.length === 1) return this.#settle(only).then(toResults);
+    return Promise.all(settlements.map((settlement) => this.#settle(settlement)));
   }
 
   touch(messages: readonly ReservedMessage[]): Promise<readonly SettlementResult[]> {
-    return Promise.all(messages.map((message) => this.#ours(message)?.touch() ?? notOurs(message)));
+    return Promise.all(messages.map((message) => this.#ours(message)?.touch() ?? refuse(message)));
   }
 
   async close(): Promise<void> {
@@ -35,15 +33,22 @@ export class BeanstalkdConsumer implements Consumer {
     await this.#subscription.close(this);
   }
 
+  #settle(settlement: Settlement): Promise<SettlementResult> {
+    return this.#ours(settlement.message)?.settle(settlement) ?? refuse(settlement.message);
+  }
+
   #ours(message: ReservedMessage): BeanstalkdReservation | undefined {
     return message instanceof BeanstalkdReservation && message.owner === this ? message : undefined;
   }
 }
 
-function notOurs({ jobId, queue }: ReservedMessage): SettlementResult {
-  return {
-    error: new LeaseLostError(
-      `cannot settle or renew message ${jobId} of queue "${queue}": this consumer has not reserved it`,
-    ),
-  };
+function refuse({ jobId, queue }: ReservedMessage): Promise<SettlementResult> {
+  const error = new LeaseLostError(
+    `cannot settle or renew message ${jobId} of queue "${queue}": this consumer has not reserved it`,
+  );
+  return Promise.resolve({ error });
+}
+
+function toResults(result: SettlementResult): readonly SettlementResult[] {
+  return [result];
 }

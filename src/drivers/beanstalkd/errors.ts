@@ -63,6 +63,11 @@ export function toEngineError(error: unknown): EngineError {
   return translated instanceof EngineError ? translated : new EngineError(translated.message, { cause: translated });
 }
 
+/** For a promise's second handler. */
+export function rejectTranslated(error: unknown): never {
+  throw toHaricotError(error);
+}
+
 /** Rejects with the errors of the framework. */
 export async function translated<T>(work: Promise<T>, isRead = false): Promise<T> {
   try {

@@ -1,8 +1,9 @@
 import type { Client } from '../../client/client.js';
 import { BuriedError } from '../../client/errors.js';
+import type { Tube } from '../../client/tube.js';
 import type { PutOptions } from '../../queue/driver.js';
 import { EngineError } from '../../queue/errors.js';
-import { toHaricotError } from './errors.js';
+import { rejectTranslated, toHaricotError } from './errors.js';
 import { toSeconds } from './tubes.js';
 
 /** The server's own default for `-z`. Larger bodies are sent only when it is known that it takes them. */
@@ -19,6 +20,8 @@ export interface TubeItem {
 export class Publisher {
   readonly #client: Client;
   #maxJobSize: number | undefined;
+  /** The last one that was put into. */
+  #tube: Tube | undefined;
 
   constructor(client: Client) {
     this.#client = client;
@@ -26,6 +29,11 @@ export class Publisher {
     client.on('disconnect', () => {
       this.#maxJobSize = undefined;
     });
+  }
+
+  /** Whether nothing has to be asked before it is sent. */
+  static isSentAtOnce(body: Uint8Array): boolean {
+    return body.length <= USUAL_MAX_JOB_SIZE;
   }
 
   /**
@@ -37,10 +45,10 @@ export class Publisher {
     const sizes = items.map(({ body }) => body.length).filter((size) => size > USUAL_MAX_JOB_SIZE);
     if (sizes.length > 0) await this.#checkSizes(sizes);
     const [only] = items;
-    if (items.length === 1 && only !== undefined) return [await this.#put(only).catch(rejectTranslated)];
+    if (items.length === 1 && only !== undefined) return [await this.send(only).catch(rejectTranslated)];
     const ids: string[] = [];
     for (const portion of portionsOf(items)) {
-      const puts = portion.map((item) => this.#put(item));
+      const puts = portion.map((item) => this.send(item));
       try {
         ids.push(...(await Promise.all(puts)));
       } catch {
@@ -51,8 +59,10 @@ export class Publisher {
     return ids;
   }
 
-  #put({ tube, body, options: { priority, delayMs, ttrMs } }: TubeItem): Promise<string> {
-    return this.#client.tube(tube).put(body, { priority, delay: toSeconds(delayMs), ttr: toSeconds(ttrMs) });
+  /** Sends one for which nothing has to be asked. Rejects with the client's errors. */
+  send({ tube, body, options: { priority, delayMs, ttrMs } }: TubeItem): Promise<string> {
+    if (this.#tube?.name !== tube) this.#tube = this.#client.tube(tube);
+    return this.#tube.put(body, { priority, delay: toSeconds(delayMs), ttr: toSeconds(ttrMs) });
   }
 
   /** Before the first byte is sent: then nothing is stored. */
@@ -86,10 +96,6 @@ function* portionsOf(items: readonly TubeItem[]): Iterable<readonly TubeItem[]> 
     bytes += body.length;
   }
   yield items.slice(start);
-}
-
-function rejectTranslated(error: unknown): never {
-  throw toHaricotError(error);
 }
 
 /** What is known of the first puts of a list, of which some have failed; the others were not sent. */

@@ -60,7 +60,7 @@ export class Subscription {
 
   /** @throws EngineError, DriverClosedError, or the signal's reason */
   reserve(owner: unknown, options: ReserveOptions): Promise<readonly BeanstalkdReservation[]> {
-    if (this.#pool.isClosed) throw new DriverClosedError('cannot use the driver: it is closed');
+    if (this.#pool.isClosed) return Promise.reject(new DriverClosedError('cannot use the driver: it is closed'));
     const answer = this.#waiters.add(owner, options);
     this.#serve();
     return answer;

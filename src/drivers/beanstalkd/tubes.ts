@@ -13,6 +13,9 @@ const MAX_TUBE_NAME = 200;
 /** Queues as tubes: the name behind the installation's prefix. */
 export class Tubes {
   readonly #prefix: string;
+  /** What was asked for last: most put into the same queue again and again. */
+  #lastQueue: string | undefined;
+  #lastTube = '';
 
   /** @param prefix has been checked */
   constructor(prefix: string) {
@@ -21,8 +24,13 @@ export class Tubes {
 
   /** @throws InvalidOptionError */
   tubeOf(queue: string): string {
+    if (queue === this.#lastQueue) return this.#lastTube;
     const tube = checkPrefixedName(this.#prefix, queue);
-    if (!isInternal(queue)) return tube;
+    if (!isInternal(queue)) {
+      this.#lastQueue = queue;
+      this.#lastTube = tube;
+      return tube;
+    }
     throw new InvalidOptionError(`a queue name must not begin as the engine's own tubes do, got ${preview(queue)}`);
   }
 

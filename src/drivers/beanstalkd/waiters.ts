@@ -33,12 +33,14 @@ interface Waiter {
   max: number;
   readonly isBatch: boolean;
   /** What came already, while more may be on its way. */
-  readonly received: BeanstalkdReservation[];
+  received: readonly BeanstalkdReservation[];
   readonly resolve: (reservations: readonly BeanstalkdReservation[]) => void;
   readonly reject: (error: unknown) => void;
   readonly listener: Listener | undefined;
   deadline: Deadline | undefined;
 }
+
+const NONE: readonly BeanstalkdReservation[] = Object.freeze([]);
 
 /** The calls that wait for messages, in the order of the calls. */
 export class Waiters {
@@ -95,15 +97,15 @@ export class Waiters {
     return new Promise((resolve, reject) => {
       const listener = signal && this.#listenTo(signal);
       const dueAt = performance.now() + waitMs;
-      const received: BeanstalkdReservation[] = [];
-      const [isInstant, isBatch] = [waitMs === 0, max > 1];
+      const isInstant = waitMs === 0;
+      const isBatch = max > 1;
       const waiter: Waiter = {
         owner,
         isInstant,
         dueAt,
         max,
         isBatch,
-        received,
+        received: NONE,
         resolve,
         reject,
         listener,
@@ -124,10 +126,9 @@ export class Waiters {
     const waiter = instant ?? this.#waiters[0];
     if (waiter === undefined) return false;
     reservation.owner = waiter.owner;
-    const { received, max } = waiter;
-    received.push(reservation);
     this.#missing--;
-    if (received.length === max) this.#resolve(waiter);
+    waiter.received = waiter.received.length === 0 ? [reservation] : [...waiter.received, reservation];
+    if (waiter.received.length === waiter.max) this.#resolve(waiter);
     return true;
   }
 

@@ -46,8 +46,8 @@ export async function openSqlite(
   return new SqliteDriver(await SqliteFile.open(address, options), prefix);
 }
 
-/** How many messages a call that names them changes in one transaction. */
-const STEP_IDS = 256;
+/** How long a call that names messages changes them in one transaction: one with a large body takes as long as many others. */
+const STEP_MS = 3;
 
 /** In the way that messages go, so that none is overlooked. */
 const FLUSHED: Readonly<Record<Exclude<MessageState, 'reserved'>, readonly Range[]>> = {
@@ -247,24 +247,31 @@ class SqliteDriver implements Driver {
   }
 
   async delete(queue: string, jobIds: readonly string[]): Promise<number> {
-    return this.#eachOf(queue, jobIds, (messages, id, rowId) => {
-      const isDeleted = messages.delete(id, rowId);
-      if (isDeleted) for (const consumer of this.#consumers) consumer.lose(rowId, 'it was deleted');
-      return isDeleted;
-    });
+    const onDeleted = (rowId: number): void => {
+      for (const consumer of this.#consumers) consumer.lose(rowId, 'it was deleted');
+    };
+    return this.#eachOf(queue, jobIds, (messages, id, rowId) => messages.delete(id, rowId), onDeleted);
   }
 
-  /** @returns of how many messages the change says that it was made */
-  async #eachOf(queue: string, jobIds: readonly string[], change: Changes['one']): Promise<number> {
+  /** @param onChanged is told of each that was changed, once that is committed @returns how many were */
+  async #eachOf(
+    queue: string,
+    jobIds: readonly string[],
+    change: Changes['one'],
+    onChanged: (rowId: number) => void = () => {},
+  ): Promise<number> {
     const ids = rowIds(jobIds);
     const id = await this.#known(queue);
     if (id === undefined) return 0;
     let count = 0;
-    for (let at = 0; at < ids.length; at += STEP_IDS) {
-      count += await this.#commits.add((messages, now) => {
+    for (let at = 0; at < ids.length; ) {
+      const { end, changed } = await this.#commits.add((messages, now) => {
         this.#claims.ready(id);
-        return ids.slice(at, at + STEP_IDS).filter((rowId) => change(messages, id, rowId, now)).length;
+        return changeSome(ids, at, (rowId) => change(messages, id, rowId, now));
       });
+      changed.forEach(onChanged);
+      count += changed.length;
+      at = end;
     }
     return count;
   }
@@ -403,6 +410,22 @@ interface Changes {
   readonly first: (messages: Messages, queue: number, limit: number, now: number) => number;
   /** One of the queue. @returns whether it was there, in that state */
   readonly one: (messages: Messages, queue: number, id: number, now: number) => boolean;
+}
+
+/** Changes one message from `at` on, and more while there is time. @returns where it ended, and which were changed */
+function changeSome(
+  ids: readonly number[],
+  at: number,
+  change: (rowId: number) => boolean,
+): { readonly end: number; readonly changed: readonly number[] } {
+  const until = performance.now() + STEP_MS;
+  const changed: number[] = [];
+  let end = at;
+  do {
+    const rowId = ids[end++];
+    if (rowId !== undefined && change(rowId)) changed.push(rowId);
+  } while (end < ids.length && performance.now() < until);
+  return { end, changed };
 }
 
 /** Numbers of messages, without those that are larger than any that this engine has given. @throws InvalidOptionError */

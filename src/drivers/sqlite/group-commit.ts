@@ -179,6 +179,7 @@ export class GroupCommit {
       this.#file.begin();
       const count = this.#work(now, began + SLICE_MS);
       this.#claimants.claim(now, began + SLICE_MS);
+      this.#file.messages.rememberRemoved();
       phase = 'commit';
       this.#file.commit();
       return this.#done(count);
@@ -212,6 +213,7 @@ export class GroupCommit {
       for (;;) {
         const { done, value } = this.#running.next();
         if (done) {
+          this.#file.messages.rememberRemoved();
           phase = 'commit';
           this.#file.commit();
           this.#running = undefined;

@@ -23,6 +23,13 @@ export const NEXT_ID: string = '(SELECT max(id, (SELECT coalesce(max(id), 0) FRO
 export const INSERT: string = `${insertSql(1)} RETURNING id`;
 export const ACK: string = 'DELETE FROM messages WHERE id = ?1 AND token = ?2 RETURNING id';
 
+/**
+ * Notes that an id was used whose message is gone, where no message is left that tells so. Before a commit, and before the next
+ * message is stored.
+ */
+export const REMEMBER_HIGHEST: string = `UPDATE highest_id SET id = ?1
+  WHERE id < ?1 AND ?1 > (SELECT coalesce(max(id), 0) FROM messages)`;
+
 /** The values of {@link INSERT}. */
 export function insertValues({ queue, body, options }: NewMessage, now: number): SqlValue[] {
   return [...columns(queue, options, now), body];

@@ -11,6 +11,7 @@ import {
   NEXT_ID,
   type NewMessage,
   NOBODY,
+  REMEMBER_HIGHEST,
 } from './insert.js';
 import { BURIED, DELAYED, READY, RESERVED } from './states.js';
 
@@ -114,9 +115,12 @@ export class Messages {
   readonly #claim: Statement;
   readonly #promote: Statement;
   readonly #ack: Statement;
+  readonly #rememberHighest: Statement;
   readonly #dueScan: DueScan;
   /** Queues in which more was overdue than becomes ready at once. */
   readonly #backlogs = new Set<number>();
+  /** The highest id that was removed and that `highest_id` does not know yet; 0 where there is none. */
+  #removed = 0;
   /** Random at first, so that no two drivers use the same; and as wide as {@link NOBODY}. */
   #token = randomInt(2 ** 45, 2 ** 45 + 2 ** 44);
 
@@ -135,6 +139,7 @@ export class Messages {
     );
     this.#promote = connection.prepare(promoteSql(`${DELAYED}, ${RESERVED}`));
     this.#ack = connection.prepare('DELETE FROM messages WHERE id = ?1 AND token = ?2');
+    this.#rememberHighest = connection.prepare(REMEMBER_HIGHEST);
     this.#dueScan = new DueScan(connection);
   }
 
@@ -151,12 +156,14 @@ export class Messages {
 
   /** @returns its id */
   put(message: NewMessage, now: number): number {
+    this.rememberRemoved();
     return Number(this.#put.run(insertValues(message, now)).lastInsertRowid);
   }
 
   /** @returns their ids, in order */
   putMany(messages: readonly NewMessage[], now: number): number[] {
     const ids: number[] = [];
+    this.rememberRemoved();
     for (let at = 0; at < messages.length; at += GROUP) {
       const group = messages.slice(at, at + GROUP);
       if (areAlike(group)) ids.push(...this.#putGroup(group, now));
@@ -244,7 +251,19 @@ export class Messages {
 
   /** @returns whether it was still the delivery with that token */
   ack(id: number, token: number): boolean {
-    return this.#ack.run([id, token]).changes === 1;
+    return this.#isRemoved(id, this.#ack.run([id, token]).changes === 1);
+  }
+
+  /** Whoever removes messages calls it before the commit: ids are never used again. */
+  rememberRemoved(): void {
+    if (this.#removed === 0) return;
+    this.#rememberHighest.run([this.#removed]);
+    this.#removed = 0;
+  }
+
+  #isRemoved(id: number, isRemoved: boolean): boolean {
+    if (isRemoved && id > this.#removed) this.#removed = id;
+    return isRemoved;
   }
 
   /**
@@ -348,11 +367,12 @@ export class Messages {
 
   /** @returns whether there was such a message, held or not */
   delete(queue: number, id: number): boolean {
-    return this.#changes('DELETE FROM messages WHERE id = ?1 AND queue = ?2', [id, queue]);
+    return this.#isRemoved(id, this.#changes('DELETE FROM messages WHERE id = ?1 AND queue = ?2', [id, queue]));
   }
 
   /** Moves a message to another queue, where it begins anew. @returns whether there was such a message that nobody held */
   move(queue: number, target: number, id: number, now: number): boolean {
+    this.rememberRemoved();
     const moved = this.#changes(
       `INSERT INTO messages (id, queue, state, priority, due, token, ttr, created, body)
        SELECT ${NEXT_ID}, ?2, iif(state = ${DELAYED} AND due > ?4, ${DELAYED}, ${READY}), priority,
@@ -370,6 +390,8 @@ export class Messages {
     const values = [queue, RANGES[range], from, to, upTo];
     const count = this.#countInStep(values, STEP_ROWS);
     if (count === 0) return 0;
+    // It may be the one that is removed.
+    this.#removed = Math.max(this.#removed, this.highestId());
     return this.#run(`DELETE FROM messages WHERE id IN (SELECT id ${STEP_FROM} LIMIT ?6 + 0)`, [...values, count])
       .changes;
   }

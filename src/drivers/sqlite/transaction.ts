@@ -1,11 +1,15 @@
 // Taking part in a transaction of the user: statements of ours on a connection of the user's, to the same file.
 import { realpathSync } from 'node:fs';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Transaction, TransactionClient } from '../../queue/driver.js';
 import { InvalidOptionError } from '../../queue/errors.js';
 import { preview } from '../../shared/text.js';
 import { type Connection, type SqlValue, type Statement, toBuffer } from './binding.js';
 import { toEngineError } from './errors.js';
-import { ACK, INSERT, insertValues, type NewMessage } from './insert.js';
+import { ACK, INSERT, insertValues, type NewMessage, REMEMBER_HIGHEST } from './insert.js';
+
+/** How long messages are stored before the event loop gets its turn: a database of the user does not let it by itself. */
+const SLICE_MS = 5;
 
 type Row = Readonly<Record<string, unknown>>;
 
@@ -53,7 +57,12 @@ export class UserTransaction {
   /** @returns the ids, in order */
   async put(messages: readonly NewMessage[], now: number): Promise<string[]> {
     const ids: string[] = [];
+    let end = performance.now() + SLICE_MS;
     for (const message of messages) {
+      if (performance.now() > end) {
+        await nextTurn();
+        end = performance.now() + SLICE_MS;
+      }
       const [row] = await this.#rows(INSERT, insertValues(message, now));
       ids.push(String(row?.['id']));
     }
@@ -62,7 +71,9 @@ export class UserTransaction {
 
   /** @returns whether it was still the delivery with that token */
   async ack(id: number, token: number): Promise<boolean> {
-    return (await this.#rows(ACK, [id, token])).length === 1;
+    const isRemoved = (await this.#rows(ACK, [id, token])).length === 1;
+    if (isRemoved) await this.#rows(`${REMEMBER_HIGHEST} RETURNING id`, [id]);
+    return isRemoved;
   }
 
   async #rows(sql: string, values: readonly SqlValue[]): Promise<readonly Row[]> {
@@ -91,6 +102,7 @@ export class OwnClient implements TransactionClient {
   ): Promise<{ readonly rows: readonly R[]; readonly rowCount: number }> {
     if (this.#isOver) throw new InvalidOptionError('cannot run a statement: its transaction has ended');
     if (typeof sql !== 'string') throw new InvalidOptionError(`a statement must be a string, got ${preview(sql)}`);
+    if (hasSeveral(sql)) throw new InvalidOptionError(`query() runs one statement, got several: ${preview(sql)}`);
     const before = this.#changed();
     const rows = this.#connection.prepare(numbered(sql)).all(params.map(toSqlValue)).map(plainRow);
     const { changes, total } = this.#changed();
@@ -118,8 +130,10 @@ function queryOf(transaction: Transaction): Query {
     }
     const database = transaction as Database;
     const isBuiltin = inTransaction === undefined;
+    const statements = new Map<string, ReturnType<Database['prepare']>>();
     return (sql, values) => {
-      const statement = database.prepare(sql);
+      const statement = statements.get(sql) ?? database.prepare(sql);
+      statements.set(sql, statement);
       // libsql takes the values as one array.
       return (isBuiltin ? statement.all(...values) : statement.all(values)) as readonly Row[];
     };
@@ -154,6 +168,14 @@ const TOKENS =
 /** `$1` is a name to SQLite, whose numbered parameters are `?1`. */
 function numbered(sql: string): string {
   return sql.replace(TOKENS, (token, parameter?: string) => (parameter === undefined ? token : `?${parameter}`));
+}
+
+/** SQLite would run the first one and be silent about the others. A trigger has statements of its own. */
+function hasSeveral(sql: string): boolean {
+  const bare = sql.replace(TOKENS, (token, parameter?: string) =>
+    /^(?:--|\/\*)/.test(token) ? ' ' : (parameter ?? 'x'),
+  );
+  return /;\s*[^\s;]/.test(bare) && !/^\s*create\s+(?:temp\s+|temporary\s+)?trigger\s/i.test(bare);
 }
 
 function toSqlValue(value: unknown): SqlValue {

@@ -8,7 +8,7 @@ import { openSqlite } from '../../../src/drivers/sqlite/driver.js';
 import { EngineError } from '../../../src/queue/errors.js';
 import { countsOf } from '../../support/counts.js';
 import { rejection } from '../../support/failures.js';
-import { bindingBefore, bindingWith, bytes, ONE_MINUTE, useDatabaseFiles } from './database-files.js';
+import { bindingBefore, bindingWith, bytes, next, ONE_MINUTE, useDatabaseFiles } from './database-files.js';
 
 const NOBODY = 65_534;
 
@@ -212,6 +212,22 @@ describe('an SQLite file on a full disk', () => {
     expect(countsOf(await driver.stats('mail'))).to.include({ reserved: 1 });
     await reservation?.ack();
     expect(countsOf(await driver.stats('mail'))).to.include({ reserved: 0, ready: 0 });
+  });
+
+  it('takes no message from its holder that could not be deleted', async () => {
+    let failing = false;
+    const binding = await bindingBefore((sql) => {
+      if (failing && sql === 'COMMIT') throw Object.assign(new Error('database or disk is full'), { errcode: 13 });
+    });
+    const driver = await files().open('', { binding });
+    await driver.put('mail', bytes('a'), ONE_MINUTE);
+    const reservation = await next(await driver.consume(['mail']));
+    failing = true;
+    await rejection(driver.delete('mail', reservation.jobId), EngineError);
+    expect(reservation.lost.aborted).to.equal(false);
+    failing = false;
+    expect(await driver.delete('mail', reservation.jobId)).to.equal(true);
+    expect(reservation.lost.aborted).to.equal(true);
   });
 });
 

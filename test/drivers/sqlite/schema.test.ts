@@ -85,9 +85,9 @@ describe('the schema of an SQLite file', () => {
     await (await files().open('', { migrations: [...MIGRATIONS, TAGGED] })).close();
     const error = await rejection(files().open(), EngineError);
     expect(error.message).to.equal(
-      `cannot use ${files().path()}: it was written by a newer haricot (version 3 of the file, this one knows 2); upgrade haricot and start this process again`,
+      `cannot use ${files().path()}: it was written by a newer haricot (version ${MIGRATIONS.length + 1} of the file, this one knows ${MIGRATIONS.length}); upgrade haricot and start this process again`,
     );
-    expect(versionOf(await files().connect())).to.equal(3);
+    expect(versionOf(await files().connect())).to.equal(MIGRATIONS.length + 1);
   });
 
   it("is refused when it is another program's, and left as it is", async () => {
@@ -139,6 +139,35 @@ describe('the schema of an SQLite file', () => {
     expect(buried.map(({ failure }) => failure?.message)).to.deep.equal(['{"message": 1}', text, undefined]);
     expect(buried[1]?.failure).to.deep.include({ reason: 'attempts', name: 'Error', at: new Date(2000) });
     expect((await driver.list('mail', 'ready', 9)).map(({ body }) => body.toString())).to.deep.equal(['ready', 'due']);
+  });
+
+  it('keeps the messages of version 2 in every state, their leases, the pauses, and the highest id that was used', async () => {
+    const connection = await files().connect();
+    connection.exec('PRAGMA journal_mode = WAL');
+    migrate(connection, files().path(), MIGRATIONS.slice(0, 2));
+    const later = Date.now() + 60_000;
+    connection.exec(`INSERT INTO queues (name, paused_until) VALUES ('mail', ${later})`);
+    const insert = connection.prepare(
+      `INSERT INTO messages (id, queue, state, priority, due, token, ttr, attempts, created, failure, body)
+       VALUES (?1, 1, ?2, 7, ?3, 70368744177664, 60000, 3, 1000, ?4, ?5)`,
+    );
+    const failure = '{"reason":"invalid","name":"Error","message":"no","at":"2026-01-01T00:00:00.000Z"}';
+    insert.run([1, 2, 1, failure, bytes('ready')]);
+    insert.run([2, 3, later, null, bytes('delayed')]);
+    insert.run([3, 4, later, null, bytes('reserved')]);
+    insert.run([4, 5, 1, failure, bytes('buried')]);
+    insert.run([9, 2, 1, null, bytes('gone')]);
+    connection.exec('DELETE FROM messages WHERE id = 9');
+    const driver = await files().open();
+    expect(versionOf(connection)).to.equal(MIGRATIONS.length);
+    for (const [index, state] of (['ready', 'delayed', 'reserved', 'buried'] as const).entries()) {
+      const { messages } = await driver.driver.list('mail', { state, limit: 9 });
+      expect(messages.map(({ body }) => body.toString())).to.deep.equal([state]);
+      expect(messages[0]).to.include({ jobId: String(index + 1), priority: 7, ttrMs: 60_000, attempts: 3 });
+      expect(messages[0]?.failure?.reason).to.equal(index % 3 === 0 ? 'invalid' : undefined);
+    }
+    expect((await driver.stats('mail'))?.pausedUntil).to.deep.equal(new Date(later));
+    expect(await driver.put('mail', bytes('new'), ONE_MINUTE)).to.equal('10');
   });
 
   it('is made in a file that is empty', async () => {

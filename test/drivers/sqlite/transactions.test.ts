@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect } from 'chai';
-import type { Connection, SqlValue } from '../../../src/drivers/sqlite/binding.js';
+import type { Connection } from '../../../src/drivers/sqlite/binding.js';
 import type { Driver, ReservedMessage, TransactionClient } from '../../../src/queue/driver.js';
 import { EngineError, InvalidOptionError, LeaseLostError } from '../../../src/queue/errors.js';
 import { countsOf } from '../../support/counts.js';
@@ -12,7 +12,9 @@ import { bytes, next, ONE_MINUTE, useDatabaseFiles } from './database-files.js';
 function asClient(connection: Connection): TransactionClient {
   return {
     async query<Row>(sql: string, params: readonly unknown[] = []) {
-      const rows = connection.prepare(sql).all(params as SqlValue[]);
+      // One by one, as both Node's SQLite and libsql take them.
+      const statement = connection.prepare(sql) as unknown as { all(...values: readonly unknown[]): unknown[] };
+      const rows = statement.all(...params);
       return { rows: rows as Row[], rowCount: rows.length };
     },
   };
@@ -239,6 +241,29 @@ describe('driver.transaction of the sqlite driver', () => {
       driver.driver.put([{ queue: 'mail', body: bytes('a'), options: ONE_MINUTE }], { transaction: tx }),
     );
     expect((await reserving).body.toString()).to.equal('a');
+  });
+
+  it('runs one statement a call, and refuses several, of which SQLite would run the first alone', async () => {
+    await transaction(async (tx) => {
+      for (const sql of ["INSERT INTO notes (text) VALUES ('a'); DELETE FROM notes", 'SELECT 1 /* ; */;; SELECT 2']) {
+        const { message } = await rejection(tx.query(sql), InvalidOptionError);
+        expect(message).to.match(/^query\(\) runs one statement, got several: "/);
+      }
+      await tx.query("INSERT INTO notes (text) VALUES ('a; b'); -- ; c\n ;");
+      await tx.query('CREATE TRIGGER t AFTER INSERT ON notes BEGIN DELETE FROM notes; SELECT 1; END');
+    });
+    expect(await texts()).to.deep.equal(['a; b']);
+  });
+
+  it('uses no id again whose message was finished in it', async () => {
+    await driver.put('mail', bytes('a'), ONE_MINUTE);
+    const { consumer } = await driver.consume(['mail']);
+    const [message] = await consumer.reserve();
+    const { stored } = await transaction(async (tx) => {
+      await consumer.settle([{ kind: 'ack', message: message as ReservedMessage, transaction: tx }]);
+      return driver.driver.put([{ queue: 'mail', body: bytes('b'), options: ONE_MINUTE }], { transaction: tx });
+    });
+    expect(stored.map(({ jobId }) => jobId)).to.deep.equal(['2']);
   });
 
   it('runs no statement that comes after its end', async () => {

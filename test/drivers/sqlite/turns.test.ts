@@ -100,6 +100,35 @@ describe('the sqlite driver leaves the event loop its turns', () => {
     expect(countsOf(await driver.stats('mail'))).to.deep.equal({ ready: 0, delayed: 0, reserved: 0, buried: 0 });
   });
 
+  it('while it deletes messages by their ids, of which any may be large', async () => {
+    const driver = await files().open();
+    const ids = await driver.putMany(
+      'mail',
+      Array.from({ length: 200 }, () => ({ body: bytes('a'), options: ONE_MINUTE })),
+    );
+    // As above: a millisecond for each look at the clock, of which there is one for each message.
+    let now = performance.now();
+    sinon.stub(performance, 'now').callsFake(() => ++now);
+    let deleted = 0;
+    const turns = await turnsDuring(async () => {
+      deleted = await driver.driver.delete('mail', [...ids, ...ids]);
+    });
+    expect(deleted).to.equal(200);
+    expect(turns).to.be.at.least(10);
+  });
+
+  it('while it stores a long list in a transaction of the user', async () => {
+    const driver = await files().open();
+    const items = Array.from({ length: 200 }, () => ({ queue: 'mail', body: bytes('a'), options: ONE_MINUTE }));
+    let now = performance.now();
+    sinon.stub(performance, 'now').callsFake(() => ++now);
+    const turns = await turnsDuring(async () => {
+      await driver.driver.transaction?.((transaction) => driver.driver.put(items, { transaction }));
+    });
+    expect(turns).to.be.at.least(20);
+    expect(await driver.stats('mail')).to.include({ ready: 200 });
+  });
+
   it('while somebody publishes as fast as a flush removes, which ends', async () => {
     const driver = await files().open();
     await driver.putMany(
