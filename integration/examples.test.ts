@@ -215,12 +215,12 @@ describe('Examples', () => {
 
   it('custom-driver opens its engine by URL and runs a worker on it', async () => {
     expect(await run('custom-driver/main.ts', {})).to.deep.equal([
-      'published: { ready: 3, delayed: 0, reserved: 0, buried: 0 }',
+      'published: { ready: 3, delayed: 0, reserved: 0, buried: 0, pausedUntil: null }',
       'slot: hello Carol, attempt 1',
       'slot: hello Ann, attempt 1',
       'released for 50 ms: Error: Bob is not at home',
       'slot: hello Bob, attempt 2',
-      'left: { ready: 0, delayed: 0, reserved: 0, buried: 0 }',
+      'left: { ready: 0, delayed: 0, reserved: 0, buried: 0, pausedUntil: null }',
     ]);
   });
 
