@@ -1,6 +1,6 @@
 import type { Consumer, ReservedMessage, ReserveOptions, Settlement, SettlementResult } from '../../queue/driver.js';
 import { DriverClosedError, LeaseLostError } from '../../queue/errors.js';
-import { BeanstalkdReservation } from './reservation.js';
+import { BeanstalkdReservation, type Outcome } from './reservation.js';
 import type { Subscription } from './subscription.js';
 
 /** One who consumes. All who consume the same queues share the connections of a subscription. */
@@ -18,13 +18,11 @@ export class BeanstalkdConsumer implements Consumer {
   }
 
   settle(settlements: readonly Settlement[]): Promise<readonly SettlementResult[]> {
-    const [only] = settlements;
-    if (only !== undefined && settlements.length === 1) return this.#settle(only).then(toResults);
-    return Promise.all(settlements.map((settlement) => this.#settle(settlement)));
+    return each(settlements, (settlement) => this.#settle(settlement));
   }
 
   touch(messages: readonly ReservedMessage[]): Promise<readonly SettlementResult[]> {
-    return Promise.all(messages.map((message) => this.#ours(message)?.touch() ?? refuse(message)));
+    return each(messages, (message) => this.#ours(message)?.touch() ?? refuse(message));
   }
 
   async close(): Promise<void> {
@@ -33,7 +31,7 @@ export class BeanstalkdConsumer implements Consumer {
     await this.#subscription.close(this);
   }
 
-  #settle(settlement: Settlement): Promise<SettlementResult> {
+  #settle(settlement: Settlement): Promise<Outcome> {
     return this.#ours(settlement.message)?.settle(settlement) ?? refuse(settlement.message);
   }
 
@@ -42,13 +40,19 @@ export class BeanstalkdConsumer implements Consumer {
   }
 }
 
-function refuse({ jobId, queue }: ReservedMessage): Promise<SettlementResult> {
+/** Without waiting for one after the other; of one alone, which nearly all are, nothing is collected. */
+async function all(outcomes: readonly Promise<Outcome>[]): Promise<readonly SettlementResult[]> {
+  return (await Promise.all(outcomes)).flat();
+}
+
+function each<T>(items: readonly T[], action: (item: T) => Promise<Outcome>): Promise<readonly SettlementResult[]> {
+  const [only] = items;
+  return only !== undefined && items.length === 1 ? action(only) : all(items.map(action));
+}
+
+function refuse({ jobId, queue }: ReservedMessage): Promise<Outcome> {
   const error = new LeaseLostError(
     `cannot settle or renew message ${jobId} of queue "${queue}": this consumer has not reserved it`,
   );
-  return Promise.resolve({ error });
-}
-
-function toResults(result: SettlementResult): readonly SettlementResult[] {
-  return [result];
+  return Promise.resolve([{ error }]);
 }

@@ -22,9 +22,12 @@ const SHORTEST_TTR_MS = 1000;
 /** A lease is renewed when this part of it is over. */
 const RENEW_AFTER = 0.4;
 
-/** The result of everything that went well. */
-const DONE: SettlementResult = Object.freeze({});
-const done = (): SettlementResult => DONE;
+/** What is answered for one message: as it is for a call with that alone, which nearly all are. */
+export type Outcome = readonly [SettlementResult];
+
+/** Of everything that went well. */
+const DONE: Outcome = Object.freeze([Object.freeze({})]);
+const done = (): Outcome => DONE;
 
 /** What all reservations of a driver share. */
 export interface DeliveryContext {
@@ -151,8 +154,8 @@ export class BeanstalkdReservation implements ReservedMessage {
   }
 
   /** Sends the command before it returns, except where the server must be asked first. Never rejects. */
-  settle(settlement: Settlement): Promise<SettlementResult> {
-    if (this.#end !== undefined) return Promise.resolve({ error: this.#lostError() });
+  settle(settlement: Settlement): Promise<Outcome> {
+    if (this.#end !== undefined) return Promise.resolve([{ error: this.#lostError() }]);
     switch (settlement.kind) {
       case 'ack':
         this.#end = 'it was acknowledged';
@@ -170,8 +173,8 @@ export class BeanstalkdReservation implements ReservedMessage {
     }
   }
 
-  async touch(): Promise<SettlementResult> {
-    if (this.#end !== undefined) return { error: this.#lostError() };
+  async touch(): Promise<Outcome> {
+    if (this.#end !== undefined) return [{ error: this.#lostError() }];
     const sentAt = performance.now();
     const touching = this.#job.touch();
     // In the same write: from now on the TTR is known.
@@ -181,9 +184,9 @@ export class BeanstalkdReservation implements ReservedMessage {
       await this.#asking;
     } catch (error) {
       if (error instanceof NotFoundError) this.markLost('its lease had ended');
-      return { error: this.#isLost ? this.#lostError(error) : toHaricotError(error) };
+      return [{ error: this.#isLost ? this.#lostError(error) : toHaricotError(error) }];
     }
-    if (this.#isLost) return { error: this.#lostError() };
+    if (this.#isLost) return [{ error: this.#lostError() }];
     this.#leasedAt = sentAt;
     return DONE;
   }
@@ -259,35 +262,35 @@ export class BeanstalkdReservation implements ReservedMessage {
   }
 
   /** The command follows when the server has told what it needs; until then the connection holds the job. */
-  async #onceKnown(known: Promise<unknown>, command: () => Promise<SettlementResult>): Promise<SettlementResult> {
+  async #onceKnown(known: Promise<unknown>, command: () => Promise<Outcome>): Promise<Outcome> {
     this.#isUnsent = true;
     try {
       await known;
     } catch (error) {
       // Nothing was sent. A connection that is gone has made it lost, or is about to.
       if (isDisconnection(error)) this.markLost('its connection closed');
-      if (this.#isLost) return { error: this.#lostError(error) };
+      if (this.#isLost) return [{ error: this.#lostError(error) }];
       this.#end = undefined;
       this.#isUnsent = false;
-      return { error: toHaricotError(error, true) };
+      return [{ error: toHaricotError(error, true) }];
     }
-    if (this.#isLost) return { error: this.#lostError() };
+    if (this.#isLost) return [{ error: this.#lostError() }];
     this.#isUnsent = false;
     return command();
   }
 
-  #ack(): Promise<SettlementResult> {
+  #ack(): Promise<Outcome> {
     const deleted = this.#job.delete();
     this.#forgetRecord();
     return this.#settled(deleted);
   }
 
-  #release({ priority = this.#stats?.pri, delayMs = 0 }: Release): Promise<SettlementResult> {
+  #release({ priority = this.#stats?.pri, delayMs = 0 }: Release): Promise<Outcome> {
     return this.#settled(this.#job.release({ priority, delay: toSeconds(delayMs) }));
   }
 
   /** The record goes ahead, in the same write; what becomes of it does not hinder the burial. */
-  async #bury({ priority = this.#stats?.pri, failure }: Bury): Promise<SettlementResult> {
+  async #bury({ priority = this.#stats?.pri, failure }: Bury): Promise<Outcome> {
     const { client, maxJobSize } = this.#holder;
     const { journal } = this.#journal;
     const recording = journal.put(client, this.#burialRecord(failure), maxJobSize);
@@ -300,11 +303,11 @@ export class BeanstalkdReservation implements ReservedMessage {
     } catch (error) {
       failureError = toEngineError(error);
     }
-    const result = await burying;
-    if (result.error === undefined) return failureError && failure ? { failureError } : DONE;
+    const outcome = await burying;
+    if (outcome === DONE) return failureError && failure ? [{ failureError }] : DONE;
     // It is not buried by us, so the record tells nothing.
     if (recordId !== undefined) journal.forget(client, recordId).catch(() => {});
-    return result;
+    return outcome;
   }
 
   /** A record with a failure must not be too large for the server; the connection asks once. */
@@ -331,9 +334,9 @@ export class BeanstalkdReservation implements ReservedMessage {
   }
 
   /** The command is on its way. */
-  #settled(answer: Promise<void>): Promise<SettlementResult> {
+  #settled(answer: Promise<void>): Promise<Outcome> {
     this.#holder.onSettled(this);
-    return answer.then(done, (error: unknown) => ({ error: this.#onRefused(error) }));
+    return answer.then(done, (error: unknown) => [{ error: this.#onRefused(error) }]);
   }
 
   #onRefused(error: unknown): NonNullable<SettlementResult['error']> {

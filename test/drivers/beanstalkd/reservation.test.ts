@@ -5,7 +5,7 @@ import type { Job } from '../../../src/client/job.js';
 import { Journals } from '../../../src/drivers/beanstalkd/journals.js';
 import { BeanstalkdReservation, type DeliveryStats, type Holder } from '../../../src/drivers/beanstalkd/reservation.js';
 import { Tubes } from '../../../src/drivers/beanstalkd/tubes.js';
-import type { Consumer } from '../../../src/queue/driver.js';
+import type { Consumer, Settlement } from '../../../src/queue/driver.js';
 import { EngineError, LeaseLostError } from '../../../src/queue/errors.js';
 import { toFailure } from '../../../src/queue/failure.js';
 import { rejection } from '../../support/failures.js';
@@ -26,8 +26,11 @@ const STATS: DeliveryStats = { pri: 55, ttr: 60, reserves: 2, buries: 0, kicks: 
 /** Settles down to the reservation itself. */
 const consumer: Consumer = {
   reserve: () => expect.fail('nothing is reserved'),
-  settle: async (all) => Promise.all(all.map((each) => (each.message as BeanstalkdReservation).settle(each))),
-  touch: async (messages) => Promise.all(messages.map((message) => (message as BeanstalkdReservation).touch())),
+  settle: async ([only]) => {
+    const settlement = only as Settlement;
+    return (settlement.message as BeanstalkdReservation).settle(settlement);
+  },
+  touch: async ([only]) => (only as BeanstalkdReservation).touch(),
   close: async () => {},
 };
 
