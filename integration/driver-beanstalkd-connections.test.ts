@@ -114,3 +114,22 @@ describe('The beanstalkd driver', () => {
     });
   }
 });
+
+describe('The beanstalkd driver on a server with a log', () => {
+  const queues = onOwnQueues({ binlog: true });
+
+  it('stores no message that a restart would lose, with all that were stored behind it', async () => {
+    const driver = queues.open();
+    const queue = queues.name();
+    for (const size of [65_535, 65_534]) {
+      const error = await rejects(putOne(driver, queue, Buffer.alloc(size), OPTIONS), EngineError);
+      expect(error).to.include({ retryable: false, outcome: 'nothing' });
+    }
+    const ids = [await putOne(driver, queue, Buffer.alloc(65_533), OPTIONS)];
+    ids.push(await putOne(driver, queue, Buffer.from('behind'), OPTIONS));
+    await queues.close();
+    await queues.fixture.server.restart();
+    const consumer = await consume(queues.open(), [queue]);
+    for (const id of ids) expect((await consumer.reserve({ timeoutMs: 0 }))?.jobId).to.equal(id);
+  });
+});

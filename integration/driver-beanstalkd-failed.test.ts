@@ -271,10 +271,10 @@ describe('100 failed messages on a beanstalkd with a log', () => {
   });
 });
 
-describe('A failed message on a beanstalkd with a log that takes little', () => {
+describe('A beanstalkd with a log that takes little', () => {
   const queues = onOwnQueues({ binlog: true, flags: ['-z', '6000'] });
 
-  it('keeps as much of its failure as the log takes: with more, all behind it would be lost at a restart', async () => {
+  it('is given as much of a failure as its log takes: with more, all behind it would be lost at a restart', async () => {
     const failed = await FailedMessages.open(queues);
     await putOne(failed.driver, failed.queue, Buffer.from('a'), OPTIONS);
     const failure = toFailure(new Error('日'.repeat(4000), { cause: 'x'.repeat(4000) }), {

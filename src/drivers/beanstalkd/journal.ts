@@ -6,7 +6,7 @@ import { createDebug } from '../../debug.js';
 import { checkDecimalId } from '../../queue/checks.js';
 import { EngineError } from '../../queue/errors.js';
 import { type Failure, parseFailure, serializeFailure } from '../../queue/failure.js';
-import type { Tubes } from './tubes.js';
+import { BINLOG_MARGIN, type Tubes } from './tubes.js';
 
 const debug = createDebug('haricot:beanstalkd');
 
@@ -31,9 +31,6 @@ const MAX_TRIES = 20;
 
 /** Less of a failure says nothing. */
 const LEAST_FAILURE_BYTES = 1024;
-
-/** beanstalkd drops a body of more than its `max-job-size` less this, and what its log holds behind it, when it restarts. */
-export const BINLOG_MARGIN = 2;
 
 /** What is recorded of a job when it is buried, or at the first delivery of a new budget. */
 export interface JournalRecord {
@@ -131,7 +128,7 @@ export class Journal {
   /** The failure in a record, undefined where it has none or is gone. */
   async failureOf(client: Client, { recordId, jobId }: JournalEntry): Promise<Failure | undefined> {
     const stored = await client.peek(recordId);
-    const record = stored && parse(stored.body);
+    const record = stored && parse(stored.body.toString());
     // A server that was restarted without its log gives the same ids again.
     return record?.jobId === jobId ? record.failure : undefined;
   }
@@ -180,7 +177,7 @@ export class Journal {
       const answers = await Promise.all(Array.from({ length: BATCH }, () => client.reserve({ timeout: 0 })));
       for (const job of answers) {
         if (job === null) isDone = true;
-        else records.push({ ...withoutFailure(parse(job.body)), recordId: job.id });
+        else records.push({ ...parseCounters(job.body), recordId: job.id });
       }
     }
     return records;
@@ -236,7 +233,11 @@ function ifGone(error: unknown): void {
   if (!(error instanceof NotFoundError)) throw error;
 }
 
-function withoutFailure({ jobId, kicks, reserves, buries, attempts }: JournalRecord): Omit<JournalRecord, 'failure'> {
+/** Without its failure, which is nearly all of a record and stands behind the counters. */
+function parseCounters(body: Buffer): Omit<JournalRecord, 'failure'> {
+  const head = body.toString('latin1', 0, COUNTERS_BYTES);
+  const end = head.indexOf(',"failure":');
+  const { jobId, kicks, reserves, buries, attempts } = parse(end < 0 ? body.toString() : `${head.slice(0, end)}}`);
   return { jobId, kicks, reserves, buries, attempts };
 }
 
@@ -245,8 +246,9 @@ function serialize({ failure, ...counters }: JournalRecord, maxBytes: number): {
   const room = Math.min(MAX_RECORD_BYTES, maxBytes) - COUNTERS_BYTES;
   if (failure === undefined || room < LEAST_FAILURE_BYTES)
     return { text: JSON.stringify(counters), isComplete: failure === undefined };
-  const kept = JSON.parse(serializeFailure(failure, room));
-  return { text: JSON.stringify({ ...counters, failure: kept }), isComplete: true };
+  // Behind the counters, by which it is read without the failure.
+  const text = `${JSON.stringify(counters).slice(0, -1)},"failure":${serializeFailure(failure, room)}}`;
+  return { text, isComplete: true };
 }
 
 function tooSmall(maxJobSize: number): EngineError {
@@ -256,10 +258,10 @@ function tooSmall(maxJobSize: number): EngineError {
 }
 
 /** What other programs put there becomes a record of no job, which the next listing deletes. */
-function parse(body: Buffer): JournalRecord {
+function parse(text: string): JournalRecord {
   let value: unknown;
   try {
-    value = JSON.parse(body.toString());
+    value = JSON.parse(text);
   } catch {
     // As said.
   }

@@ -4,10 +4,12 @@ import type { Tube } from '../../client/tube.js';
 import type { PutOptions } from '../../queue/driver.js';
 import { EngineError } from '../../queue/errors.js';
 import { rejectTranslated, toHaricotError } from './errors.js';
-import { toSeconds } from './tubes.js';
+import { BINLOG_MARGIN, toSeconds } from './tubes.js';
 
-/** The server's own default for `-z`. Larger bodies are sent only when it is known that it takes them. */
-const USUAL_MAX_JOB_SIZE = 65_535;
+/** The server's own default for `-z`, less what a log does not keep. Larger bodies are sent only when it is known to take them. */
+const USUAL_MAX_BODY = 65_535 - BINLOG_MARGIN;
+
+type ServerStats = Awaited<ReturnType<Client['stats']>>;
 
 /** A message to store in a tube. */
 export interface TubeItem {
@@ -19,7 +21,7 @@ export interface TubeItem {
 /** Stores messages in tubes, and tells what is stored where something fails. */
 export class Publisher {
   readonly #client: Client;
-  #maxJobSize: number | undefined;
+  #serverLimit: ServerLimit | undefined;
   /** The last one that was put into. */
   #tube: Tube | undefined;
 
@@ -27,13 +29,13 @@ export class Publisher {
     this.#client = client;
     // Another server may have another limit.
     client.on('disconnect', () => {
-      this.#maxJobSize = undefined;
+      this.#serverLimit = undefined;
     });
   }
 
   /** Whether nothing has to be asked before it is sent. */
   static isSentAtOnce(body: Uint8Array): boolean {
-    return body.length <= USUAL_MAX_JOB_SIZE;
+    return body.length <= USUAL_MAX_BODY;
   }
 
   /**
@@ -42,7 +44,7 @@ export class Publisher {
    * @throws EngineError whose `storedIds` and `unknownAt` say what is stored
    */
   async put(items: readonly TubeItem[]): Promise<string[]> {
-    const sizes = items.map(({ body }) => body.length).filter((size) => size > USUAL_MAX_JOB_SIZE);
+    const sizes = items.map(({ body }) => body.length).filter((size) => size > USUAL_MAX_BODY);
     if (sizes.length > 0) await this.#checkSizes(sizes);
     const [only] = items;
     if (items.length === 1 && only !== undefined) return [await this.send(only).catch(rejectTranslated)];
@@ -68,16 +70,28 @@ export class Publisher {
   /** Before the first byte is sent: then nothing is stored. */
   async #checkSizes(sizes: readonly number[]): Promise<void> {
     try {
-      this.#maxJobSize ??= (await this.#client.stats()).maxJobSize;
+      this.#serverLimit ??= limitOf(await this.#client.stats());
     } catch (error) {
       throw toHaricotError(error, true);
     }
+    const { maxBody, reason } = this.#serverLimit;
     const largest = Math.max(...sizes);
-    if (largest <= this.#maxJobSize) return;
-    throw new EngineError(
-      `cannot store a message of ${largest} bytes: the server's max-job-size is ${this.#maxJobSize}; start it with a larger -z`,
-    );
+    if (largest <= maxBody) return;
+    throw new EngineError(`cannot store a message of ${largest} bytes: ${reason}; start it with a larger -z`);
   }
+}
+
+/** The largest body that a server keeps, and why. */
+interface ServerLimit {
+  readonly maxBody: number;
+  readonly reason: string;
+}
+
+/** With a log it takes what is one byte or two larger, and loses that at a restart, with all that its log holds behind it. */
+function limitOf({ maxJobSize, binlogCurrentIndex }: ServerStats): ServerLimit {
+  const reason = `the server's max-job-size is ${maxJobSize}`;
+  if (binlogCurrentIndex === 0) return { maxBody: maxJobSize, reason };
+  return { maxBody: maxJobSize - BINLOG_MARGIN, reason: `${reason}, and its log keeps ${BINLOG_MARGIN} bytes less` };
 }
 
 /** What is in flight at once: the client refuses more than 64 MiB, and others publish as well. */

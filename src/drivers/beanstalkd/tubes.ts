@@ -73,3 +73,6 @@ export function toSeconds(ms: number): number {
 
 /** The server's own ceiling for `-z`: a lower one here would let a large message block its queue for ever. */
 export const MAX_BODY_BYTES = 1_073_741_824;
+
+/** A server with a log drops a body of more than its `max-job-size` less this at a restart, and what its log holds behind it. */
+export const BINLOG_MARGIN = 2;

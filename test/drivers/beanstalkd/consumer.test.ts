@@ -42,6 +42,14 @@ describe('BeanstalkdConsumer', () => {
     expect(peer.unread).to.equal('ignore default\r\nreserve-with-timeout 2\r\n');
   });
 
+  it('waits also for longer than the server can be told to', async () => {
+    const reserving = consume().reserve({ timeoutMs: 4_294_967_295_000 });
+    const peer = await server().peer();
+    await peer.takes('watch mail\r\nignore default\r\nreserve-with-timeout 30\r\n');
+    await consumer.close();
+    expect(await reserving).to.equal(null);
+  });
+
   it('has nothing to change for the default queue', async () => {
     void consume('', ['default']).reserve();
     await (await server().peer()).takes('reserve-with-timeout 30\r\n');

@@ -97,15 +97,20 @@ describe('The beanstalkd driver that publishes', () => {
     });
   }
 
-  it('asks for max-job-size before it sends what may be above it', async () => {
-    const large = rejection(driver.put([item(Buffer.alloc(65_536))]), EngineError);
-    const peer = await server().peer();
-    await peer.takes('stats\r\n');
-    const text = '---\nmax-job-size: 65535\n';
-    peer.sends(`OK ${text.length}\r\n${text}\r\n`);
-    expect((await large).message).to.equal(
-      "cannot store a message of 65536 bytes: the server's max-job-size is 65535; start it with a larger -z",
-    );
-    expect(peer.unread).to.equal('');
-  });
+  for (const [log, size, reason] of [
+    [0, 65_536, "the server's max-job-size is 65535"],
+    [1, 65_534, "the server's max-job-size is 65535, and its log keeps 2 bytes less"],
+  ] as const) {
+    it(`asks for max-job-size before it sends what may be above it, with ${log} files of a log`, async () => {
+      const large = rejection(driver.put([item(Buffer.alloc(size))]), EngineError);
+      const peer = await server().peer();
+      await peer.takes('stats\r\n');
+      const text = `---\nmax-job-size: 65535\nbinlog-current-index: ${log}\n`;
+      peer.sends(`OK ${text.length}\r\n${text}\r\n`);
+      expect((await large).message).to.equal(
+        `cannot store a message of ${size} bytes: ${reason}; start it with a larger -z`,
+      );
+      expect(peer.unread).to.equal('');
+    });
+  }
 });
