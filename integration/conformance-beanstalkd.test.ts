@@ -1,4 +1,3 @@
-import '../test/support/unheeded-rejections.js';
 import { testDriver } from '../src/testing/conformance/suite.js';
 import open from './fixtures/open-beanstalkd.js';
 import { startServer, type TestServer } from './support/server.js';

@@ -1,4 +1,3 @@
-import '../test/support/unheeded-rejections.js';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,3 @@
-import '../../test/support/unheeded-rejections.js';
 import { Client } from '../../src/client/client.js';
 import type { ClientOptions } from '../../src/client/options.js';
 import { TcpProxy } from './proxy.js';

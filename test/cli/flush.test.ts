@@ -1,4 +1,3 @@
-import '../support/unheeded-rejections.js';
 import { expect } from 'chai';
 import { CommanderError } from 'commander';
 import { type SinonFakeTimers, useFakeTimers } from 'sinon';

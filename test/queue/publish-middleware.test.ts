@@ -1,4 +1,3 @@
-import '../support/unheeded-rejections.js';
 import { expect } from 'chai';
 import { cloudEvents } from '../../src/queue/cloudevents.js';
 import { EncodeError, EngineError, InvalidOptionError, MiddlewareError } from '../../src/queue/errors.js';

@@ -1,4 +1,3 @@
-import '../support/unheeded-rejections.js';
 import { inspect } from 'node:util';
 import { expect } from 'chai';
 import { cloudEvents } from '../../src/queue/cloudevents.js';

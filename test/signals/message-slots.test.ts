@@ -1,4 +1,3 @@
-import '../support/unheeded-rejections.js';
 import { expect } from 'chai';
 import { z } from 'zod';
 import { SchemaError } from '../../src/queue/errors.js';

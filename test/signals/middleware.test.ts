@@ -1,4 +1,3 @@
-import '../support/unheeded-rejections.js';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { expect } from 'chai';
 import { z } from 'zod';

@@ -1,4 +1,3 @@
-import '../support/unheeded-rejections.js';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect } from 'chai';
 import { SignalDispatcher } from '../../src/signals/dispatcher.js';

@@ -1,5 +1,6 @@
 import { syncBuiltinESMExports } from 'node:module';
 import { type SinonFakeTimers, useFakeTimers } from 'sinon';
+import { afterTest } from './after-test.js';
 
 /** Time that passes only when the test says so, for each test of the suite this is called in. */
 export function useFakeClock(): Pick<SinonFakeTimers, 'tick' | 'tickAsync'> & { readonly pending: number } {
@@ -11,10 +12,10 @@ export function useFakeClock(): Pick<SinonFakeTimers, 'tick' | 'tickAsync'> & { 
     });
     // For the imports of node:timers/promises.
     syncBuiltinESMExports();
-  });
-  afterEach(() => {
-    clock.restore();
-    syncBuiltinESMExports();
+    afterTest(() => {
+      clock.restore();
+      syncBuiltinESMExports();
+    });
   });
   return {
     tick: (ms) => clock.tick(ms),

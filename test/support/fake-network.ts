@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect } from 'chai';
 import { Client, type ClientEvents } from '../../src/client/index.js';
 import type { ClientOptions } from '../../src/client/options.js';
+import { afterTest } from './after-test.js';
 import { FakeSocket } from './fake-socket.js';
 
 /** Sockets without a network: the test decides how each attempt to connect ends. */
@@ -65,7 +66,9 @@ export class FakeNetwork {
     });
     const socket = await this.next();
     socket.accept();
-    return { client: await connecting, socket };
+    const client = await connecting;
+    afterTest(() => client.destroy());
+    return { client, socket };
   }
 }
 

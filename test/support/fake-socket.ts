@@ -1,10 +1,10 @@
-import './unheeded-rejections.js';
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { expect } from 'chai';
 import { Client } from '../../src/client/client.js';
 import type { Job } from '../../src/client/job.js';
 import type { ClientOptions } from '../../src/client/options.js';
+import { afterTest } from './after-test.js';
 
 type Done = (error?: Error | null) => void;
 
@@ -104,7 +104,10 @@ export async function connectFake(options: ClientOptions = {}): Promise<{ client
     openSocket: () => socket.asSocket,
   });
   socket.accept();
-  return { client: await connecting, socket };
+  const client = await connecting;
+  // A job that it holds would set timers in later tests.
+  afterTest(() => client.destroy());
+  return { client, socket };
 }
 
 /** Lets the server answer a reserve with a job whose body is one byte. */

@@ -1,4 +1,3 @@
-import './unheeded-rejections.js';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { expect } from 'chai';

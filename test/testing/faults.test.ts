@@ -1,4 +1,3 @@
-import '../support/unheeded-rejections.js';
 import assert from 'node:assert/strict';
 import { expect } from 'chai';
 import { openMemory } from '../../src/drivers/memory/driver.js';

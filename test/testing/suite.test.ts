@@ -1,4 +1,3 @@
-import '../support/unheeded-rejections.js';
 import { execFile } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';

@@ -1,4 +1,3 @@
-import '../../support/unheeded-rejections.js';
 import { getEventListeners } from 'node:events';
 import { expect } from 'chai';
 import { restore, stub } from 'sinon';

@@ -1,4 +1,3 @@
-import '../../support/unheeded-rejections.js';
 import { openMemory } from '../../../src/drivers/memory/driver.js';
 import { testDriver } from '../../../src/testing/conformance/suite.js';
 

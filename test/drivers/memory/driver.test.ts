@@ -1,4 +1,3 @@
-import '../../support/unheeded-rejections.js';
 import { expect } from 'chai';
 import { MemoryConsumer } from '../../../src/drivers/memory/consumer.js';
 import { openMemory } from '../../../src/drivers/memory/driver.js';

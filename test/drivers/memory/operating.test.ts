@@ -1,4 +1,3 @@
-import '../../support/unheeded-rejections.js';
 import { expect } from 'chai';
 import { openMemory } from '../../../src/drivers/memory/driver.js';
 import type { Consumer, Driver } from '../../../src/queue/driver.js';

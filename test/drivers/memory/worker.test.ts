@@ -1,4 +1,3 @@
-import '../../support/unheeded-rejections.js';
 import { expect } from 'chai';
 import { openMemory } from '../../../src/drivers/memory/driver.js';
 import { cloudEvents } from '../../../src/queue/cloudevents.js';
