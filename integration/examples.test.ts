@@ -163,7 +163,7 @@ describe('Examples', () => {
         ]);
         expect(lines.filter((line) => line.startsWith('shipping'))).to.have.members([
           'shipping | sent order 1 of /shop to 1 Mill Lane, Cambridge',
-          'shipping | put a message aside (invalid): cannot accept the data of a "shop.shipment-ordered" message: it does not fit its schema: ' +
+          'shipping | put a message aside (invalid): cannot accept the data of a message of type "shop.shipment-ordered": it does not fit its schema: ' +
             'address: an address is "street, town"',
           'shipping | sent order 3 of /shop to 3 Navy Yard, Arlington',
         ]);

@@ -178,16 +178,20 @@ export class CheckedDriver implements Driver {
   retry(queue: string, selection: RetrySelection): Promise<number> {
     return attempt(() => {
       checkQueueName(queue);
-      checkSelection('retry', checkOptions<object>('retry', selection, RETRY_SELECTION));
-      return this.#driver.retry(queue, selection);
+      return this.#driver.retry(
+        queue,
+        checkSelection('retry', checkOptions<object>('retry', selection, RETRY_SELECTION)),
+      );
     });
   }
 
   promote(queue: string, selection: Selection): Promise<number> {
     return attempt(() => {
       checkQueueName(queue);
-      checkSelection('promote', checkOptions<object>('promote', selection, SELECTION));
-      return this.#driver.promote(queue, selection);
+      return this.#driver.promote(
+        queue,
+        checkSelection('promote', checkOptions<object>('promote', selection, SELECTION)),
+      );
     });
   }
 
@@ -403,17 +407,20 @@ interface AnySelection {
   readonly body?: Uint8Array;
 }
 
-function checkSelection(what: string, { ids, limit, body }: AnySelection): void {
+/** @returns what was selected, without members that are `undefined`: a driver may ask which of them are there */
+function checkSelection(what: string, { ids, limit, body }: AnySelection): RetrySelection {
   if ((ids === undefined) === (limit === undefined)) {
     const given = ids === undefined ? 'neither' : 'both';
     throw new InvalidOptionError(`the selection of ${what} must have ids or limit, got ${given}`);
   }
-  if (limit !== undefined) checkLimit(limit);
-  if (ids !== undefined) checkJobIds(ids);
-  if (body === undefined) return;
-  checkBody(body);
-  if (ids?.length !== 1)
-    throw new InvalidOptionError(
-      `the selection of ${what} must have one id where a body is given, got ${ids?.length ?? 'none'}`,
-    );
+  if (body !== undefined) {
+    checkBody(body);
+    if (ids?.length !== 1)
+      throw new InvalidOptionError(
+        `the selection of ${what} must have one id where a body is given, got ${ids?.length ?? 'none'}`,
+      );
+  }
+  if (limit !== undefined) return { limit: checkLimit(limit) };
+  const checked = checkJobIds(ids ?? []);
+  return body === undefined ? { ids: checked } : { ids: checked as readonly [string], body };
 }

@@ -24,7 +24,7 @@ export class SchemaError extends BaseError {
 
   constructor(type: string, issues: readonly SchemaIssue[], options?: ErrorOptions) {
     super(
-      `cannot accept the data of a ${preview(type)} message: it does not fit its schema: ${summaryOf(issues)}`,
+      `cannot accept the data of a message of type ${preview(type)}: it does not fit its schema: ${summaryOf(issues)}`,
       options,
     );
     this.type = type;

@@ -99,6 +99,6 @@ function lossy(type: string, { path, what }: Loss, cause?: unknown): EncodeError
 }
 
 function notJson(type: string, why: string, help?: string, cause?: unknown): EncodeError {
-  const message = `cannot write the data of a ${preview(type)} message as JSON: ${why}${help ? `; ${help}` : ''}`;
+  const message = `cannot write the data of a message of type ${preview(type)} as JSON: ${why}${help ? `; ${help}` : ''}`;
   return new EncodeError(message, cause === undefined ? undefined : { cause });
 }

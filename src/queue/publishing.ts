@@ -203,7 +203,9 @@ export class Publisher {
 /** @throws EncodeError for a promise, of which JSON would make an empty object */
 export function checkData(type: string, data: unknown): unknown {
   if (!isPromise(data)) return data;
-  throw new EncodeError(`the data of a ${preview(type)} message must not be a promise, got one; await it first`);
+  throw new EncodeError(
+    `the data of a message of type ${preview(type)} must not be a promise, got one; await it first`,
+  );
 }
 
 /** Messages of one type that are to be published to one queue. */

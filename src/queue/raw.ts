@@ -17,7 +17,7 @@ export const raw: Codec = {
     // A copy: the caller may change or transfer its bytes as soon as `publish` has returned.
     if (isUint8Array(data)) return copyBytes(data);
     throw new EncodeError(
-      `the data of a ${preview(type)} message must be bytes (Uint8Array) where the codec is raw, got ${kindOf(data)}`,
+      `the data of a message of type ${preview(type)} must be bytes (Uint8Array) where the codec is raw, got ${kindOf(data)}`,
     );
   },
 

@@ -110,6 +110,7 @@ export class SignalDispatcher {
    * promise only where a schema answers with one.
    * @returns null when there is no slot for it
    * @throws SchemaError, or what a schema itself throws, or rejects with it; no slot has been called then
+   * @internal
    */
   prepare(message: Message, validate: Validate): SlotCall | null | Promise<SlotCall | null> {
     const slots = this.#slots.prepare(message, validate);

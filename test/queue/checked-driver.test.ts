@@ -204,6 +204,21 @@ describe('A checked driver', () => {
     expect(driver.calls).to.deep.equal([]);
   });
 
+  it('gives a driver just those members of a selection that are there', async () => {
+    const driver = new RecordingDriver();
+    const checked = checkedDriver(driver);
+    await checked.retry('a', { ids: undefined, limit: 3 } as never);
+    await checked.retry('a', { ids: ['7'], limit: undefined, body: undefined } as never);
+    await checked.retry('a', { ids: ['7'], body: BODY });
+    await checked.promote('a', { ids: undefined, limit: 3 } as never);
+    expect(driver.calls).to.deep.equal([
+      ['retry', 'a', { limit: 3 }],
+      ['retry', 'a', { ids: ['7'] }],
+      ['retry', 'a', { ids: ['7'], body: BODY }],
+      ['promote', 'a', { limit: 3 }],
+    ]);
+  });
+
   it('refuses what its capabilities deny, before the driver is called', async () => {
     const driver = new RecordingDriver(DENYING);
     const checked = checkedDriver(driver);

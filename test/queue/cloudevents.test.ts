@@ -116,7 +116,7 @@ describe('A message as CloudEvents JSON', () => {
     circle['self'] = circle;
     for (const data of [5n, { a: 5n }, circle, () => {}, Symbol('s'), { toJSON: () => undefined }]) {
       const error = thrown(() => cloudEvents.encode({ ...MESSAGE, data }), EncodeError);
-      expect(error.message).to.match(/^cannot write the data of a "mail\.send" message as JSON: /);
+      expect(error.message).to.match(/^cannot write the data of a message of type "mail\.send" as JSON: /);
     }
     expect(thrown(() => cloudEvents.encode({ ...MESSAGE, data: { a: 5n } }), EncodeError).cause).to.be.instanceOf(
       TypeError,

@@ -42,7 +42,7 @@ describe('an error of the framework', () => {
       code: 'SCHEMA',
       type: 'mail.send',
       message:
-        'cannot accept the data of a "mail.send" message: it does not fit its schema: to.0: not an address; too large',
+        'cannot accept the data of a message of type "mail.send": it does not fit its schema: to.0: not an address; too large',
     });
     expect(error.issues).to.have.length(2);
   });

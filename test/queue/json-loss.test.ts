@@ -10,8 +10,8 @@ const HELP = 'what travels must be strings, finite numbers, booleans, null, arra
 /** Why the data cannot be written. */
 function refusal(data: unknown): string {
   const { message } = thrown(() => jsonOf('order', data), EncodeError);
-  expect(message.startsWith('cannot write the data of a "order" message as JSON: '), message).to.equal(true);
-  return message.slice('cannot write the data of a "order" message as JSON: '.length).replace(`; ${HELP}`, '');
+  expect(message.startsWith('cannot write the data of a message of type "order" as JSON: '), message).to.equal(true);
+  return message.slice('cannot write the data of a message of type "order" as JSON: '.length).replace(`; ${HELP}`, '');
 }
 
 class Empty {

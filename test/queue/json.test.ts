@@ -51,7 +51,7 @@ describe('The codec json', () => {
       [new Uint8Array(1), 'it is bytes; the codecs raw and cloudEvents can write them'],
     ] as const) {
       expect(thrown(() => written(data), EncodeError).message).to.equal(
-        `cannot write the data of a "order.placed" message as JSON: ${why}`,
+        `cannot write the data of a message of type "order.placed" as JSON: ${why}`,
       );
     }
   });

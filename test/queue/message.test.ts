@@ -85,7 +85,7 @@ describe('the data of a message', () => {
     expect(error).to.include({ type: 'order', code: 'SCHEMA' });
     expect(error.issues.map(({ path }) => path)).to.deep.equal(['items.1.price', 'note', 'by.a.b']);
     expect(error.message).to.match(
-      /^cannot accept the data of a "order" message: it does not fit its schema: items\.1\.price: .+; note: .+; by\.a\.b: /,
+      /^cannot accept the data of a message of type "order": it does not fit its schema: items\.1\.price: .+; note: .+; by\.a\.b: /,
     );
   });
 

@@ -216,7 +216,7 @@ describe('Queue.publish', () => {
   });
 
   it('refuses a promise as data: somebody forgot to wait for it', async () => {
-    const message = 'the data of a "ping" message must not be a promise, got one; await it first';
+    const message = 'the data of a message of type "ping" must not be a promise, got one; await it first';
     const data = Promise.resolve(5);
     expect((await rejection(queue.publish(defineMessage('ping'), data), EncodeError)).message).to.equal(message);
     expect((await rejection(queue.publishMany(defineMessage('ping'), [data]), EncodeError)).message).to.equal(message);

@@ -53,7 +53,7 @@ describe('The codec raw', () => {
       [new Uint16Array(2), 'an Uint16Array'],
     ] as const) {
       expect(thrown(() => written(data), EncodeError).message).to.equal(
-        `the data of a "image" message must be bytes (Uint8Array) where the codec is raw, got ${given}`,
+        `the data of a message of type "image" must be bytes (Uint8Array) where the codec is raw, got ${given}`,
       );
     }
   });
