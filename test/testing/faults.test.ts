@@ -1,8 +1,13 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect } from 'chai';
 import { openMemory } from '../../src/drivers/memory/driver.js';
+import { openSqlite } from '../../src/drivers/sqlite/driver.js';
 import type { Driver } from '../../src/queue/driver.js';
-import { FAULTS, type Fault } from './faults.js';
+import type { Fault } from './faults/fault.js';
+import { FAULTS } from './faults/index.js';
 import { messageOf, type Outcome, runFailing } from './run-suite.js';
 
 /** Most of them wait, most of the time. */
@@ -11,15 +16,21 @@ const AT_ONCE = 12;
 describe('The conformance suite notices a driver that', function () {
   this.timeout(300_000);
   const runs = new Map<Fault, Promise<Outcome[]>>();
+  let folder: string;
 
-  before(() => {
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'haricot-faults-'));
     const lanes: Promise<unknown>[] = [];
     for (const [index, fault] of FAULTS.entries()) {
       const lane = index % AT_ONCE;
-      const run = Promise.resolve(lanes[lane]).then(() => runBroken(fault));
+      const run = Promise.resolve(lanes[lane]).then(() => runBroken(fault, folder));
       lanes[lane] = run.catch(() => {});
       runs.set(fault, run);
     }
+  });
+  after(async () => {
+    await Promise.allSettled(runs.values());
+    await rm(folder, { recursive: true, force: true });
   });
 
   for (const fault of FAULTS) {
@@ -30,18 +41,27 @@ describe('The conformance suite notices a driver that', function () {
         expect(outcome.state, outcome.title).to.equal('failed');
         expect(outcome.error, messageOf(outcome)).to.be.instanceOf(assert.AssertionError);
       }
+      const first = outcomes.find(({ title }) => title === fault.fails[0]);
+      if (fault.because) expect(first && messageOf(first)).to.match(fault.because);
     });
   }
 });
 
-async function runBroken({ what, breaks, fails }: Fault): Promise<Outcome[]> {
+async function runBroken({ what, breaks, fails, because, engine }: Fault, folder: string): Promise<Outcome[]> {
   const opened: Driver[] = [];
+  const name = what.replaceAll(/\W+/g, '-');
   const open = async (): Promise<Driver> => {
-    const driver = openMemory(`memory:${what.replaceAll(/\W/g, '-')}`, { prefix: '' });
+    const driver =
+      engine === 'sqlite'
+        ? await openSqlite(`sqlite:${join(folder, name)}.db`, { prefix: '' })
+        : openMemory(`memory:${name}`, { prefix: '' });
     opened.push(driver);
     return breaks(driver);
   };
-  const outcomes = await runFailing({ open }, fails, (found) => found.every(({ state }) => state === 'failed'));
+  const outcomes = await runFailing({ open }, fails, (found) => {
+    const isReason = found.some((outcome) => outcome.title === fails[0] && (because?.test(messageOf(outcome)) ?? true));
+    return isReason && found.every(({ state }) => state === 'failed');
+  });
   // Those that cannot be closed would keep the process alive.
   await Promise.all(opened.map((driver) => driver.close()));
   return outcomes;
