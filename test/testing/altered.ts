@@ -77,6 +77,32 @@ export function alterReserved(
   });
 }
 
+/** A driver whose consumers settle otherwise than they are told. */
+export function alterSettlements(driver: Driver, change: (settlement: Settlement) => Settlement): Driver {
+  return alterConsumers(driver, ({ settle }) => ({ settle: (settlements) => settle(settlements.map(change)) }));
+}
+
+/** A driver whose consumers do something before they close, with what they hold. */
+export function alterClosing(
+  driver: Driver,
+  before: (held: readonly ReservedMessage[], consumer: Consumer) => unknown,
+): Driver {
+  return alterConsumers(driver, (consumer) => {
+    const held: ReservedMessage[] = [];
+    return {
+      reserve: async (options) => {
+        const messages = await consumer.reserve(options);
+        held.push(...messages);
+        return messages;
+      },
+      close: async () => {
+        await before(held, consumer);
+        return consumer.close();
+      },
+    };
+  });
+}
+
 function pick({ settle, touch }: Partial<Verbs>): Partial<Verbs> {
   return { ...(settle && { settle }), ...(touch && { touch }) };
 }

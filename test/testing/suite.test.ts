@@ -26,9 +26,11 @@ const PLAIN = { priority: 1024, delayMs: 0, ttrMs: 60_000 };
 
 const fixture = (name: string): URL => new URL(`./fixtures/${name}.ts`, import.meta.url);
 
-/** Says that processes can share it, which is not true. */
+/** Says that processes can share it, and that it notices when one is gone, which is not true. */
 const openShared = async (): Promise<Driver> =>
-  alterDriver(await open(), ({ capabilities }) => ({ capabilities: { ...capabilities, shared: true } }));
+  alterDriver(await open(), ({ capabilities }) => ({
+    capabilities: { ...capabilities, shared: true, returnsOnDisconnect: true },
+  }));
 
 describe('The conformance suite', function () {
   // Processes are started, which takes long on a busy machine.

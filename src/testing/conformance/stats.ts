@@ -99,7 +99,7 @@ export function stats(builder: SuiteBuilder): void {
       // It stays in use, for engines that forget others.
       await fixture.driver.setUp(fixture.queue);
       await fixture.driver.pause(fixture.queue, LONG_MS);
-      assert.ok((await fixture.driver.queues()).includes(fixture.queue));
+      assert.ok((await fixture.driver.queues()).includes(fixture.queue), 'queues() lists a queue that is paused');
     });
 
     builder.it('list those that have messages, in whatever state', async (fixture) => {

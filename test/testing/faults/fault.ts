@@ -6,7 +6,7 @@ export interface Fault {
   /** The tests of the suite that must fail. */
   readonly fails: readonly [string, ...string[]];
   /** What the first of them must say. */
-  readonly because?: RegExp;
+  readonly because: RegExp;
   /** The engine that is broken. Default: memory; SQLite for what memory has not. */
   readonly engine?: 'sqlite';
   /** Called for each driver that is opened. */
@@ -15,3 +15,8 @@ export interface Fault {
 
 /** A plain message put by the fault itself. */
 export const PLAIN: PutOptions = { priority: 1024, delayMs: 0, ttrMs: 60_000 };
+
+/** Behind the messages of the suite that have the priority in the middle. */
+export const LATER: number = 2 ** 31 + 1_000_000;
+
+export const LEAST_TTR_MS = 1000;

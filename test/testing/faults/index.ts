@@ -1,3 +1,4 @@
+import { attempts } from './attempts.js';
 import { closing } from './closing.js';
 import { denying } from './denying.js';
 import type { Fault } from './fault.js';
@@ -9,15 +10,16 @@ import { queues } from './queues.js';
 import { settling } from './settling.js';
 import { times } from './times.js';
 import { transactions } from './transactions.js';
-import { waiting } from './waiting.js';
+import { waits } from './waiting.js';
 
 export const FAULTS: readonly Fault[] = [
   ...putting,
   ...settling,
+  ...attempts,
   ...queues,
   ...leases,
   ...times,
-  ...waiting,
+  ...waits,
   ...looking,
   ...operating,
   ...transactions,
