@@ -1,9 +1,9 @@
 import { runOutside } from '../../shared/async-context.js';
+import { CLAIM_BYTES, type ClaimBudget } from './claims.js';
 import type { SqliteConsumer } from './consumer.js';
 import { isLocked, toEngineError } from './errors.js';
 import type { SqliteFile } from './file.js';
 import type { Claimants } from './group-commit.js';
-import { CLAIM_BYTES, type ClaimBudget } from './messages.js';
 
 /** How often a reserve that waits asks whether another process has changed the file. */
 const POLL_MS = 25;

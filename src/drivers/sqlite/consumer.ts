@@ -7,8 +7,9 @@ import type {
   SettlementResult,
 } from '../../queue/driver.js';
 import { DriverClosedError } from '../../queue/errors.js';
+import type { Claim, ClaimBudget, Claimed } from './claims.js';
 import type { Work } from './group-commit.js';
-import type { Claim, ClaimBudget, Claimed, Messages } from './messages.js';
+import type { Messages } from './messages.js';
 import { type ConsumedQueue, type Holder, notReserved, SqliteReservation } from './reservation.js';
 import type { UserTransaction } from './transaction.js';
 import { Waiter } from './waiter.js';

@@ -23,6 +23,10 @@ export const NEXT_ID: string = '(SELECT max(id, (SELECT coalesce(max(id), 0) FRO
 export const INSERT: string = `${insertSql(1)} RETURNING id`;
 export const ACK: string = 'DELETE FROM messages WHERE id = ?1 AND token = ?2 RETURNING id';
 
+/** Makes a message as it was before the delivery with that token. */
+export const GIVE_BACK: string = `UPDATE messages SET state = ${READY}, due = ?3, token = ${NOBODY}, attempts = attempts - 1
+  WHERE id = ?1 AND token = ?2`;
+
 /**
  * Notes that an id was used whose message is gone, where no message is left that tells so. Before a commit, and before the next
  * message is stored.

@@ -1,10 +1,10 @@
-import { randomInt } from 'node:crypto';
 import type { Connection, SqlValue, Statement } from './binding.js';
-import { DueScan, FIRST, isBefore, mergeInOrder } from './due-scan.js';
+import { type Claim, type ClaimBudget, Claims } from './claims.js';
 import {
   areAlike,
   columns,
   dueAfter,
+  GIVE_BACK,
   GROUP,
   insertSql,
   insertValues,
@@ -15,30 +15,9 @@ import {
 } from './insert.js';
 import { BURIED, DELAYED, READY, RESERVED } from './states.js';
 
-/** How many messages become ready at once whose time has come: some milliseconds, in which the file is locked for others. */
-const PROMOTED_AT_ONCE = 256;
-
-/** Bodies up to this size are read with the message, larger ones one by one. */
-const SMALL_BODY_BYTES = 64 * 1024;
-
-/** How many bytes of bodies one transaction reads for those who wait. */
-export const CLAIM_BYTES: number = 4 * 1024 * 1024;
-
 /** How many rows one step of a kick or flush changes, and how many bytes of bodies they have. */
 const STEP_ROWS = 256;
 const STEP_BYTES = 4 * 1024 * 1024;
-
-/** A message that was taken. */
-export interface Claimed {
-  readonly id: number;
-  readonly priority: number;
-  readonly ttr: number;
-  readonly attempts: number;
-  /** Guards this delivery: whoever takes the message next puts another one in its place. */
-  readonly token: number;
-  /** For `toBuffer`. */
-  readonly body: unknown;
-}
 
 /** A message that is given back. */
 export interface Released {
@@ -48,18 +27,6 @@ export interface Released {
   readonly delayMs: number;
   readonly counted: boolean;
   readonly failure: string | null;
-}
-
-/** What one claim has taken. */
-export interface Claim {
-  readonly messages: readonly Claimed[];
-  /** Whether there may be more that the same transaction has no time for, or that cannot be put in order yet. */
-  readonly isCut: boolean;
-}
-
-/** How many bytes of bodies one transaction may still read. */
-export interface ClaimBudget {
-  bytes: number;
 }
 
 /** What a waiting consumer wants to know of a queue. */
@@ -90,18 +57,6 @@ const HIGHEST = Number.MAX_SAFE_INTEGER;
 /** What a retry changes. */
 const RETRY = `state = ${READY}, attempts = 0, failure = NULL, token = ${NOBODY}`;
 
-interface NextRow {
-  readonly id: number;
-  readonly priority: number;
-  readonly ttr: number;
-  readonly attempts: number;
-  readonly body: { readonly byteLength: number } | null;
-}
-
-/** What is known of a message that can be taken. `body` is null where it is large. */
-const NEXT_COLUMNS = `id, priority, ttr, attempts,
-  CASE WHEN length(body) <= ${SMALL_BODY_BYTES} THEN body END AS body`;
-
 /**
  * The SQL that changes messages, a method for each thing that happens to them. All times are ms since the epoch, `now` is the
  * caller's. Called inside of a transaction.
@@ -111,36 +66,19 @@ export class Messages {
   readonly #statements = new Map<string, Statement>();
   readonly #put: Statement;
   readonly #putAlike: Statement;
-  readonly #next: Statement;
-  readonly #claim: Statement;
-  readonly #promote: Statement;
   readonly #ack: Statement;
   readonly #rememberHighest: Statement;
-  readonly #dueScan: DueScan;
-  /** Queues in which more was overdue than becomes ready at once. */
-  readonly #backlogs = new Set<number>();
+  readonly #claims: Claims;
   /** The highest id that was removed and that `highest_id` does not know yet; 0 where there is none. */
   #removed = 0;
-  /** Random at first, so that no two drivers use the same; and as wide as {@link NOBODY}. */
-  #token = randomInt(2 ** 45, 2 ** 45 + 2 ** 44);
 
   constructor(connection: Connection) {
     this.#connection = connection;
     this.#put = connection.prepare(insertSql(1));
     this.#putAlike = connection.prepare(insertSql(GROUP));
-    // `+ 0`: newer SQLite (3.51, not 3.45) prepares a statement anew each time a plain LIMIT is bound, which takes 5 µs.
-    this.#next = connection.prepare(
-      `SELECT ${NEXT_COLUMNS} FROM messages WHERE queue = ?1 AND state = ${READY}
-         AND NOT EXISTS (SELECT 1 FROM queues WHERE id = ?1 AND paused_until > ?2)
-       ORDER BY rank, id LIMIT ?3 + 0`,
-    );
-    this.#claim = connection.prepare(
-      `UPDATE messages SET state = ${RESERVED}, due = ?2, token = ?3, attempts = attempts + 1 WHERE id = ?1`,
-    );
-    this.#promote = connection.prepare(promoteSql(`${DELAYED}, ${RESERVED}`));
     this.#ack = connection.prepare('DELETE FROM messages WHERE id = ?1 AND token = ?2');
     this.#rememberHighest = connection.prepare(REMEMBER_HIGHEST);
-    this.#dueScan = new DueScan(connection);
+    this.#claims = new Claims(connection);
   }
 
   /** The queue's number in this file; it gets one when it has none. */
@@ -183,70 +121,10 @@ export class Messages {
 
   /** Takes up to `limit` messages, the next ones in order. */
   claim(queue: number, limit: number, budget: ClaimBudget, now: number): Claim {
-    const isBacklog = this.#backlogs.has(queue) || this.#promoteDue(queue, now);
-    const { rows, isCut } = isBacklog ? this.#nextInBacklog(queue, limit, now) : this.#nextReady(queue, limit, now);
-    const messages: Claimed[] = [];
-    const token = ++this.#token;
-    for (const { id, priority, ttr, attempts, body } of rows) {
-      const bytes = body === null ? this.#bodyBytes(id) : body.byteLength;
-      // One is taken at least, however large it is.
-      if (bytes > budget.bytes && budget.bytes < CLAIM_BYTES) return { messages, isCut: true };
-      budget.bytes -= bytes;
-      this.#claim.run([id, now + ttr, token]);
-      messages.push({ id, priority, ttr, attempts, token, body: body ?? this.#body(id) });
-    }
-    return { messages, isCut };
-  }
-
-  #nextReady(queue: number, limit: number, now: number): { rows: readonly NextRow[]; isCut: boolean } {
-    const values = [queue, now, limit];
-    // One row is had for less.
-    if (limit > 1) return { rows: this.#next.all(values) as unknown as readonly NextRow[], isCut: false };
-    const row = this.#next.get(values) as unknown as NextRow | undefined;
-    return { rows: row === undefined ? [] : [row], isCut: false };
-  }
-
-  /** @returns whether more may be overdue than have become ready */
-  #promoteDue(queue: number, now: number): boolean {
-    const isBacklog = this.#promote.run([queue, now]).changes === PROMOTED_AT_ONCE;
-    if (isBacklog) this.#backlogs.add(queue);
-    else this.#backlogs.delete(queue);
-    return isBacklog;
-  }
-
-  /**
-   * The next ones where so many are overdue that making all of them ready would take too long: what is ready and what is
-   * delayed but overdue, both in order of delivery, as far as they could be looked through.
-   */
-  #nextInBacklog(queue: number, limit: number, now: number): { rows: readonly NextRow[]; isCut: boolean } {
-    // Ended leases are in no order that helps; there are seldom many.
-    const { changes } = this.#prepared(promoteSql(String(RESERVED))).run([queue, now]);
-    if (changes === PROMOTED_AT_ONCE) return { rows: [], isCut: true };
-    const { rows: ready } = this.#nextReady(queue, limit, now);
-    if (this.#isPaused(queue, now)) return { rows: [], isCut: false };
-    const { due, end } = this.#dueScan.step(queue, FIRST, limit, now);
-    // Behind the end of the scan there may be some that come before those that are ready.
-    const known = mergeInOrder(ready, due).filter((candidate) => end === undefined || !isBefore(end, candidate));
-    const rows = known.slice(0, limit).map(({ id }) => this.#row(id));
-    if (rows.length === limit) return { rows, isCut: false };
-    this.#promoteDue(queue, now);
-    return { rows, isCut: end !== undefined };
-  }
-
-  #row(id: number): NextRow {
-    return this.#prepared(`SELECT ${NEXT_COLUMNS} FROM messages WHERE id = ?1`).get([id]) as unknown as NextRow;
-  }
-
-  #bodyBytes(id: number): number {
-    return Number(this.#prepared('SELECT length(body) AS bytes FROM messages WHERE id = ?1').get([id])?.['bytes']);
-  }
-
-  #body(id: number): unknown {
-    return this.#prepared('SELECT body FROM messages WHERE id = ?1').get([id])?.['body'];
-  }
-
-  #isPaused(queue: number, now: number): boolean {
-    return this.#prepared('SELECT 1 FROM queues WHERE id = ?1 AND paused_until > ?2').get([queue, now]) !== undefined;
+    const claim = this.#claims.claim(queue, limit, budget, now);
+    // As long as a message is there, the id of one before it need not be remembered.
+    for (const { id } of claim.messages) if (id > this.#removed) this.#removed = 0;
+    return claim;
   }
 
   /** @returns whether it was still the delivery with that token */
@@ -282,11 +160,7 @@ export class Messages {
 
   /** As it was before the delivery, where it was still the delivery with that token. */
   giveBack(id: number, token: number, now: number): void {
-    this.#run(
-      `UPDATE messages SET state = ${READY}, due = ?3, token = ${NOBODY}, attempts = attempts - 1
-       WHERE id = ?1 AND token = ?2`,
-      [id, token, now],
-    );
+    this.#run(GIVE_BACK, [id, token, now]);
   }
 
   /**
@@ -426,10 +300,4 @@ export class Messages {
     }
     return statement;
   }
-}
-
-/** Makes messages in these states ready whose time has come. Their holders may still settle them: the token stays. */
-function promoteSql(states: string): string {
-  return `UPDATE messages SET state = ${READY} WHERE id IN
-    (SELECT id FROM messages WHERE queue = ?1 AND state IN (${states}) AND rank <= ?2 LIMIT ${PROMOTED_AT_ONCE})`;
 }

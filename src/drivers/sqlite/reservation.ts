@@ -2,8 +2,9 @@ import type { ReservedMessage, Settlement, SettlementResult } from '../../queue/
 import { type HaricotError, LeaseLostError } from '../../queue/errors.js';
 import { serializeFailure } from '../../queue/failure.js';
 import { toBuffer } from './binding.js';
+import type { Claimed } from './claims.js';
 import type { Work } from './group-commit.js';
-import type { Claimed, Released } from './messages.js';
+import type { Released } from './messages.js';
 import type { UserTransaction } from './transaction.js';
 
 /** A queue that is consumed. */

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { type Connection, toBuffer } from '../../../src/drivers/sqlite/binding.js';
-import { CLAIM_BYTES, type Claimed, Messages } from '../../../src/drivers/sqlite/messages.js';
+import { CLAIM_BYTES, type Claimed } from '../../../src/drivers/sqlite/claims.js';
+import { Messages } from '../../../src/drivers/sqlite/messages.js';
 import { MessageReader } from '../../../src/drivers/sqlite/reader.js';
 import { MIGRATIONS, migrate } from '../../../src/drivers/sqlite/schema.js';
 import type { MessageState } from '../../../src/queue/capabilities.js';
@@ -329,6 +330,29 @@ describe('messages in SQLite', () => {
       // The last of them is larger than the budget of any transaction.
       expect(taken).to.be.at.least(2);
       expect(messages.flush(queue, 'ready', 100, NOW)).to.equal(0);
+    });
+
+    it('no more than the bytes allow where many are taken at once: the rest stays as it was', async () => {
+      for (let n = 0; n < 20; n++) messages.put({ queue, body: Buffer.alloc(60_000), options: OPTIONS }, NOW);
+      const first = messages.claim(queue, 20, { bytes: 150_000 }, NOW);
+      expect([first.messages.map(({ id }) => id), first.isCut]).to.deep.equal([[1, 2], true]);
+      expect(await counts(NOW)).to.include({ ready: 18, reserved: 2 });
+      const rest = claimed(20);
+      expect(rest.map(({ id, attempts }) => [id, attempts])).to.deep.equal(
+        Array.from({ length: 18 }, (_, n) => [n + 3, 0]),
+      );
+    });
+
+    it('the most urgent first where many are taken at once, with those whose delay has just ended', () => {
+      for (const priority of [9, 1, 5, 5, 7, 2, 8, 3, 4, 6]) put(String(priority), { priority });
+      put('0', { priority: 0, delayMs: 50 });
+      expect(claim(10, NOW + 10)).to.deep.equal(['1', '2', '3', '4', '5', '5', '6', '7', '8', '9']);
+      expect(claim(10, NOW + 100)).to.deep.equal(['0']);
+      for (let n = 0; n < 10; n++) put('a', { priority: n });
+      put('urgent', { priority: 0, delayMs: 50 });
+      messages.pause(queue, NOW + 90);
+      expect(claim(20, NOW + 60)).to.deep.equal([]);
+      expect(claim(20, NOW + 100)[1]).to.equal('urgent');
     });
 
     it('by an index', () => {

@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import type { Consumer } from '../../../src/queue/driver.js';
 import { alterClosing, alterConsumers, alterDriver } from '../altered.js';
 import type { Fault } from './fault.js';
@@ -57,6 +58,25 @@ export const closing: readonly Fault[] = [
     fails: ['a driver leaves no call without an answer'],
     because: /not within \d+ ms: the driver closes/,
     breaks: (driver) => alterDriver(driver, () => ({ close: never })),
+  },
+  {
+    what: 'forgets the calls that are open when it closes',
+    fails: ['a driver leaves no call without an answer'],
+    because: /not within \d+ ms: all calls that were made before/,
+    breaks: (driver) => {
+      let isClosed = false;
+      return alterDriver(driver, ({ stats, close }) => ({
+        stats: async (queues) => {
+          const found = await stats(queues);
+          await turn();
+          return isClosed ? never() : found;
+        },
+        close: () => {
+          isClosed = true;
+          return close();
+        },
+      }));
+    },
   },
   {
     what: 'goes on after it was closed',

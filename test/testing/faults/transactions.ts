@@ -3,6 +3,9 @@ import type { Fault } from './fault.js';
 
 const engine = 'sqlite';
 
+/** Ends with the transaction that is open. */
+let open: Promise<unknown> | undefined;
+
 export const transactions: readonly Fault[] = [
   {
     what: 'does not count the rows of a statement',
@@ -83,5 +86,26 @@ export const transactions: readonly Fault[] = [
         put: (items) => put(items),
         transaction: (work) => work({ query: async () => ({ rows: [], rowCount: 0 }) }),
       })),
+  },
+  {
+    what: 'lets nobody take a message while a transaction is open',
+    fails: ['keeps nobody from taking other messages while it is open'],
+    because: /not within \d+ ms: message 1 of 1 comes/,
+    breaks: (driver) => {
+      const altered = alterConsumers(driver, ({ reserve }) => ({
+        reserve: async (options) => {
+          await open;
+          return reserve(options);
+        },
+      }));
+      return alterDriver(altered, ({ capabilities }) => ({
+        capabilities: { ...capabilities, transactions: true },
+        transaction: (work) => {
+          const working = work({ query: async () => ({ rows: [], rowCount: 0 }) });
+          open = working.catch(() => {});
+          return working;
+        },
+      }));
+    },
   },
 ];
