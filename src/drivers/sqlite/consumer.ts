@@ -8,7 +8,7 @@ import type {
 } from '../../queue/driver.js';
 import { DriverClosedError } from '../../queue/errors.js';
 import type { Claim, ClaimBudget, Claimed } from './claims.js';
-import type { Work } from './group-commit.js';
+import type { Ack, Work } from './group-commit.js';
 import type { Messages } from './messages.js';
 import { type ConsumedQueue, type Holder, notReserved, SqliteReservation } from './reservation.js';
 import type { UserTransaction } from './transaction.js';
@@ -19,6 +19,7 @@ export interface ConsumerHost {
   /** Looks for messages soon. */
   requestClaim(consumer: SqliteConsumer): void;
   settle<T>(work: Work<T>): Promise<T>;
+  ack(ack: Ack): Promise<boolean>;
   transaction(transaction: object): Promise<UserTransaction>;
   tokenOf(id: number): Promise<number | undefined>;
   /** There is something in the queue again. */
@@ -52,6 +53,7 @@ export class SqliteConsumer implements Consumer {
     this.#host = host;
     this.#holder = {
       settle: host.settle,
+      ack: host.ack,
       transaction: host.transaction,
       tokenOf: host.tokenOf,
       ready: ({ id }) => host.ready(id),

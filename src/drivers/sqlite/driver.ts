@@ -171,6 +171,7 @@ class SqliteDriver implements Driver {
     const consumer = new SqliteConsumer(consumed, order, {
       requestClaim: (requesting) => this.#claims.request(requesting),
       settle: (work) => this.#commits.add(work),
+      ack: (ack) => this.#commits.ack(ack),
       transaction: (transaction) => this.#join(transaction),
       tokenOf: (id) => this.#file.read((messages) => messages.tokenOf(id)),
       ready: this.#claims.ready,

@@ -1,6 +1,7 @@
 import { createDebug } from '../../debug.js';
 import { DriverClosedError } from '../../queue/errors.js';
 import { runOutside } from '../../shared/async-context.js';
+import { MOST_AT_ONCE } from './batch-statement.js';
 import { isLocked, lockedError, type Phase, toEngineError } from './errors.js';
 import type { SqliteFile } from './file.js';
 import { LockWait } from './lock-wait.js';
@@ -28,13 +29,21 @@ export interface Claimants {
 
 export type Work<T> = (messages: Messages, now: number) => T;
 
+/** A delivery whose message is done: removes it, where nobody else has taken it since. */
+export interface Ack {
+  readonly rowId: number;
+  readonly token: number;
+}
+
 /** Work that is done step by step. What it returns is the result. */
 export type Steps<T> = (messages: Messages, now: number) => Generator<void, T>;
 
 interface Operation {
   readonly work: Work<unknown>;
   /** Instead of `work`: it has a transaction of its own, during which the event loop turns. */
-  readonly steps?: Steps<unknown> | undefined;
+  readonly steps: Steps<unknown> | undefined;
+  /** Instead of `work`: done together with those beside it that have the same token. */
+  readonly ack: Ack | undefined;
   /** Whether it is one SQL statement. */
   readonly single: boolean;
   readonly resolve: (value: never) => void;
@@ -86,7 +95,7 @@ export class GroupCommit {
    * @throws EngineError, DriverClosedError
    */
   add<T>(work: Work<T>, single = false): Promise<T> {
-    return this.#add(work, undefined, single);
+    return this.#add(work, undefined, undefined, single);
   }
 
   /**
@@ -95,14 +104,23 @@ export class GroupCommit {
    * @throws EngineError, DriverClosedError
    */
   addSteps<T>(steps: Steps<T>): Promise<T> {
-    return this.#add(nothing, steps, false);
+    return this.#add(nothing, steps, undefined, false);
   }
 
-  #add<T>(work: Work<unknown>, steps: Steps<T> | undefined, single: boolean): Promise<T> {
+  /**
+   * Removes a message in the next transaction.
+   * @returns whether it was still that delivery
+   * @throws EngineError, DriverClosedError
+   */
+  ack(ack: Ack): Promise<boolean> {
+    return this.#add(nothing, undefined, ack, false);
+  }
+
+  #add<T>(work: Work<unknown>, steps: Steps<T> | undefined, ack: Ack | undefined, single: boolean): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       if (this.#isClosed) throw new DriverClosedError('cannot use the driver: it is closed');
       // Field by field: spreading an object costs a tenth of a put.
-      this.#pending.push({ work, steps, single, resolve, reject, result: undefined });
+      this.#pending.push({ work, steps, ack, single, resolve, reject, result: undefined });
       this.schedule();
     });
   }
@@ -195,13 +213,34 @@ export class GroupCommit {
   #work(now: number, until: number): number {
     const { messages } = this.#file;
     let done = 0;
-    for (const operation of this.#pending) {
-      if (operation.steps !== undefined) break;
-      operation.result = operation.work(messages, now);
-      done++;
+    while (done < this.#pending.length) {
+      const operation = this.#pending[done];
+      if (operation === undefined || operation.steps !== undefined) break;
+      if (operation.ack !== undefined) {
+        done += this.#ackFrom(done, operation.ack.token);
+      } else {
+        operation.result = operation.work(messages, now);
+        done++;
+      }
       if (performance.now() > until) break;
     }
     return done;
+  }
+
+  /** Acks that follow each other and have one token, in one statement. @returns how many */
+  #ackFrom(start: number, token: number): number {
+    const ids: number[] = [];
+    for (let at = start; ids.length < MOST_AT_ONCE; at++) {
+      const ack = this.#pending[at]?.ack;
+      if (ack?.token !== token) break;
+      ids.push(ack.rowId);
+    }
+    const held = this.#file.messages.ackMany(ids, token);
+    for (const [index, isHeld] of held.entries()) {
+      const operation = this.#pending[start + index];
+      if (operation !== undefined) operation.result = isHeld;
+    }
+    return ids.length;
   }
 
   /** Some steps of an operation that takes a whole transaction. Its errors are its own. */

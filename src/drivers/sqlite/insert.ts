@@ -1,5 +1,6 @@
 // Storing messages: the statement, its values, and what a message to store is.
 import type { PutOptions } from '../../queue/driver.js';
+import { MOST_AT_ONCE } from './batch-statement.js';
 import type { SqlValue } from './binding.js';
 import { DELAYED, READY } from './states.js';
 
@@ -13,19 +14,12 @@ export interface NewMessage {
   readonly options: PutOptions;
 }
 
-/** How many messages one statement stores: calling libsql costs as much as storing one. */
-export const GROUP: number = 16;
-
 /** An id that no message has had. */
 export const NEXT_ID: string = '(SELECT max(id, (SELECT coalesce(max(id), 0) FROM messages)) FROM highest_id) + 1';
 
 /** The statements that take part in a transaction of the user, on a connection of the user. */
 export const INSERT: string = `${insertSql(1)} RETURNING id`;
 export const ACK: string = 'DELETE FROM messages WHERE id = ?1 AND token = ?2 RETURNING id';
-
-/** Makes a message as it was before the delivery with that token. */
-export const GIVE_BACK: string = `UPDATE messages SET state = ${READY}, due = ?3, token = ${NOBODY}, attempts = attempts - 1
-  WHERE id = ?1 AND token = ?2`;
 
 /**
  * Notes that an id was used whose message is gone, where no message is left that tells so. Before a commit, and before the next
@@ -63,14 +57,19 @@ export function dueAfter(delayMs: number, now: number): number {
   return delayMs > 0 ? now + Math.ceil(delayMs) + 1 : now;
 }
 
-export function areAlike(group: readonly NewMessage[]): boolean {
-  const [first] = group;
-  if (first === undefined || group.length < GROUP) return false;
-  const { priority, delayMs, ttrMs } = first.options;
-  return group.every(
-    ({ queue, options }) =>
-      queue === first.queue &&
-      (options === first.options ||
-        (options.priority === priority && options.delayMs === delayMs && options.ttrMs === ttrMs)),
-  );
+/** The messages from one on that differ in their bodies alone, as far as one statement can store them. */
+export function alikeFrom(messages: readonly NewMessage[], start: number): readonly NewMessage[] {
+  const first = messages[start];
+  const limit = Math.min(messages.length, start + MOST_AT_ONCE);
+  let end = start + 1;
+  while (end < limit && isAlike(messages[end], first)) end++;
+  return messages.slice(start, end);
+}
+
+function isAlike(one: NewMessage | undefined, other: NewMessage | undefined): boolean {
+  if (one === undefined || one.queue !== other?.queue) return false;
+  if (one.options === other.options) return true;
+  const { priority, delayMs, ttrMs } = one.options;
+  const { options } = other;
+  return options.priority === priority && options.delayMs === delayMs && options.ttrMs === ttrMs;
 }

@@ -1,11 +1,10 @@
+import { BatchStatement, parameters } from './batch-statement.js';
 import type { Connection, SqlValue, Statement } from './binding.js';
 import { type Claim, type ClaimBudget, Claims } from './claims.js';
 import {
-  areAlike,
+  alikeFrom,
   columns,
   dueAfter,
-  GIVE_BACK,
-  GROUP,
   insertSql,
   insertValues,
   NEXT_ID,
@@ -23,7 +22,8 @@ const STEP_BYTES = 4 * 1024 * 1024;
 export interface Released {
   readonly id: number;
   readonly token: number;
-  readonly priority: number;
+  /** `null` keeps the one that it has. */
+  readonly priority: number | null;
   readonly delayMs: number;
   readonly counted: boolean;
   readonly failure: string | null;
@@ -64,9 +64,9 @@ const RETRY = `state = ${READY}, attempts = 0, failure = NULL, token = ${NOBODY}
 export class Messages {
   readonly #connection: Connection;
   readonly #statements = new Map<string, Statement>();
-  readonly #put: Statement;
-  readonly #putAlike: Statement;
+  readonly #put: BatchStatement;
   readonly #ack: Statement;
+  readonly #ackAll: BatchStatement;
   readonly #rememberHighest: Statement;
   readonly #claims: Claims;
   /** The highest id that was removed and that `highest_id` does not know yet; 0 where there is none. */
@@ -74,9 +74,9 @@ export class Messages {
 
   constructor(connection: Connection) {
     this.#connection = connection;
-    this.#put = connection.prepare(insertSql(1));
-    this.#putAlike = connection.prepare(insertSql(GROUP));
+    this.#put = new BatchStatement(connection, insertSql);
     this.#ack = connection.prepare('DELETE FROM messages WHERE id = ?1 AND token = ?2');
+    this.#ackAll = new BatchStatement(connection, ackAllSql);
     this.#rememberHighest = connection.prepare(REMEMBER_HIGHEST);
     this.#claims = new Claims(connection);
   }
@@ -95,17 +95,17 @@ export class Messages {
   /** @returns its id */
   put(message: NewMessage, now: number): number {
     this.rememberRemoved();
-    return Number(this.#put.run(insertValues(message, now)).lastInsertRowid);
+    return Number(this.#put.of(1).run(insertValues(message, now)).lastInsertRowid);
   }
 
   /** @returns their ids, in order */
   putMany(messages: readonly NewMessage[], now: number): number[] {
     const ids: number[] = [];
     this.rememberRemoved();
-    for (let at = 0; at < messages.length; at += GROUP) {
-      const group = messages.slice(at, at + GROUP);
-      if (areAlike(group)) ids.push(...this.#putGroup(group, now));
-      else for (const message of group) ids.push(this.put(message, now));
+    for (let at = 0; at < messages.length; ) {
+      const group = alikeFrom(messages, at);
+      ids.push(...this.#putGroup(group, now));
+      at += group.length;
     }
     return ids;
   }
@@ -115,7 +115,7 @@ export class Messages {
     if (first === undefined) return [];
     const values: SqlValue[] = columns(first.queue, first.options, now);
     for (const { body } of group) values.push(body);
-    const last = Number(this.#putAlike.run(values).lastInsertRowid);
+    const last = Number(this.#put.of(group.length).run(values).lastInsertRowid);
     return group.map((_, index) => last - group.length + 1 + index);
   }
 
@@ -130,6 +130,14 @@ export class Messages {
   /** @returns whether it was still the delivery with that token */
   ack(id: number, token: number): boolean {
     return this.#isRemoved(id, this.#ack.run([id, token]).changes === 1);
+  }
+
+  /** The same for several deliveries with one token, {@link MOST_AT_ONCE} at most. @returns for each whether it was still that delivery */
+  ackMany(ids: readonly number[], token: number): boolean[] {
+    const areAllHeld = ids.length > 1 && this.#ackAll.of(ids.length).run([token, ...ids]).changes === ids.length;
+    if (!areAllHeld) return ids.map((id) => this.ack(id, token));
+    this.#isRemoved(Math.max(...ids), true);
+    return ids.map(() => true);
   }
 
   /** Whoever removes messages calls it before the commit: ids are never used again. */
@@ -151,7 +159,7 @@ export class Messages {
    */
   release({ id, token, priority, delayMs, counted, failure }: Released, now: number): boolean {
     return this.#changes(
-      `UPDATE messages SET state = ?3, priority = ?4, due = ?5, token = ${NOBODY}, attempts = attempts - ?6,
+      `UPDATE messages SET state = ?3, priority = coalesce(?4, priority), due = ?5, token = ${NOBODY}, attempts = attempts - ?6,
          failure = coalesce(?7, failure)
        WHERE id = ?1 AND token = ?2`,
       [id, token, delayMs > 0 ? DELAYED : READY, priority, dueAfter(delayMs, now), counted ? 0 : 1, failure],
@@ -160,7 +168,11 @@ export class Messages {
 
   /** As it was before the delivery, where it was still the delivery with that token. */
   giveBack(id: number, token: number, now: number): void {
-    this.#run(GIVE_BACK, [id, token, now]);
+    this.#run(
+      `UPDATE messages SET state = ${READY}, due = ?3, token = ${NOBODY}, attempts = attempts - 1
+       WHERE id = ?1 AND token = ?2`,
+      [id, token, now],
+    );
   }
 
   /**
@@ -168,9 +180,16 @@ export class Messages {
    * behind them.
    * @returns whether it was still the delivery with that token
    */
-  bury(queue: number, id: number, token: number, priority: number, failure: string | null, now: number): boolean {
+  bury(
+    queue: number,
+    id: number,
+    token: number,
+    priority: number | null,
+    failure: string | null,
+    now: number,
+  ): boolean {
     return this.#changes(
-      `UPDATE messages SET state = ${BURIED}, priority = ?3, failure = ?4, token = ${NOBODY},
+      `UPDATE messages SET state = ${BURIED}, priority = coalesce(?3, priority), failure = ?4, token = ${NOBODY},
         due = max(?5, 1 + coalesce((SELECT max(rank) FROM messages WHERE queue = ?6 AND state = ${BURIED}), 0))
        WHERE id = ?1 AND token = ?2`,
       [id, token, priority, failure, now, queue],
@@ -300,4 +319,10 @@ export class Messages {
     }
     return statement;
   }
+}
+
+/** Removes all of so many deliveries or none: it cannot be told which of them were removed. */
+function ackAllSql(count: number): string {
+  const where = `token = ?1 AND id IN (${parameters(2, count)})`;
+  return `DELETE FROM messages WHERE ${where} AND (SELECT count(*) FROM messages WHERE ${where}) = ${count}`;
 }

@@ -3,7 +3,7 @@ import { type HaricotError, LeaseLostError } from '../../queue/errors.js';
 import { serializeFailure } from '../../queue/failure.js';
 import { toBuffer } from './binding.js';
 import type { Claimed } from './claims.js';
-import type { Work } from './group-commit.js';
+import type { Ack, Work } from './group-commit.js';
 import type { Released } from './messages.js';
 import type { UserTransaction } from './transaction.js';
 
@@ -17,6 +17,8 @@ export interface ConsumedQueue {
 export interface Holder {
   /** Does it in the next transaction. */
   settle<T>(work: Work<T>): Promise<T>;
+  /** Removes its message in the next transaction. @returns whether it was still that delivery */
+  ack(ack: Ack): Promise<boolean>;
   /** The transaction of the user. @throws HaricotError */
   transaction(transaction: object): Promise<UserTransaction>;
   /** The token of the latest delivery of a message; undefined where there is no such message. @throws EngineError */
@@ -41,7 +43,6 @@ export class SqliteReservation implements ReservedMessage {
   readonly token: number;
   leaseEndsAt: number;
   readonly #from: ConsumedQueue;
-  readonly #priority: number;
   readonly #holder: Holder;
   #lost: AbortController | undefined;
   /** Why it can no longer be settled. */
@@ -49,12 +50,7 @@ export class SqliteReservation implements ReservedMessage {
   #isLost = false;
 
   /** @param claimedAt when its lease began at the earliest, by `performance.now()` */
-  constructor(
-    { id, body, attempts, ttr, priority, token }: Claimed,
-    from: ConsumedQueue,
-    holder: Holder,
-    claimedAt: number,
-  ) {
+  constructor({ id, body, attempts, ttr, token }: Claimed, from: ConsumedQueue, holder: Holder, claimedAt: number) {
     this.jobId = String(id);
     this.rowId = id;
     this.queue = from.name;
@@ -64,7 +60,6 @@ export class SqliteReservation implements ReservedMessage {
     this.ttrMs = ttr;
     this.token = token;
     this.leaseEndsAt = claimedAt + ttr;
-    this.#priority = priority;
     this.#holder = holder;
   }
 
@@ -82,9 +77,9 @@ export class SqliteReservation implements ReservedMessage {
     switch (settlement.kind) {
       case 'ack':
         if (settlement.transaction !== undefined) return this.#ackIn(settlement.transaction);
-        return this.#settle('acknowledged', (messages) => messages.ack(this.rowId, this.token));
+        return this.#settle('acknowledged', () => this.#holder.ack(this));
       case 'release': {
-        const { priority = this.#priority, delayMs = 0, counted = true, failure } = settlement;
+        const { priority = null, delayMs = 0, counted = true, failure } = settlement;
         const kept = failure === undefined ? null : serializeFailure(failure);
         const released: Released = {
           id: this.rowId,
@@ -94,16 +89,20 @@ export class SqliteReservation implements ReservedMessage {
           counted,
           failure: kept,
         };
-        return this.#settle('released', (messages, now) => {
-          this.#holder.ready(this.#from);
-          return messages.release(released, now);
-        });
+        return this.#settle('released', () =>
+          this.#holder.settle((messages, now) => {
+            this.#holder.ready(this.#from);
+            return messages.release(released, now);
+          }),
+        );
       }
       case 'bury': {
-        const { priority = this.#priority, failure } = settlement;
+        const { priority = null, failure } = settlement;
         const kept = failure === undefined ? null : serializeFailure(failure);
-        return this.#settle('buried', (messages, now) =>
-          messages.bury(this.#from.id, this.rowId, this.token, priority, kept, now),
+        return this.#settle('buried', () =>
+          this.#holder.settle((messages, now) =>
+            messages.bury(this.#from.id, this.rowId, this.token, priority, kept, now),
+          ),
         );
       }
     }
@@ -151,12 +150,13 @@ export class SqliteReservation implements ReservedMessage {
     this.#lost?.abort(this.#lostError());
   }
 
-  async #settle(how: string, work: Work<boolean>): Promise<SettlementResult> {
+  /** @param store resolves with whether it was still this delivery */
+  async #settle(how: string, store: () => Promise<boolean>): Promise<SettlementResult> {
     if (this.#over !== undefined) return { error: this.#lostError() };
     this.#over = `it was ${how}`;
     let held: boolean;
     try {
-      held = await this.#holder.settle(work);
+      held = await store();
     } catch (error) {
       // Nothing was changed: it may be tried again.
       this.#over = undefined;

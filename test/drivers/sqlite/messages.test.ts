@@ -86,7 +86,7 @@ describe('messages in SQLite', () => {
   });
 
   it('are stored in order, each with the body and options of its own, however many there are', async () => {
-    for (const count of [1, 15, 16, 17, 50]) {
+    for (const count of [1, 31, 32, 33, 100]) {
       const items = Array.from({ length: count }, (_, n) => ({ queue, body: bytes(`${n}`), options: { ...OPTIONS } }));
       const ids = messages.putMany(items, NOW);
       const found = await list('ready', 100, NOW);
@@ -169,14 +169,40 @@ describe('messages in SQLite', () => {
     }
   });
 
+  it('are taken and finished together, however many there are', () => {
+    for (const count of [1, 2, 31, 32, 33, 100]) {
+      const ids = putMany(count);
+      const taken = claimed(count + 1);
+      expect(taken.map(({ id }) => id)).to.deep.equal(ids);
+      expect(taken.every(({ attempts }) => attempts === 0)).to.equal(true);
+      const token = taken[0]?.token ?? 0;
+      for (let at = 0; at < count; at += 32)
+        expect(messages.ackMany(ids.slice(at, at + 32), token)).to.not.include(false);
+      messages.rememberRemoved();
+      expect(claimed(1, NOW + 2000)).to.deep.equal([]);
+      expect(put('next')).to.equal(Math.max(...ids) + 1);
+      expect(messages.ack(Math.max(...ids) + 1, take())).to.equal(true);
+    }
+  });
+
+  it('that are finished together are so each for itself: one that somebody else has taken since stays', async () => {
+    const [first = 0, lost = 0, last = 0] = putMany(3);
+    const token = claimed(3)[0]?.token ?? 0;
+    messages.release({ id: lost, token, priority: null, delayMs: 0, counted: true, failure: null }, NOW);
+    const other = take();
+    expect(messages.ackMany([first, lost, last], token)).to.deep.equal([true, false, true]);
+    expect((await list('reserved', 9, NOW)).map(({ jobId }) => Number(jobId))).to.deep.equal([lost]);
+    expect(messages.ack(lost, other)).to.equal(true);
+  });
+
   it('begin anew when they are retried, and go on when they are promoted', async () => {
     const id = put('a');
     messages.bury(queue, id, take(), 3, serializeFailure(WHY), NOW);
     expect((await list('buried', 1, NOW))[0]?.failure).to.deep.equal(WHY);
     expect(messages.retryFirst(queue, 5, NOW)).to.equal(1);
-    expect((await list('ready', 1, NOW))[0]?.failure).to.equal(undefined);
+    expect((await list('ready', 1, NOW))[0]).to.include({ failure: undefined, priority: 3 });
     const [first] = claimed(1);
-    expect(first).to.include({ attempts: 0, priority: 3 });
+    expect(first).to.include({ attempts: 0 });
     release(id, first?.token ?? 0, 3, 1000);
     expect(messages.promoteFirst(queue, 5, NOW)).to.equal(1);
     expect(claimed(1)[0]).to.include({ attempts: 1 });
@@ -188,8 +214,8 @@ describe('messages in SQLite', () => {
     const burials = [2, 0, 1].map((index) => taken[index]);
     // All in one millisecond, the last before it: a clock may be set back.
     for (const [n, message] of burials.entries()) {
-      const { id = 0, token = 0, priority = 0 } = message ?? {};
-      messages.bury(queue, id, token, priority, null, n === 2 ? NOW - 5000 : NOW);
+      const { id = 0, token = 0 } = message ?? {};
+      messages.bury(queue, id, token, null, null, n === 2 ? NOW - 5000 : NOW);
     }
     const expected = [ids[2], ids[0], ids[1]];
     expect((await list('buried', 9, NOW)).map(({ jobId }) => Number(jobId))).to.deep.equal(expected);
