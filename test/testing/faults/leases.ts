@@ -1,6 +1,9 @@
-import type { ReservedMessage } from '../../../src/queue/driver.js';
+import type { Consumer, ReservedMessage } from '../../../src/queue/driver.js';
 import { alterConsumers, alterDriver, alterReserved } from '../altered.js';
 import { type Fault, LATER, PLAIN } from './fault.js';
+
+/** Who was given a message last, through whichever driver. */
+const latest = new Map<string, { readonly message: ReservedMessage; readonly settle: Consumer['settle'] }>();
 
 export const leases: readonly Fault[] = [
   ...(['release', 'bury', 'touch'] as const).map(
@@ -17,6 +20,34 @@ export const leases: readonly Fault[] = [
           touch: async () => {
             const result = await touch();
             return command === 'touch' ? {} : result;
+          },
+        })),
+    }),
+  ),
+  ...(['ack', 'release', 'bury'] as const).map(
+    (command): Fault => ({
+      what: `refuses ${command} to a stale holder, and does it all the same`,
+      fails: [
+        `refuses ${command} to the holder before, when another holds the message, and changes nothing`,
+        `refuse ${command} to the first holder, when the second was given the message, and change nothing`,
+        'refuses every command to the holder before, when the same consumer has delivered the message again',
+      ],
+      because: /stats while the message is held/,
+      breaks: (driver) =>
+        alterConsumers(driver, ({ reserve, settle }) => ({
+          reserve: async (options) => {
+            const messages = await reserve(options);
+            for (const message of messages) latest.set(`${message.queue} ${message.jobId}`, { message, settle });
+            return messages;
+          },
+          settle: async (settlements) => {
+            const results = await settle(settlements);
+            for (const [index, each] of settlements.entries()) {
+              const holder = latest.get(`${each.message.queue} ${each.message.jobId}`);
+              if (results[index]?.error === undefined || each.kind !== command || !holder) continue;
+              await holder.settle([{ ...each, message: holder.message }]);
+            }
+            return results;
           },
         })),
     }),
