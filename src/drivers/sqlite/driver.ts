@@ -18,16 +18,17 @@ import type {
 import { DriverClosedError } from '../../queue/errors.js';
 import { checkPrefix, checkPrefixedName, queuesBehind } from '../../queue/name.js';
 import { keepBytes } from '../../shared/bytes.js';
+import type { ConsumedQueue } from '../sql/base-consumer.js';
+import { stored, storedIds } from '../sql/lists.js';
 import { ClaimScheduler } from './claim-scheduler.js';
 import { SqliteConsumer } from './consumer.js';
 import { type OpenOptions, SqliteFile } from './file.js';
 import { GroupCommit } from './group-commit.js';
 import { dueAfter, type NewMessage } from './insert.js';
-import { checkSize, stored, storedIds, toSteps, toTransactions } from './lists.js';
+import { checkSize, toSteps, toTransactions } from './lists.js';
 import { join, leave } from './local-notifier.js';
 import type { Messages, Range } from './messages.js';
 import type { QueueRow } from './reader.js';
-import type { ConsumedQueue } from './reservation.js';
 import { UserTransaction } from './transaction.js';
 import { parseUrl } from './url.js';
 
@@ -170,10 +171,10 @@ class SqliteDriver implements Driver {
     this.#checkOpen();
     const consumer = new SqliteConsumer(consumed, order, {
       requestClaim: (requesting) => this.#claims.request(requesting),
-      settle: (work) => this.#commits.add(work),
+      add: (work) => this.#commits.add(work),
       ack: (ack) => this.#commits.ack(ack),
-      transaction: (transaction) => this.#join(transaction),
-      tokenOf: (id) => this.#file.read((messages) => messages.tokenOf(id)),
+      ackIn: async (joined, id, token) => (await this.#join(joined)).ack(Number(id), token),
+      tokenOf: (id) => this.#file.read((messages) => messages.tokenOf(Number(id))),
       ready: this.#claims.ready,
       onClosed: (closed) => {
         this.#claims.remove(closed);
@@ -249,7 +250,7 @@ class SqliteDriver implements Driver {
 
   async delete(queue: string, jobIds: readonly string[]): Promise<number> {
     const onDeleted = (rowId: number): void => {
-      for (const consumer of this.#consumers) consumer.lose(rowId, 'it was deleted');
+      for (const consumer of this.#consumers) consumer.lose(String(rowId), 'it was deleted');
     };
     return this.#eachOf(queue, jobIds, (messages, id, rowId) => messages.delete(id, rowId), onDeleted);
   }

@@ -1,3 +1,4 @@
+import type { RowSettlement } from '../sql/store.js';
 import { BatchStatement, parameters } from './batch-statement.js';
 import type { Connection, SqlValue, Statement } from './binding.js';
 import { type Claim, type ClaimBudget, Claims } from './claims.js';
@@ -125,6 +126,22 @@ export class Messages {
     // As long as a message is there, the id of one before it need not be remembered.
     for (const { id } of claim.messages) if (id > this.#removed) this.#removed = 0;
     return claim;
+  }
+
+  /** Does to a message that is held what is said. @returns whether it was still the delivery with that token */
+  settle({ kind, id: jobId, token, queue, ...how }: RowSettlement, now: number): boolean {
+    const id = Number(jobId);
+    const { priority = null, delayMs = 0, counted = true, failure = null } = how;
+    switch (kind) {
+      case 'ack':
+        return this.ack(id, token);
+      case 'touch':
+        return this.touch(id, token, now);
+      case 'release':
+        return this.release({ id, token, priority, delayMs, counted, failure }, now);
+      case 'bury':
+        return this.bury(queue, id, token, priority, failure, now);
+    }
   }
 
   /** @returns whether it was still the delivery with that token */
