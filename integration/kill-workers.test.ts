@@ -27,9 +27,9 @@ const NOTHING: MessageCounts = { ready: 0, delayed: 0, reserved: 0, buried: 0 };
 
 const Numbered = defineMessage<number>('numbered');
 
-const { beanstalkd: _, ...others } = ENGINES;
+const { beanstalkd, ...others } = ENGINES;
 const engines: Readonly<Record<string, () => Engine>> = {
-  'beanstalkd with a binlog': () => onBeanstalkd(onOwnQueues({ binlog: true })),
+  ...(beanstalkd && { 'beanstalkd with a binlog': () => onBeanstalkd(onOwnQueues({ binlog: true })) }),
   ...others,
 };
 

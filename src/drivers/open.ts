@@ -27,6 +27,11 @@ const beanstalkd: Engine = {
   options: [],
 };
 
+const postgres: Engine = {
+  open: async (url, options) => (await import('./postgres/driver.js')).openPostgres(url, options),
+  options: undefined,
+};
+
 const engines = new Map<string, Engine>([
   [
     'sqlite',
@@ -39,6 +44,8 @@ const engines = new Map<string, Engine>([
     'memory',
     { open: async (url, options) => (await import('./memory/driver.js')).openMemory(url, options), options: [] },
   ],
+  ['postgres', postgres],
+  ['postgresql', postgres],
   ['beanstalkd', beanstalkd],
   ['beanstalkds', beanstalkd],
   ['beanstalkd+unix', beanstalkd],
