@@ -138,12 +138,12 @@ export class Publisher {
     this.checkType(type?.type);
     const headers = this.checkHeaders(options.headers);
     const id = options.id === undefined ? shared.id : this.#checkId(options.id);
+    // One for all: what is published together has one time, and a Date for each would take a tenth of the code's time.
+    const time = shared.time ?? new Date();
     const messages: Message[] = [];
     // Not by data.map, which leaves gaps in an array as they are.
     for (let index = 0; index < data.length; index++) {
-      messages.push(
-        this.#message(type.type, data[index], headers, id ?? crypto.randomUUID(), shared.time ?? new Date()),
-      );
+      messages.push(this.#message(type.type, data[index], headers, id ?? crypto.randomUUID(), time));
     }
     return { publisher: this, type, messages, put, options };
   }
