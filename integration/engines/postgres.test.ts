@@ -194,7 +194,7 @@ describe('The PostgreSQL driver', () => {
     );
     expect(error).to.include({ retryable: true, outcome: 'nothing' });
     expect(error.message).to.match(
-      /^cannot set up schema haricot: postgres:\/\/postgres:\*\*\*@127\.0\.0\.1:1\/postgres: .*ECONNREFUSED/,
+      /^cannot connect to postgres:\/\/postgres:\*\*\*@127\.0\.0\.1:1\/postgres: connect ECONNREFUSED 127\.0\.0\.1:1$/,
     );
     expect(String((error.cause as Error).message) + error.stack).not.to.include('s3cret');
   });
@@ -281,6 +281,34 @@ describe('The PostgreSQL driver', () => {
       } finally {
         await pool.end();
       }
+    });
+
+    it('may be one of more than there are connections: the others wait, and leases are renewed meanwhile', async () => {
+      const driver = await open(`${server.url}?poolSize=2`);
+      await driver.put([item('a')]);
+      const consumer = await driver.consume([queue]);
+      const [message] = await consumer.reserve();
+      if (!message || !driver.transaction) throw new Error('there must be a message, and transactions');
+      let running = 0;
+      let most = 0;
+      const waiting: (() => void)[] = [];
+      const work = async (): Promise<void> => {
+        most = Math.max(most, ++running);
+        if (waiting.length < 2) {
+          await new Promise<void>((resolve) => {
+            waiting.push(resolve);
+            if (waiting.length === 2) consumer.touch([message]).then(renewed, renewed);
+          });
+        }
+        running--;
+      };
+      const results: unknown[] = [];
+      const renewed = (result: unknown): void => {
+        results.push(result);
+        for (const resolve of waiting) resolve();
+      };
+      await Promise.all(Array.from({ length: 6 }, () => driver.transaction?.(work)));
+      expect([most, results]).to.deep.equal([2, [[{}]]]);
     });
 
     it('says that a commit was none where a statement had failed', async () => {

@@ -24,14 +24,23 @@ const RESET_PLANNER = [...PLANNER, 'plan_cache_mode'].map((name) => `SET LOCAL $
 /** What a statement returned. */
 export type Rows = QueryResult['rows'];
 
+/** Apart, so that transactions of slots, which may take long, keep no lease from being renewed. */
+interface Pools {
+  readonly statements: PgPool;
+  readonly transactions: PgPool;
+}
+
 /** The connections to a database: of a pool of ours, on the first host that can be written to, or of the user's pool. */
 export class Database {
   readonly #pg: PgModule;
   readonly #address: PostgresAddress;
   /** The index of the host that is used. */
   #host = 0;
-  #pool: PgPool;
+  #pools: Pools;
   readonly #isOwnPool: boolean;
+  /** Transactions that wait for one of the connections for them, and how many of those are free. */
+  readonly #waiting: (() => void)[] = [];
+  #free: number;
   /** Connections that are known to be of use. */
   readonly #prepared = new WeakSet<PgClient>();
 
@@ -39,7 +48,8 @@ export class Database {
     this.#pg = pg;
     this.#address = address;
     this.#isOwnPool = pool === undefined;
-    this.#pool = pool ?? this.#openPool();
+    this.#pools = pool ? { statements: pool, transactions: pool } : this.#openPools();
+    this.#free = address.poolSize;
   }
 
   /** Whether the server keeps plans for us. */
@@ -64,7 +74,7 @@ export class Database {
 
   /** On a connection that nobody else uses meanwhile. @throws EngineError */
   async with<T>(work: (client: PgClient) => Promise<T>, what: string, isCommit = true): Promise<T> {
-    const client = await this.#acquire(what);
+    const client = await this.#acquire('statements');
     let isBroken = false;
     try {
       return await work(client);
@@ -81,10 +91,23 @@ export class Database {
     return client.query({ text, values, name: this.#hasPlans ? name : undefined, types: TYPES });
   }
 
-  /** Runs `work` in a transaction, with the planner as the user has it. @throws what `work` throws, EngineError */
+  /** Runs `work` in a transaction, as soon as a connection is free. @throws what `work` throws, EngineError */
   async transaction<T>(work: (client: PgClient) => Promise<T>): Promise<T> {
+    if (this.#free > 0) this.#free--;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    try {
+      return await this.#transaction(work);
+    } finally {
+      const next = this.#waiting.shift();
+      if (next) next();
+      else this.#free++;
+    }
+  }
+
+  /** With the planner as the user has it. */
+  async #transaction<T>(work: (client: PgClient) => Promise<T>): Promise<T> {
     const what = 'cannot run a transaction';
-    const client = await this.#acquire(what);
+    const client = await this.#acquire('transactions');
     let isBroken = false;
     const run = async (text: string): Promise<QueryResult> => {
       try {
@@ -115,35 +138,34 @@ export class Database {
 
   /** A connection of its own, for one who listens. @throws EngineError */
   async connect(): Promise<PgClient> {
-    const what = 'cannot listen for messages';
     const client = new this.#pg.Client(this.#config());
     try {
       await client.connect();
       return client;
     } catch (error) {
-      throw toEngineError(error, what, 'connect');
+      throw toEngineError(error, `cannot connect to ${this.#hostName}`, 'connect');
     }
   }
 
   async close(): Promise<void> {
-    if (this.#isOwnPool) await this.#pool.end();
+    if (this.#isOwnPool) await Promise.all([this.#pools.statements.end(), this.#pools.transactions.end()]);
   }
 
-  async #acquire(what: string): Promise<PooledClient> {
+  async #acquire(which: keyof Pools): Promise<PooledClient> {
     const { hosts } = this.#address;
     for (let tries = 1; ; tries++) {
-      const pool = this.#pool;
+      const pools = this.#pools;
       try {
-        const client = await runOutside(() => pool.connect());
+        const client = await runOutside(() => pools[which].connect());
         await this.#prepare(client);
         return client;
       } catch (error) {
         if (!isLost(error) || !this.#isOwnPool || tries >= hosts.length) {
-          throw toEngineError(error, `${what}: ${this.#hostName}`, 'connect');
+          throw toEngineError(error, `cannot connect to ${this.#hostName}`, 'connect');
         }
         debug('%s: %s; trying the next host', this.#hostName, (error as Error).message);
         // Unless another call has done so.
-        if (pool === this.#pool) this.#useNextHost();
+        if (pools === this.#pools) this.#useNextHost();
       }
     }
   }
@@ -172,10 +194,14 @@ export class Database {
   }
 
   #useNextHost(): void {
-    const old = this.#pool;
+    const { statements, transactions } = this.#pools;
     this.#host = (this.#host + 1) % this.#address.hosts.length;
-    this.#pool = this.#openPool();
-    old.end().catch(() => {});
+    this.#pools = this.#openPools();
+    for (const pool of [statements, transactions]) pool.end().catch(() => {});
+  }
+
+  #openPools(): Pools {
+    return { statements: this.#openPool(), transactions: this.#openPool() };
   }
 
   #openPool(): PgPool {

@@ -40,8 +40,9 @@ export function toEngineError(error: unknown, what: string, phase: Phase = 'work
   // An error that the server has sent undoes the statement, but for those by which it ends the connection.
   const isUnknown = phase === 'work' && isCommit && isLostNow && code !== '25006';
   const text = error instanceof Error ? error.message : preview(error);
-  const reason = `${truncate(escapeText(text), MOST_SHOWN)}${code === undefined ? '' : ` (${code})`}`;
-  return new EngineError(`${what}: ${reason}${hintOf(code)}${isUnknown ? '; it may have been done or not' : ''}`, {
+  const reason = truncate(escapeText(text), MOST_SHOWN);
+  const withCode = code === undefined || reason.includes(code) ? reason : `${reason} (${code})`;
+  return new EngineError(`${what}: ${withCode}${hintOf(code)}${isUnknown ? '; it may have been done or not' : ''}`, {
     cause: error,
     retryable: isLostNow || (code !== undefined && RETRYABLE.test(code)),
     outcome: isUnknown ? 'unknown' : 'nothing',
