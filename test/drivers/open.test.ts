@@ -12,7 +12,7 @@ describe('openDriver', () => {
   it('refuses what is no URL of an engine, and names those it knows', async () => {
     for (const url of ['', 'mail', '127.0.0.1:11300', 'amqp://127.0.0.1', '://']) {
       const { message } = await rejection(openDriver(url), InvalidOptionError);
-      expect(message).to.match(/^the scheme of an engine's URL must be one of sqlite:, memory:, beanstalkd:, .*, got /);
+      expect(message).to.match(/^the scheme of an engine's URL must be one of sqlite:, memory:, postgres:, .*, got /);
       expect(message.endsWith(`, got ${JSON.stringify(url)}`)).to.equal(true);
     }
     for (const [url, shown] of [
@@ -28,7 +28,11 @@ describe('openDriver', () => {
 
   it('shows no password of a URL that it refuses, whatever its scheme and form', async () => {
     for (const url of [
-      'postgres://user:s3cret@host/db',
+      'mysql://user:s3cret@host/db',
+      'postgres://user:s3cret@host/db?size=3',
+      'postgres://user:s3cret/x@host/db',
+      'postgres://user:s3cret@host:99999/db',
+      'postgres://user:p@s3cret@host,other:x/db',
       'amqp://user:s3cret@host',
       'amqp://user:p@s3cret@host',
       'amqp://user:s3cret/p?x#y@host',

@@ -56,7 +56,15 @@ export function parseUrl(url: string): PostgresAddress {
   const at = authority.lastIndexOf('@') + 1;
   const [user, hosts] = [authority.slice(0, at), authority.slice(at).split(',')];
   const rest = options.size > 0 ? `?${options}` : '';
-  return { ...address, hosts: hosts.map((host) => `postgres://${user}${host}${path || '/'}${rest}`) };
+  return {
+    ...address,
+    hosts: hosts.map((host) => {
+      const one = `postgres://${user}${host}${path || '/'}${rest}`;
+      // An error of `pg` would show it with its password.
+      if (URL.canParse(one)) return one;
+      throw new InvalidOptionError(`a URL of PostgreSQL must be ${FORM}, got ${preview(maskUrl(url), 200)}`);
+    }),
+  };
 }
 
 function schemaOf(value: string | undefined): string {

@@ -20,11 +20,11 @@ describe('The URL of a PostgreSQL database', () => {
   });
 
   it('may name several hosts, each with the user, and what is for pg', () => {
-    const { hosts } = parseUrl('postgres://me:p@ss@a:1,b,[::1]:3/shop?sslmode=require&target_session_attrs=read-write');
+    const { hosts } = parseUrl('postgres://me:pass@a:1,b,[::1]:3/shop?sslmode=require&target_session_attrs=read-write');
     expect(hosts).to.deep.equal([
-      'postgres://me:p@ss@a:1/shop?sslmode=require',
-      'postgres://me:p@ss@b/shop?sslmode=require',
-      'postgres://me:p@ss@[::1]:3/shop?sslmode=require',
+      'postgres://me:pass@a:1/shop?sslmode=require',
+      'postgres://me:pass@b/shop?sslmode=require',
+      'postgres://me:pass@[::1]:3/shop?sslmode=require',
     ]);
   });
 
