@@ -1,4 +1,10 @@
-export { type DriverFactory, type DriverOptions, openDriver, registerDriver } from './drivers/open.js';
+export {
+  type DriverFactory,
+  type DriverOptions,
+  type OpenOptions,
+  openDriver,
+  registerDriver,
+} from './drivers/open.js';
 export type { FailedOptions } from './operate/failed.js';
 export type { MessageFilter } from './operate/filter.js';
 export type { MoveResult, MoveSelection } from './operate/move.js';

@@ -241,6 +241,35 @@ describe('The PostgreSQL driver', () => {
     expect(found?.rows).to.deep.equal([]);
   });
 
+  it('uses a pool of the application: it changes nothing of its connections, and does not end it', async () => {
+    const pool = new pg.Pool({ connectionString: server.url, max: 4 });
+    try {
+      const driver = checkedDriver(await openPostgres('postgres:?schema=pooled', { prefix: '', pool }));
+      const reserving = drain(await driver.consume([queue]), 2);
+      await driver.put([item('a')]);
+      await driver.transaction?.((transaction) => driver.put([item('b')], { transaction }));
+      expect(await reserving).to.deep.equal(['a', 'b']);
+      await driver.close();
+      const clients = await Promise.all(Array.from({ length: 4 }, () => pool.connect()));
+      for (const client of clients) {
+        const { rows } = await client.query(
+          `SELECT current_setting('enable_seqscan') AS setting, (SELECT count(*)::int FROM pg_prepared_statements) AS prepared,
+             (SELECT count(*)::int FROM pg_listening_channels()) AS channels`,
+        );
+        expect(rows).to.deep.equal([{ setting: 'on', prepared: 0, channels: 0 }]);
+        client.release();
+      }
+      for (const [url, given, why] of [
+        [server.url, pool, /the URL must be "postgres:", with options at most, where a pool is given/],
+        ['postgres:', {}, /pool must be a pool of pg, got an object/],
+      ] as const) {
+        expect((await rejects(openPostgres(url, { prefix: '', pool: given }), Error)).message).to.match(why);
+      }
+    } finally {
+      await pool.end();
+    }
+  });
+
   describe('in a transaction of the user', () => {
     it('stores and acknowledges with it, or not at all', async () => {
       const [driver, client] = [await open(), await connect()];

@@ -1,5 +1,5 @@
 import { type CheckedDriver, checkedDriver } from '../queue/checked-driver.js';
-import { checkOneOf } from '../queue/checks.js';
+import { checkOneOf, checkOptions, type OptionNames } from '../queue/checks.js';
 import type { Driver } from '../queue/driver.js';
 import { InvalidOptionError } from '../queue/errors.js';
 import { checkPrefix } from '../queue/name.js';
@@ -15,10 +15,25 @@ export interface DriverOptions {
   readonly prefix: string;
 }
 
+/** What an application may have that an engine can use. */
+export interface OpenOptions {
+  /**
+   * For `postgres:`: a `pg` pool of the application, whose connections the driver uses instead of its own. The URL names no host then. The
+   * driver holds one connection while it waits for messages, needs two more to work, and does not end the pool.
+   */
+  readonly pool?: object | undefined;
+}
+
+const OPEN_OPTIONS: OptionNames<OpenOptions> = { pool: true };
+
 interface Engine {
-  readonly open: DriverFactory;
+  readonly open: (url: string, options: DriverOptions & OpenOptions) => Promise<Driver>;
   /** The names of the options in its URL; undefined where the factory checks them itself. */
   readonly options: readonly string[] | undefined;
+  /** Whether it can use a pool of the application. Default false. */
+  readonly takesPool?: boolean;
+  /** Whether it is none of ours. Default false. */
+  readonly isRegistered?: boolean;
 }
 
 // Each engine is loaded when it is first opened, so that one does not need what another one imports.
@@ -30,6 +45,7 @@ const beanstalkd: Engine = {
 const postgres: Engine = {
   open: async (url, options) => (await import('./postgres/driver.js')).openPostgres(url, options),
   options: undefined,
+  takesPool: true,
 };
 
 const engines = new Map<string, Engine>([
@@ -62,17 +78,18 @@ export function registerDriver(scheme: string, factory: DriverFactory): void {
   if (typeof factory !== 'function') {
     throw new InvalidOptionError(`what opens a driver must be a function, got ${preview(factory)}`);
   }
-  engines.set(scheme, { open: factory, options: undefined });
+  engines.set(scheme, { open: factory, options: undefined, isRegistered: true });
 }
 
 /**
- * Opens the engine that a URL names: `sqlite:./haricot.db`, `memory:`, `beanstalkd://127.0.0.1:11300`, each with
- * `?prefix=staging-` where several installations share it. A file is opened at once, a server connected when it is needed;
+ * Opens the engine that a URL names: `sqlite:./haricot.db`, `memory:`, `beanstalkd://127.0.0.1:11300`,
+ * `postgres://user:password@host/database`, each with `?prefix=staging-` where several installations share it. A file is opened at once, a server connected when it is needed;
  * `queue.setUp()` tells whether the engine can be reached.
+ * @param options what the application has that the engine can use
  * @returns the driver; it refuses wrong arguments, and what its `capabilities` deny, before the engine is asked
  * @throws InvalidOptionError, with any password masked; EngineError for a file that cannot be used
  */
-export async function openDriver(url: string): Promise<CheckedDriver> {
+export async function openDriver(url: string, options: OpenOptions = {}): Promise<CheckedDriver> {
   if (typeof url !== 'string') {
     throw new InvalidOptionError(`the URL of an engine must be a string, got ${preview(url)}`);
   }
@@ -86,10 +103,14 @@ export async function openDriver(url: string): Promise<CheckedDriver> {
   for (const name of names) {
     if (engine.options) checkOneOf(`an option of a ${scheme}: URL`, name, [...engine.options, 'prefix']);
   }
-  const options = { prefix: checkPrefix(prefix) };
+  const { pool } = checkOptions('openDriver', options, OPEN_OPTIONS);
+  if (pool !== undefined && !engine.takesPool) {
+    throw new InvalidOptionError(`pool is for postgres: alone, got one for ${scheme}:`);
+  }
+  const whole = { prefix: checkPrefix(prefix), ...(pool && { pool }) };
   // Ours is loaded here: what it keeps must not keep the request in which that happens.
-  const open = (): Promise<Driver> => engine.open(rest, options);
-  return checkedDriver(await (engine.options ? runOutside(open) : open()));
+  const open = (): Promise<Driver> => engine.open(rest, whole);
+  return checkedDriver(await (engine.isRegistered ? open() : runOutside(open)));
 }
 
 interface Parts {

@@ -64,6 +64,16 @@ describe('openDriver', () => {
     }
   });
 
+  it('refuses a pool where the engine has no use for one, and options that there are not', async () => {
+    for (const [options, why] of [
+      [{ pool: {} }, 'pool is for postgres: alone, got one for memory:'],
+      [{ size: 3 }, 'an option of openDriver must be pool, got "size"'],
+      [3, 'the options of openDriver must be an object, got 3'],
+    ] as const) {
+      expect((await rejection(openDriver('memory:', options as never), InvalidOptionError)).message).to.equal(why);
+    }
+  });
+
   it('refuses a prefix that is cut, doubled, or could stand before no queue on every engine', async () => {
     for (const scheme of ['memory:', 'sqlite:./nowhere.db', 'beanstalkd://127.0.0.1']) {
       for (const prefix of ['a?b', '-a', 'a b', 'a%20b', 'a#b', 'ä', 'x'.repeat(200)]) {

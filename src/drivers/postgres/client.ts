@@ -31,9 +31,17 @@ export interface PooledClient extends PgClient {
 }
 
 export interface PgPool {
+  readonly totalCount: number;
+  readonly options: { readonly max?: number | undefined };
   connect(): Promise<PooledClient>;
   end(): Promise<void>;
   on(event: 'error', listener: (error: Error) => void): unknown;
+}
+
+/** Of `pg`, whatever version or copy of it. */
+export function isPool(value: object): value is PgPool {
+  const { connect, totalCount } = value as Partial<PgPool>;
+  return typeof connect === 'function' && typeof totalCount === 'number';
 }
 
 export interface PgModule {

@@ -10,6 +10,9 @@ const debug = createDebug('haricot:postgres');
 
 const DEFAULT_CONNECT_TIMEOUT_MS = 5000;
 
+/** Of a pool of `pg` that does not say how large it may be. */
+const DEFAULT_MAX = 10;
+
 /**
  * The planner's choices for our statements, on our own connections. Without them, a plan that was made while a table was empty
  * reads the whole table, and stays.
@@ -20,6 +23,12 @@ const SET_PLANNER = [...PLANNER.map((name) => `SET ${name} = off`), 'SET plan_ca
 );
 /** For statements of the user. */
 const RESET_PLANNER = [...PLANNER, 'plan_cache_mode'].map((name) => `SET LOCAL ${name} TO DEFAULT`).join('; ');
+
+/** A connection that somebody listens on. */
+export interface Listener {
+  readonly client: PgClient;
+  end(): Promise<void>;
+}
 
 /** What a statement returned. */
 export type Rows = QueryResult['rows'];
@@ -49,7 +58,8 @@ export class Database {
     this.#address = address;
     this.#isOwnPool = pool === undefined;
     this.#pools = pool ? { statements: pool, transactions: pool } : this.#openPools();
-    this.#free = address.poolSize;
+    // Of a pool of the application one connection listens, and one settles and claims.
+    this.#free = Math.max(1, pool ? (pool.options.max ?? DEFAULT_MAX) - 2 : address.poolSize);
   }
 
   /** Whether the server keeps plans for us. */
@@ -136,12 +146,16 @@ export class Database {
     }
   }
 
-  /** A connection of its own, for one who listens. @throws EngineError */
-  async connect(): Promise<PgClient> {
+  /** A connection for one who listens, until he ends it. @throws EngineError */
+  async listen(): Promise<Listener> {
+    if (!this.#isOwnPool) {
+      const client = await this.#acquire('statements');
+      return { client, end: async () => client.release(true) };
+    }
     const client = new this.#pg.Client(this.#config());
     try {
       await client.connect();
-      return client;
+      return { client, end: () => client.end() };
     } catch (error) {
       throw toEngineError(error, `cannot connect to ${this.#hostName}`, 'connect');
     }

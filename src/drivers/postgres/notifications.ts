@@ -1,7 +1,6 @@
 import { createDebug } from '../../debug.js';
 import { runOutside } from '../../shared/async-context.js';
-import type { PgClient } from './client.js';
-import type { Database } from './database.js';
+import type { Database, Listener } from './database.js';
 import { quoteName } from './schema.js';
 import type { Statements } from './statements.js';
 
@@ -25,7 +24,7 @@ export class Notifications {
   readonly #channel: string;
   /** Is called when there may be something in a queue, or in any. */
   onNotification: (queue: number | 'any') => void = () => {};
-  #client: Promise<PgClient> | undefined;
+  #listener: Promise<Listener> | undefined;
   #reconnecting: NodeJS.Timeout | undefined;
   /** Until when others tell us, by `performance.now()`, by queue. */
   readonly #listeningUntil = new Map<number, number>();
@@ -43,7 +42,7 @@ export class Notifications {
   /** @returns whether we were not told before, so that something may have been missed @throws EngineError */
   async listen(queues: readonly number[]): Promise<boolean> {
     const now = performance.now();
-    const isNew = this.#client === undefined;
+    const isNew = this.#listener === undefined;
     if (!isNew && queues.every((queue) => (this.#listeningUntil.get(queue) ?? 0) > now + WAIT_MS / 2)) return false;
     await this.#connect();
     await this.#database.run(this.#statements.listen, [queues, WAIT_MS], 'cannot wait for messages');
@@ -66,8 +65,8 @@ export class Notifications {
       this.#send();
     }
     await Promise.all(this.#sending);
-    const client = await this.#client?.catch(() => undefined);
-    await client?.end().catch(() => {});
+    const listener = await this.#listener?.catch(() => undefined);
+    await listener?.end().catch(() => {});
   }
 
   readonly #send = (): void => {
@@ -82,16 +81,17 @@ export class Notifications {
     this.#sending.add(sending);
   };
 
-  #connect(): Promise<PgClient> {
-    this.#client ??= this.#listen().catch((error: unknown) => {
-      this.#client = undefined;
+  #connect(): Promise<Listener> {
+    this.#listener ??= this.#listen().catch((error: unknown) => {
+      this.#listener = undefined;
       throw error;
     });
-    return this.#client;
+    return this.#listener;
   }
 
-  async #listen(): Promise<PgClient> {
-    const client = await runOutside(() => this.#database.connect());
+  async #listen(): Promise<Listener> {
+    const listener = await runOutside(() => this.#database.listen());
+    const { client } = listener;
     let isOver = false;
     const onEnd = (): void => {
       if (isOver) return;
@@ -102,13 +102,13 @@ export class Notifications {
     client.on('end', onEnd);
     client.on('notification', ({ payload = '' }) => this.onNotification(Number(payload)));
     await client.query({ text: `LISTEN ${quoteName(this.#channel)}` });
-    return client;
+    return listener;
   }
 
   /** What was told meanwhile was not heard. */
   #onLost(): void {
     if (this.#isClosed) return;
-    this.#client = undefined;
+    this.#listener = undefined;
     this.#listeningUntil.clear();
     clearTimeout(this.#reconnecting);
     this.#reconnecting = runOutside(() =>

@@ -3,7 +3,7 @@ import type { Transaction, TransactionClient } from '../../queue/driver.js';
 import { InvalidOptionError } from '../../queue/errors.js';
 import { preview } from '../../shared/text.js';
 import type { JoinedTransaction, NewRow } from '../sql/store.js';
-import type { PgClient } from './client.js';
+import { isPool, type PgClient } from './client.js';
 import { toEngineError } from './errors.js';
 import { putValues } from './rows.js';
 import type { Statements } from './statements.js';
@@ -59,13 +59,13 @@ export class UserTransaction implements JoinedTransaction {
 }
 
 function checkTransaction(transaction: Transaction): Queryable {
-  const { query, connect, totalCount, getTransactionStatus } = transaction as Record<string, unknown>;
+  const { query, getTransactionStatus } = transaction as Record<string, unknown>;
   if (typeof query !== 'function') {
     throw new InvalidOptionError(
       `the transaction must be a client of pg, or have query(sql, params), got ${preview(transaction)}`,
     );
   }
-  if (typeof connect === 'function' && typeof totalCount === 'number') {
+  if (isPool(transaction)) {
     throw new InvalidOptionError(
       'the transaction must be a client of pg, got a pool, which runs each statement on another connection; use await pool.connect()',
     );

@@ -7,6 +7,8 @@ import { maskUrl, preview } from '../../shared/text.js';
 export interface PostgresAddress {
   /** A URL for each host, as `pg` takes it. They are tried in turn. */
   readonly hosts: readonly string[];
+  /** Whether it names a host or a database. */
+  readonly hasHost: boolean;
   /** Where the tables are. */
   readonly schema: string;
   /** Whether statements are prepared on the server: a pooler that gives each transaction another connection may not allow it. */
@@ -58,6 +60,7 @@ export function parseUrl(url: string): PostgresAddress {
   const rest = options.size > 0 ? `?${options}` : '';
   return {
     ...address,
+    hasHost: authority !== '' || path !== '',
     hosts: hosts.map((host) => {
       const one = `postgres://${user}${host}${path || '/'}${rest}`;
       // An error of `pg` would show it with its password.

@@ -7,6 +7,7 @@ describe('The URL of a PostgreSQL database', () => {
   it('has a schema, a size of the pool, and whether statements are prepared', () => {
     expect(parseUrl('postgres://me:secret@db:5432/shop')).to.deep.equal({
       hosts: ['postgres://me:secret@db:5432/shop'],
+      hasHost: true,
       schema: 'haricot',
       poolSize: 4,
       isPrepared: true,
