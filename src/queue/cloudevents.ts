@@ -125,12 +125,17 @@ function textIn(event: Event, name: string): string {
   throw invalid(name, 'a string that is not empty', value);
 }
 
+/** The timestamp that was read last: messages come many to a millisecond, and reading one takes a fifth of reading an event. */
+let lastRead: { readonly text: unknown; readonly time: number } = { text: new Date(0).toISOString(), time: 0 };
+
 function timeIn({ time }: Event): Date {
   // The attribute is optional in the specification.
   if (time === undefined || time === null) return new Date(0);
+  if (time === lastRead.text) return new Date(lastRead.time);
   const date = typeof time === 'string' ? parseTimestamp(time) : undefined;
-  if (date !== undefined) return date;
-  throw invalid('time', 'a date and time as in RFC 3339', time);
+  if (date === undefined) throw invalid('time', 'a date and time as in RFC 3339', time);
+  lastRead = { text: time, time: date.getTime() };
+  return date;
 }
 
 function dataIn({ data, data_base64: base64 }: Event): unknown {

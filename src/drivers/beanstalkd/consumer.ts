@@ -1,6 +1,7 @@
 import type { Consumer, ReservedMessage, ReserveOptions, Settlement, SettlementResult } from '../../queue/driver.js';
 import { DriverClosedError, LeaseLostError } from '../../queue/errors.js';
-import { BeanstalkdReservation, type Outcome } from './reservation.js';
+import { each, type Outcome } from '../../queue/outcome.js';
+import { BeanstalkdReservation } from './reservation.js';
 import type { Subscription } from './subscription.js';
 
 /** One who consumes. All who consume the same queues share the connections of a subscription. */
@@ -38,16 +39,6 @@ export class BeanstalkdConsumer implements Consumer {
   #ours(message: ReservedMessage): BeanstalkdReservation | undefined {
     return message instanceof BeanstalkdReservation && message.owner === this ? message : undefined;
   }
-}
-
-/** Without waiting for one after the other; of one alone, which nearly all are, nothing is collected. */
-async function all(outcomes: readonly Promise<Outcome>[]): Promise<readonly SettlementResult[]> {
-  return (await Promise.all(outcomes)).flat();
-}
-
-function each<T>(items: readonly T[], action: (item: T) => Promise<Outcome>): Promise<readonly SettlementResult[]> {
-  const [only] = items;
-  return only !== undefined && items.length === 1 ? action(only) : all(items.map(action));
 }
 
 function refuse({ jobId, queue }: ReservedMessage): Promise<Outcome> {

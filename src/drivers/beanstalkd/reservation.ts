@@ -4,6 +4,7 @@ import type { Job } from '../../client/job.js';
 import type { ReservedMessage, Settlement, SettlementResult } from '../../queue/driver.js';
 import { EngineError, LeaseLostError } from '../../queue/errors.js';
 import type { Failure } from '../../queue/failure.js';
+import { DONE, type Outcome } from '../../queue/outcome.js';
 import { Budgets } from './budget.js';
 import { isDisconnection, toEngineError, toHaricotError } from './errors.js';
 import type { JobStats, JournalRecord } from './journal.js';
@@ -22,11 +23,6 @@ const SHORTEST_TTR_MS = 1000;
 /** A lease is renewed when this part of it is over. */
 const RENEW_AFTER = 0.4;
 
-/** What is answered for one message: as it is for a call with that alone, which nearly all are. */
-export type Outcome = readonly [SettlementResult];
-
-/** Of everything that went well. */
-const DONE: Outcome = Object.freeze([Object.freeze({})]);
 const done = (): Outcome => DONE;
 
 /** What all reservations of a driver share. */

@@ -1,5 +1,6 @@
 import type { Consumer, ReservedMessage, ReserveOptions, Settlement, SettlementResult } from '../../queue/driver.js';
 import { DriverClosedError } from '../../queue/errors.js';
+import { each } from '../../queue/outcome.js';
 import { type Holder, notReserved, SqlReservation } from './reservation.js';
 import type { ClaimedRow } from './store.js';
 import { Waiter } from './waiter.js';
@@ -47,13 +48,14 @@ export abstract class BaseConsumer implements Consumer {
   }
 
   settle(settlements: readonly Settlement[]): Promise<readonly SettlementResult[]> {
-    return Promise.all(
-      settlements.map((settlement) => ours(settlement.message)?.settle(settlement) ?? notReserved(settlement.message)),
+    return each(
+      settlements,
+      (settlement) => ours(settlement.message)?.settle(settlement) ?? notReserved(settlement.message),
     );
   }
 
   touch(messages: readonly ReservedMessage[]): Promise<readonly SettlementResult[]> {
-    return Promise.all(messages.map((message) => ours(message)?.touch() ?? notReserved(message)));
+    return each(messages, (message) => ours(message)?.touch() ?? notReserved(message));
   }
 
   async isHeld(message: ReservedMessage): Promise<boolean> {

@@ -1,6 +1,7 @@
-import type { ReservedMessage, Settlement, SettlementResult, Transaction } from '../../queue/driver.js';
+import type { ReservedMessage, Settlement, Transaction } from '../../queue/driver.js';
 import { EngineError, type HaricotError, LeaseLostError } from '../../queue/errors.js';
 import { serializeFailure } from '../../queue/failure.js';
+import { DONE, type Outcome } from '../../queue/outcome.js';
 import type { ClaimedRow, RowSettlement } from './store.js';
 
 /** Who has taken messages. */
@@ -15,7 +16,6 @@ export interface Holder {
   forget(reservation: SqlReservation): void;
 }
 
-const DONE: SettlementResult = {};
 const SETTLED: Readonly<Record<Settlement['kind'], string>> = {
   ack: 'acknowledged',
   release: 'released',
@@ -67,8 +67,8 @@ export class SqlReservation implements ReservedMessage {
   }
 
   /** It is in the next round when this returns. Never rejects. */
-  async settle(settlement: Settlement): Promise<SettlementResult> {
-    if (this.#over !== undefined) return { error: this.#lostError() };
+  async settle(settlement: Settlement): Promise<Outcome> {
+    if (this.#over !== undefined) return [{ error: this.#lostError() }];
     const transaction = settlement.kind === 'ack' ? settlement.transaction : undefined;
     this.#over = `it was ${SETTLED[settlement.kind]}${transaction === undefined ? '' : ' in a transaction'}`;
     let isHeld: boolean;
@@ -78,7 +78,7 @@ export class SqlReservation implements ReservedMessage {
         : this.#holder.ackIn(transaction, this.jobId, this.token));
     } catch (error) {
       if (transaction !== undefined || isKnown(error)) this.#over = undefined;
-      return { error: error as HaricotError };
+      return [{ error: error as HaricotError }];
     }
     if (!isHeld) return this.#ended();
     // With a transaction it stays with its holder until that has ended, see `isHeld`.
@@ -97,17 +97,17 @@ export class SqlReservation implements ReservedMessage {
   }
 
   /** Never rejects. */
-  async touch(): Promise<SettlementResult> {
-    if (this.#over !== undefined) return { error: this.#lostError() };
+  async touch(): Promise<Outcome> {
+    if (this.#over !== undefined) return [{ error: this.#lostError() }];
     const sentAt = performance.now();
     let isHeld: boolean;
     try {
       isHeld = await this.#holder.settle(this.#touch());
     } catch (error) {
-      return { error: error as HaricotError };
+      return [{ error: error as HaricotError }];
     }
     // It may have been settled meanwhile.
-    if (!isHeld) return this.#over === undefined ? this.#ended() : { error: this.#lostError() };
+    if (!isHeld) return this.#over === undefined ? this.#ended() : [{ error: this.#lostError() }];
     this.leaseEndsAt = sentAt + this.ttrMs;
     return DONE;
   }
@@ -136,10 +136,10 @@ export class SqlReservation implements ReservedMessage {
     this.#lost?.abort(this.#lostError());
   }
 
-  #ended(): SettlementResult {
+  #ended(): Outcome {
     this.#over = undefined;
     this.lose('its lease had ended');
-    return { error: this.#lostError() };
+    return [{ error: this.#lostError() }];
   }
 
   #lostError(): LeaseLostError {
@@ -155,7 +155,7 @@ function isKnown(error: unknown): boolean {
 }
 
 /** What becomes of a message that was not reserved here. */
-export function notReserved({ jobId, queue }: ReservedMessage): SettlementResult {
+export async function notReserved({ jobId, queue }: ReservedMessage): Promise<Outcome> {
   const what = `cannot settle or renew message ${jobId} of queue "${queue}"`;
-  return { error: new LeaseLostError(`${what}: it was not reserved from this engine`) };
+  return [{ error: new LeaseLostError(`${what}: it was not reserved from this engine`) }];
 }
