@@ -270,6 +270,23 @@ describe('The PostgreSQL driver', () => {
     }
   });
 
+  it('leaves no lost connection in a pool of the application', async () => {
+    const pool = new pg.Pool({ connectionString: server.url, max: 4 });
+    pool.on('error', () => {});
+    const driver = checkedDriver(await openPostgres('postgres:', { prefix: '', pool }));
+    const reserving = drain(await driver.consume([queue]), 1);
+    const client = await connect();
+    await untilListening(client, 1);
+    await client.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'`);
+    await untilListening(client, 0);
+    await untilListening(client, 1);
+    await driver.put([item('a')]);
+    expect(await reserving).to.deep.equal(['a']);
+    await driver.close();
+    // Waits for each connection that it has given away.
+    await pool.end();
+  });
+
   describe('in a transaction of the user', () => {
     it('stores and acknowledges with it, or not at all', async () => {
       const [driver, client] = [await open(), await connect()];

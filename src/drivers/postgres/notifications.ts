@@ -96,12 +96,19 @@ export class Notifications {
     const onEnd = (): void => {
       if (isOver) return;
       isOver = true;
+      // A pool of the application would count it for ever.
+      listener.end().catch(() => {});
       this.#onLost();
     };
     client.on('error', onEnd);
     client.on('end', onEnd);
     client.on('notification', ({ payload = '' }) => this.onNotification(Number(payload)));
-    await client.query({ text: `LISTEN ${quoteName(this.#channel)}` });
+    try {
+      await client.query({ text: `LISTEN ${quoteName(this.#channel)}` });
+    } catch (error) {
+      onEnd();
+      throw error;
+    }
     return listener;
   }
 

@@ -38,7 +38,7 @@ const MAX_SCHEMA_BYTES = 63;
  */
 export function parseUrl(url: string): PostgresAddress {
   const [, scheme, authority = '', path = '', query = ''] =
-    /^(postgres(?:ql)?:)(?:\/\/([^/?#]*))?([^?#]*)(?:\?([^#]*))?$/i.exec(url) ?? [];
+    /^(postgres(?:ql)?:)(?:\/\/([^/?#]*))?(\/[^?#]*)?(?:\?([^#]*))?$/i.exec(url) ?? [];
   if (scheme === undefined) {
     throw new InvalidOptionError(`a URL of PostgreSQL must be ${FORM}, got ${preview(maskUrl(url), 200)}`);
   }

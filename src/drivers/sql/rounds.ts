@@ -1,6 +1,6 @@
 import { DriverClosedError, EngineError } from '../../queue/errors.js';
 import type { SqlConsumer } from './consumer.js';
-import type { ClaimRequest, RowSettlement, SqlStore } from './store.js';
+import type { ClaimedRow, ClaimRequest, RowSettlement, SqlStore } from './store.js';
 
 interface Operation {
   readonly settlement: RowSettlement;
@@ -51,10 +51,6 @@ export class Rounds {
     this.#claimants.delete(consumer);
   }
 
-  isRequested(consumer: SqlConsumer): boolean {
-    return this.#claimants.has(consumer);
-  }
-
   /** Does what was called before, and nothing any more after that. */
   async close(): Promise<void> {
     await this.#running;
@@ -89,24 +85,26 @@ export class Rounds {
         claims: claims.map(([, request]) => request),
       });
       for (const [index, { resolve }] of operations.entries()) resolve(settled[index] ?? false);
-      for (const [index, [consumer]] of claims.entries()) this.#answer(consumer, claimed[index] ?? [], sentAt);
+      for (const [index, [consumer, { limit }]] of claims.entries()) {
+        this.#answer(consumer, limit, claimed[index] ?? [], sentAt);
+      }
     } catch (error) {
       this.#fail(operations, error);
       for (const [consumer] of claims) consumer.fail(error);
     }
   }
 
-  #answer(consumer: SqlConsumer, claimed: Parameters<SqlConsumer['answer']>[0] | Error, sentAt: number): void {
+  #answer(consumer: SqlConsumer, limit: number, claimed: readonly ClaimedRow[] | Error, sentAt: number): void {
     if (claimed instanceof Error) {
       consumer.fail(claimed);
       return;
     }
     consumer.answer(claimed, sentAt);
-    if (claimed.length === 0) {
-      // Something may have come meanwhile, even for those who look once.
-      if (!this.isRequested(consumer)) consumer.resolveEmpty();
-    }
-    if (consumer.isWaiting && !this.isRequested(consumer)) this.#onVain(consumer);
+    // Something may have come meanwhile, even for those who look once; and more may wait than one claim serves.
+    if (claimed.length === limit && consumer.isWaiting) this.#claimants.add(consumer);
+    if (this.#claimants.has(consumer)) return;
+    consumer.resolveEmpty();
+    if (consumer.isWaiting) this.#onVain(consumer);
   }
 
   /** The next ones, each row once: a statement can change it once only. */

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { parseUrl } from '../../../src/drivers/postgres/url.js';
 import { InvalidOptionError } from '../../../src/queue/errors.js';
 import { thrown } from '../../support/failures.js';
+import { expectLinear, HOSTILE } from '../../support/linear.js';
 
 describe('The URL of a PostgreSQL database', () => {
   it('has a schema, a size of the pool, and whether statements are prepared', () => {
@@ -27,6 +28,23 @@ describe('The URL of a PostgreSQL database', () => {
       'postgres://me:pass@b/shop?sslmode=require',
       'postgres://me:pass@[::1]:3/shop?sslmode=require',
     ]);
+  });
+
+  it('is read in linear time, however hostile', () => {
+    for (const hostile of HOSTILE) {
+      for (const end of ['', '#']) {
+        expectLinear(
+          (length) => `postgres://${hostile(length)}${end}`,
+          (url) => {
+            try {
+              parseUrl(url);
+            } catch (error) {
+              expect(error).to.be.instanceOf(InvalidOptionError);
+            }
+          },
+        );
+      }
+    }
   });
 
   it('is refused with options and values that there are not, without the password', () => {

@@ -138,6 +138,27 @@ describe('Rounds of an SQL engine', () => {
     await waiting.close();
   });
 
+  it('answer those who look once where fewer have come than were wanted', async () => {
+    const consumer = consume();
+    const looking = [consumer.reserve({ timeoutMs: 0 }), consumer.reserve({ timeoutMs: 0 })];
+    (await store.next()).answer({ settled: [], claimed: [[row('5')]] });
+    expect((await Promise.all(looking)).map(({ length }) => length)).to.deep.equal([1, 0]);
+    expect(vain).to.deep.equal([]);
+  });
+
+  it('claim again at once where more wait than one claim serves', async () => {
+    const consumer = consume();
+    const reserving = Array.from({ length: 101 }, () => consumer.reserve());
+    const first = await store.next();
+    expect(first.round.claims[0]?.limit).to.equal(100);
+    first.answer({ settled: [], claimed: [Array.from({ length: 100 }, (_, n) => row(String(n + 1)))] });
+    const second = await store.next();
+    expect(second.round.claims[0]?.limit).to.equal(1);
+    second.answer({ settled: [], claimed: [[row('101')]] });
+    expect((await Promise.all(reserving)).at(-1)?.[0]?.jobId).to.equal('101');
+    expect(vain).to.deep.equal([]);
+  });
+
   it('claim again for one that was woken while its claim was under way', async () => {
     const consumer = consume();
     const reserving = consumer.reserve({ timeoutMs: 0 });
