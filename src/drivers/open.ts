@@ -18,8 +18,8 @@ export interface DriverOptions {
 /** What an application may have that an engine can use. */
 export interface OpenOptions {
   /**
-   * For `postgres:`: a `pg` pool of the application, whose connections the driver uses instead of its own. The URL names no host then. The
-   * driver holds one connection while it waits for messages, needs two more to work, and does not end the pool.
+   * For `postgres:`: a `pg` pool of the application, whose connections the driver uses instead of its own. The URL names no host
+   * then. The driver holds one connection while it waits for messages, needs two more to work, and does not end the pool.
    */
   readonly pool?: object | undefined;
 }
@@ -83,8 +83,8 @@ export function registerDriver(scheme: string, factory: DriverFactory): void {
 
 /**
  * Opens the engine that a URL names: `sqlite:./haricot.db`, `memory:`, `beanstalkd://127.0.0.1:11300`,
- * `postgres://user:password@host/database`, each with `?prefix=staging-` where several installations share it. A file is opened at once, a server connected when it is needed;
- * `queue.setUp()` tells whether the engine can be reached.
+ * `postgres://user:password@host/database`, each with `?prefix=staging-` where several installations share it. A file is opened
+ * at once, a server connected when it is needed; `queue.setUp()` tells whether the engine can be reached.
  * @param options what the application has that the engine can use
  * @returns the driver; it refuses wrong arguments, and what its `capabilities` deny, before the engine is asked
  * @throws InvalidOptionError, with any password masked; EngineError for a file that cannot be used

@@ -90,7 +90,7 @@ export class Database {
       return await work(client);
     } catch (error) {
       isBroken = isLost(error);
-      throw toEngineError(error, what, 'work', isCommit);
+      throw toEngineError(error, what, isCommit);
     } finally {
       client.release(isBroken);
     }
@@ -124,7 +124,7 @@ export class Database {
         return await client.query({ text });
       } catch (error) {
         isBroken = true;
-        throw toEngineError(error, what, 'work', text === 'COMMIT');
+        throw toEngineError(error, what, text === 'COMMIT');
       }
     };
     try {
@@ -157,7 +157,7 @@ export class Database {
       await client.connect();
       return { client, end: () => client.end() };
     } catch (error) {
-      throw toEngineError(error, `cannot connect to ${this.#hostName}`, 'connect');
+      throw toEngineError(error, `cannot connect to ${this.#hostName}`, false);
     }
   }
 
@@ -175,7 +175,7 @@ export class Database {
         return client;
       } catch (error) {
         if (!isLost(error) || !this.#isOwnPool || tries >= hosts.length) {
-          throw toEngineError(error, `cannot connect to ${this.#hostName}`, 'connect');
+          throw toEngineError(error, `cannot connect to ${this.#hostName}`, false);
         }
         debug('%s: %s; trying the next host', this.#hostName, (error as Error).message);
         // Unless another call has done so.

@@ -14,9 +14,6 @@ const LOST_MESSAGE =
 
 const MOST_SHOWN = 300;
 
-/** What the driver was doing when the server failed. */
-export type Phase = 'connect' | 'work';
-
 export function codeOf(error: unknown): string | undefined {
   const code = (error as { code?: unknown } | null | undefined)?.code;
   return typeof code === 'string' ? code : undefined;
@@ -33,12 +30,12 @@ export function isLost(error: unknown): boolean {
  * As the framework throws it. Its `cause` is the error of `pg`.
  * @param isCommit whether a lost connection leaves open what was done
  */
-export function toEngineError(error: unknown, what: string, phase: Phase = 'work', isCommit = true): HaricotError {
+export function toEngineError(error: unknown, what: string, isCommit = true): HaricotError {
   if (error instanceof HaricotError) return error;
   const code = codeOf(error);
   const isLostNow = isLost(error);
   // An error that the server has sent undoes the statement, but for those by which it ends the connection.
-  const isUnknown = phase === 'work' && isCommit && isLostNow && code !== '25006';
+  const isUnknown = isCommit && isLostNow && code !== '25006';
   const text = error instanceof Error ? error.message : preview(error);
   const reason = truncate(escapeText(text), MOST_SHOWN);
   const withCode = code === undefined || reason.includes(code) ? reason : `${reason} (${code})`;

@@ -20,8 +20,12 @@ const OVERDUE = `state = ${DELAYED} AND due <= ${NOW}`;
 const WAITING = `state = ${DELAYED} AND due > ${NOW}`;
 
 const PLACES = { delayed: 'due', reserved: 'lease_until', buried: 'due' } as const;
-const CONDITIONS = { delayed: WAITING, reserved: HELD, buried: `state = ${BURIED}` } as const;
-const FLUSHED = { ready: `(${UNHELD} OR ${OVERDUE})`, delayed: WAITING, buried: `state = ${BURIED}` } as const;
+const CONDITIONS = {
+  ready: `(${UNHELD} OR ${OVERDUE})`,
+  delayed: WAITING,
+  reserved: HELD,
+  buried: `state = ${BURIED}`,
+} as const;
 
 /** What a round does. */
 export interface RoundParts {
@@ -46,6 +50,8 @@ export class Statements {
   readonly #rounds = new Map<string, Statement>();
   readonly put: Statement;
   readonly nextDue: Statement;
+  /** Which of the queues have something to take, in their order. */
+  readonly candidates: Statement;
 
   constructor(schema: string) {
     this.#messages = `${quoteName(schema)}.messages`;
@@ -66,6 +72,14 @@ export class Statements {
           (SELECT min(due) FROM ${this.#messages} WHERE queue = q.id AND state = ${DELAYED}),
           (SELECT min(lease_until) FROM ${this.#messages} WHERE queue = q.id AND ${HELD})) END AS until
         FROM ${this.#queues} q WHERE q.id = ANY ($1::int[])) AS next`,
+    };
+    this.candidates = {
+      name: 'haricot_candidates',
+      text: `SELECT asked.id FROM unnest($1::int[]) WITH ORDINALITY AS asked (id, nth) JOIN ${this.#queues} q ON q.id = asked.id
+        WHERE q.paused_until <= ${NOW} AND (
+          EXISTS (SELECT 1 FROM ${this.#messages} WHERE queue = asked.id AND ${UNHELD})
+          OR EXISTS (SELECT 1 FROM ${this.#messages} WHERE queue = asked.id AND ${OVERDUE}))
+        ORDER BY nth`,
     };
   }
 
@@ -133,18 +147,6 @@ export class Statements {
     const statement = { name, text: `WITH ${ctes.join(', ')} ${results.join(' UNION ALL ')}` };
     this.#rounds.set(name, statement);
     return statement;
-  }
-
-  /** Which of the queues have something to take, in their order. */
-  get candidates(): Statement {
-    return {
-      name: 'haricot_candidates',
-      text: `SELECT asked.id FROM unnest($1::int[]) WITH ORDINALITY AS asked (id, nth) JOIN ${this.#queues} q ON q.id = asked.id
-        WHERE q.paused_until <= ${NOW} AND (
-          EXISTS (SELECT 1 FROM ${this.#messages} WHERE queue = asked.id AND ${UNHELD})
-          OR EXISTS (SELECT 1 FROM ${this.#messages} WHERE queue = asked.id AND ${OVERDUE}))
-        ORDER BY nth`,
-    };
   }
 
   /** The statements that take part in a transaction of the user have no name: a pooler may stand between. */
@@ -255,7 +257,7 @@ export class Statements {
   /** Removes some messages up to the id $2. */
   flush(state: 'ready' | 'delayed' | 'buried'): string {
     return `DELETE FROM ${this.#messages} WHERE id = ANY (ARRAY(
-      SELECT id FROM ${this.#messages} WHERE queue = $1 AND ${FLUSHED[state]} AND id <= $2 LIMIT ${STEP_ROWS}
+      SELECT id FROM ${this.#messages} WHERE queue = $1 AND ${CONDITIONS[state]} AND id <= $2 LIMIT ${STEP_ROWS}
       FOR UPDATE SKIP LOCKED))`;
   }
 

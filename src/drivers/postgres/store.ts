@@ -27,7 +27,7 @@ import { Notifications } from './notifications.js';
 import { changeValues, heldValues, putValues, toStoredMessage } from './rows.js';
 import { migrate } from './schema.js';
 import { KIND, STEP_ROWS, Statements } from './statements.js';
-import { OwnClient, UserTransaction } from './transaction.js';
+import { PostgresClient, UserTransaction } from './transaction.js';
 import type { PostgresAddress } from './url.js';
 
 interface QueueRow {
@@ -89,12 +89,12 @@ export class PostgresStore implements SqlStore {
   }
 
   async round({ settlements, claims }: Round): Promise<RoundResult> {
-    const [only] = claims;
+    const [only, ...others] = claims;
+    const [queue, ...otherQueues] = only?.queues ?? [];
     // One queue, and one that wants of it: all in one statement.
-    const isOne = claims.length === 1 && only?.queues.length === 1;
-    if (isOne && only) {
-      const first = await this.#runRound(settlements, only.queues[0] ?? 0, only.limit);
-      return { settled: first.settled, claimed: [await this.#rest(only, first)] };
+    if (only && queue !== undefined && others.length + otherQueues.length === 0) {
+      const first = await this.#runRound(settlements, queue, only.limit);
+      return { settled: first.settled, claimed: [await this.#rest(queue, only.limit, first)] };
     }
     const settled = settlements.length > 0 ? (await this.#runRound(settlements)).settled : [];
     const claimed: (readonly ClaimedRow[] | Error)[] = [];
@@ -108,7 +108,7 @@ export class PostgresStore implements SqlStore {
 
   transaction<T>(work: (client: TransactionClient) => Promise<T>): Promise<T> {
     return this.#database.transaction(async (client) => {
-      const own = new OwnClient(client);
+      const own = new PostgresClient(client);
       try {
         return await work(own);
       } finally {
@@ -234,14 +234,13 @@ export class PostgresStore implements SqlStore {
         : (await this.#rows(this.#statements.candidates, [queues], 'cannot reserve messages')).map(({ id }) =>
             Number(id),
           );
-    return claimFromEach({ ...claim, queues: asked }, async (queue, limit) => {
-      const request = { queues: [queue], inTurn: false, limit };
-      return this.#rest(request, await this.#runRound([], queue, limit));
-    });
+    return claimFromEach({ ...claim, queues: asked }, async (queue, limit) =>
+      this.#rest(queue, limit, await this.#runRound([], queue, limit)),
+    );
   }
 
   /** What was claimed, and more where messages have just become ready. */
-  async #rest({ queues: [queue = 0], limit }: ClaimRequest, first: RoundRows): Promise<readonly ClaimedRow[]> {
+  async #rest(queue: number, limit: number, first: RoundRows): Promise<readonly ClaimedRow[]> {
     const rows = [...first.claimed];
     let { hasPromoted } = first;
     try {

@@ -1,17 +1,16 @@
 // Taking part in a transaction of the user: statements of ours on a connection of the user's.
-import type { Transaction, TransactionClient } from '../../queue/driver.js';
+import type { Transaction } from '../../queue/driver.js';
 import { InvalidOptionError } from '../../queue/errors.js';
 import { preview } from '../../shared/text.js';
 import type { JoinedTransaction, NewRow } from '../sql/store.js';
+import { OwnClient, type Row, rowsOf } from '../sql/transaction.js';
 import { isPool, type PgClient } from './client.js';
 import { toEngineError } from './errors.js';
 import { putValues } from './rows.js';
 import type { Statements } from './statements.js';
 
-type Row = Readonly<Record<string, unknown>>;
-
 interface Queryable {
-  query(sql: string, params: readonly unknown[]): Promise<{ readonly rows?: readonly Row[] } | undefined>;
+  query(sql: string, params: readonly unknown[]): Promise<unknown>;
 }
 
 /** An open transaction of the user. */
@@ -45,16 +44,13 @@ export class UserTransaction implements JoinedTransaction {
   }
 
   async #rows(sql: string, params: readonly unknown[]): Promise<readonly Row[]> {
-    let result: Awaited<ReturnType<Queryable['query']>>;
+    let result: unknown;
     try {
       result = await this.#client.query(sql, params);
     } catch (error) {
-      throw toEngineError(error, 'cannot take part in the transaction', 'work', false);
+      throw toEngineError(error, 'cannot take part in the transaction', false);
     }
-    if (Array.isArray(result?.rows)) return result.rows;
-    throw new InvalidOptionError(
-      `query() of the transaction must resolve to { rows, rowCount }, got ${preview(result)}`,
-    );
+    return rowsOf(result);
   }
 }
 
@@ -82,27 +78,17 @@ function checkTransaction(transaction: Transaction): Queryable {
   return transaction as Queryable;
 }
 
-/** What `driver.transaction` gives: statements on a connection of ours. */
-export class OwnClient implements TransactionClient {
+/** What `driver.transaction` gives. */
+export class PostgresClient extends OwnClient {
   readonly #client: PgClient;
-  #isOver = false;
 
   constructor(client: PgClient) {
+    super();
     this.#client = client;
   }
 
-  async query<R>(
-    sql: string,
-    params: readonly unknown[] = [],
-  ): Promise<{ readonly rows: readonly R[]; readonly rowCount: number }> {
-    if (this.#isOver) throw new InvalidOptionError('cannot run a statement: its transaction has ended');
-    if (typeof sql !== 'string') throw new InvalidOptionError(`a statement must be a string, got ${preview(sql)}`);
+  protected override async run(sql: string, params: readonly unknown[]): ReturnType<OwnClient['run']> {
     const { rows, rowCount } = await this.#client.query({ text: sql, values: params });
-    return { rows: rows as unknown as readonly R[], rowCount: rowCount ?? rows.length };
-  }
-
-  /** The transaction has ended: a statement that comes late must not run outside of it. */
-  end(): void {
-    this.#isOver = true;
+    return { rows, rowCount: rowCount ?? rows.length };
   }
 }

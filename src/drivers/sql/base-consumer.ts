@@ -1,4 +1,11 @@
-import type { Consumer, ReservedMessage, ReserveOptions, Settlement, SettlementResult } from '../../queue/driver.js';
+import type {
+  Consumer,
+  QueueOrder,
+  ReservedMessage,
+  ReserveOptions,
+  Settlement,
+  SettlementResult,
+} from '../../queue/driver.js';
 import { DriverClosedError } from '../../queue/errors.js';
 import { each } from '../../queue/outcome.js';
 import { type Holder, notReserved, SqlReservation } from './reservation.js';
@@ -20,6 +27,10 @@ const MOST_AT_ONCE = 100;
  */
 export abstract class BaseConsumer implements Consumer {
   readonly queues: readonly ConsumedQueue[];
+  /** Whether the queues take turns; otherwise the first named that has a message comes first. */
+  protected readonly inTurn: boolean;
+  /** The index of the queue that is asked first. */
+  #turn = 0;
   readonly #holder: Holder;
   readonly #requestClaim: () => void;
   readonly #waiters = new Set<Waiter>();
@@ -29,8 +40,14 @@ export abstract class BaseConsumer implements Consumer {
   #closing: Promise<void> | undefined;
 
   /** @param requestClaim claims for those who wait, soon */
-  constructor(queues: readonly ConsumedQueue[], holder: Omit<Holder, 'forget'>, requestClaim: () => void) {
+  constructor(
+    queues: readonly ConsumedQueue[],
+    order: QueueOrder,
+    holder: Omit<Holder, 'forget'>,
+    requestClaim: () => void,
+  ) {
     this.queues = queues;
+    this.inTurn = order === 'fair';
     this.#holder = { ...holder, forget: (reservation) => this.#forget(reservation) };
     this.#requestClaim = requestClaim;
   }
@@ -112,12 +129,20 @@ export abstract class BaseConsumer implements Consumer {
     return { count: Math.min(count, MOST_AT_ONCE), isCut: count > MOST_AT_ONCE };
   }
 
+  /** The queues as they are asked: where they take turns, beginning with the one behind the last that gave a message. */
+  protected get queuesInOrder(): readonly ConsumedQueue[] {
+    return this.inTurn ? [...this.queues.slice(this.#turn), ...this.queues.slice(0, this.#turn)] : this.queues;
+  }
+
   /**
    * Hands what was claimed to those who wait.
+   * @param rows in the order in which the queues were asked
    * @param claimedAt when the leases began at the earliest, by `performance.now()`
    * @returns those for whom nobody waits any more
    */
   protected handOver(rows: readonly ClaimedRow[], claimedAt: number): readonly ClaimedRow[] {
+    const last = rows.at(-1);
+    if (last) this.#turn = (this.queues.findIndex(({ id }) => id === last.queue) + 1) % this.queues.length;
     let at = 0;
     for (const waiter of this.#waiters) {
       if (at === rows.length) break;

@@ -12,18 +12,14 @@ export interface ConsumerHost extends Omit<Holder, 'forget'> {
 
 /** A consumer whose claims are answered later: meanwhile those who waited may have given up. */
 export class SqlConsumer extends BaseConsumer {
-  readonly #order: QueueOrder;
   readonly #host: ConsumerHost;
-  /** The index of the queue that is asked first. */
-  #turn = 0;
   /** Those that are given back because nobody waits for them any more. */
   readonly #returning = new Set<Promise<unknown>>();
   /** The claim that is under way. */
   #claim: PromiseWithResolvers<void> | undefined;
 
   constructor(queues: readonly ConsumedQueue[], order: QueueOrder, host: ConsumerHost) {
-    super(queues, host, () => host.requestClaim(this));
-    this.#order = order;
+    super(queues, order, host, () => host.requestClaim(this));
     this.#host = host;
   }
 
@@ -32,9 +28,7 @@ export class SqlConsumer extends BaseConsumer {
     const { count: limit } = this.wanted;
     if (limit === 0) return undefined;
     this.#claim = withResolvers();
-    const inTurn = this.#order === 'fair';
-    const ids = this.queues.map(({ id }) => id);
-    return { queues: inTurn ? [...ids.slice(this.#turn), ...ids.slice(0, this.#turn)] : ids, inTurn, limit };
+    return { queues: this.queuesInOrder.map(({ id }) => id), inTurn: this.inTurn, limit };
   }
 
   /**
@@ -42,8 +36,6 @@ export class SqlConsumer extends BaseConsumer {
    * @param claimedAt when the claim was sent, by `performance.now()`
    */
   answer(rows: readonly ClaimedRow[], claimedAt: number): void {
-    const last = rows.at(-1);
-    if (last) this.#turn = (this.queues.findIndex(({ id }) => id === last.queue) + 1) % this.queues.length;
     for (const row of this.handOver(rows, claimedAt)) {
       // Where it fails, the message comes back when its lease ends.
       const returning = this.#release(row)

@@ -75,11 +75,11 @@ export class SqlDriver implements Driver {
     for (const { body } of items) checkSize(body, this.#store.maxBodyBytes, this.system);
     const kept = items.map(({ queue, body, options }) => ({ queue, body: keepBytes(body), options }));
     if (transaction !== undefined) return stored(await this.#putIn(transaction, kept));
+    this.#checkOpen();
     const rows: NewRow[] = [];
     for (const item of kept) {
-      const known = this.#queueIds.get(item.queue);
       // Nothing is waited for that need not be: calls of one tick share a statement.
-      rows.push(toRow(item, this.#closing || known === undefined ? await this.#queueId(item.queue) : known));
+      rows.push(toRow(item, this.#queueIds.get(item.queue) ?? (await this.#queueId(item.queue))));
     }
     if (rows.length === 0) return stored([]);
     const parts = split(rows, this.#store.putRows, this.#store.putBytes);
@@ -133,13 +133,13 @@ export class SqlDriver implements Driver {
   }
 
   async list(queue: string, options: ListOptions): Promise<MessagePage> {
-    const id = await this.#known(queue);
+    const id = await this.#lookUp(queue);
     return id === undefined ? { messages: [] } : this.#store.list({ id, name: queue }, options);
   }
 
   async find(queue: string, jobId: string): Promise<StoredMessage | null> {
     const [row] = rowIds([jobId]);
-    const id = await this.#known(queue);
+    const id = await this.#lookUp(queue);
     return id === undefined || row === undefined ? null : this.#store.find({ id, name: queue }, row);
   }
 
@@ -160,7 +160,7 @@ export class SqlDriver implements Driver {
     change: (queue: number, selection: Selection) => Promise<number>,
   ): Promise<number> {
     const checked = 'ids' in selection ? { ids: rowIds(selection.ids) } : { limit: selection.limit };
-    const id = await this.#known(queue);
+    const id = await this.#lookUp(queue);
     if (id === undefined) return 0;
     const count = await change(id, checked);
     if (count > 0) this.#changed(id);
@@ -169,7 +169,7 @@ export class SqlDriver implements Driver {
 
   async delete(queue: string, jobIds: readonly string[]): Promise<number> {
     const ids = rowIds(jobIds);
-    const id = await this.#known(queue);
+    const id = await this.#lookUp(queue);
     if (id === undefined) return 0;
     const deleted = await this.#store.delete(id, ids);
     for (const consumer of this.#consumers) for (const row of deleted) consumer.lose(row, 'it was deleted');
@@ -177,13 +177,13 @@ export class SqlDriver implements Driver {
   }
 
   async flush(queue: string, states: readonly Exclude<MessageState, 'reserved'>[]): Promise<number> {
-    const id = await this.#known(queue);
+    const id = await this.#lookUp(queue);
     return id === undefined ? 0 : this.#store.flush(id, states);
   }
 
   async move(queue: string, target: string, jobIds: readonly string[]): Promise<number> {
     const ids = rowIds(jobIds);
-    const [from, to] = [await this.#known(queue), await this.#queueId(target)];
+    const [from, to] = [await this.#lookUp(queue), await this.#queueId(target)];
     if (from === undefined) return 0;
     const count = await this.#store.move(from, to, ids);
     if (count > 0) this.#changed(to);
@@ -241,11 +241,6 @@ export class SqlDriver implements Driver {
     return this.#ready;
   }
 
-  /** Undefined for a queue that the database does not know. */
-  async #known(queue: string): Promise<number | undefined> {
-    return this.#lookUp(queue, false);
-  }
-
   /** The queue's number in the database, which it gets when it is first used. */
   async #queueId(queue: string): Promise<number> {
     const id = await this.#lookUp(queue, true);
@@ -253,7 +248,8 @@ export class SqlDriver implements Driver {
     return id;
   }
 
-  async #lookUp(queue: string, create: boolean): Promise<number | undefined> {
+  /** Undefined for a queue that the database does not know. */
+  async #lookUp(queue: string, create = false): Promise<number | undefined> {
     const name = this.#nameOf(queue);
     await this.#connect();
     const known = this.#queueIds.get(queue) ?? (await this.#store.queueIds([name], create)).get(name);

@@ -1,3 +1,4 @@
+import { Loop } from './loop.js';
 import type { NewRow, SqlStore } from './store.js';
 
 interface Operation {
@@ -11,7 +12,10 @@ interface Operation {
 export class Puts {
   readonly #store: SqlStore;
   #pending: Operation[] = [];
-  #running: Promise<void> | undefined;
+  readonly #loop = new Loop(
+    () => this.#pending.length > 0,
+    () => this.#put(this.#take()),
+  );
 
   constructor(store: SqlStore) {
     this.#store = store;
@@ -21,26 +25,13 @@ export class Puts {
   add(rows: readonly NewRow[]): Promise<readonly string[]> {
     return new Promise((resolve, reject) => {
       this.#pending.push({ rows, bytes: bytesOf(rows), resolve, reject });
-      this.#start();
+      this.#loop.start();
     });
   }
 
   /** Waits for what was put before. */
   async close(): Promise<void> {
-    await this.#running;
-  }
-
-  #start(): void {
-    this.#running ??= this.#run().finally(() => {
-      this.#running = undefined;
-      if (this.#pending.length > 0) this.#start();
-    });
-  }
-
-  async #run(): Promise<void> {
-    // What else is put in this tick.
-    await new Promise<void>((resolve) => process.nextTick(resolve));
-    while (this.#pending.length > 0) await this.#put(this.#take());
+    await this.#loop.ended();
   }
 
   /** Never rejects. */

@@ -1,5 +1,6 @@
 import { DriverClosedError, EngineError } from '../../queue/errors.js';
 import type { SqlConsumer } from './consumer.js';
+import { Loop } from './loop.js';
 import type { ClaimedRow, ClaimRequest, RowSettlement, SqlStore } from './store.js';
 
 interface Operation {
@@ -23,7 +24,10 @@ export class Rounds {
   #pending: Operation[] = [];
   /** Consumers for whom the next round claims. */
   readonly #claimants = new Set<SqlConsumer>();
-  #running: Promise<void> | undefined;
+  readonly #loop = new Loop(
+    () => this.#pending.length > 0 || this.#claimants.size > 0,
+    () => this.#round(),
+  );
   #isClosed = false;
 
   /** @param onVain is told of a consumer that still waits after a claim for it */
@@ -37,14 +41,14 @@ export class Rounds {
     return new Promise((resolve, reject) => {
       if (this.#isClosed) throw new DriverClosedError('cannot use the driver: it is closed');
       this.#pending.push({ settlement, resolve, reject, isRepeated: false });
-      this.#start();
+      this.#loop.start();
     });
   }
 
   /** Claims for it in the next round, also where one for it is under way. */
   request(consumer: SqlConsumer): void {
     this.#claimants.add(consumer);
-    this.#start();
+    this.#loop.start();
   }
 
   remove(consumer: SqlConsumer): void {
@@ -53,25 +57,8 @@ export class Rounds {
 
   /** Does what was called before, and nothing any more after that. */
   async close(): Promise<void> {
-    await this.#running;
+    await this.#loop.ended();
     this.#isClosed = true;
-  }
-
-  #start(): void {
-    this.#running ??= this.#run().finally(() => {
-      this.#running = undefined;
-      if (this.#hasWork) this.#start();
-    });
-  }
-
-  get #hasWork(): boolean {
-    return this.#pending.length > 0 || this.#claimants.size > 0;
-  }
-
-  async #run(): Promise<void> {
-    // What else is called in this tick.
-    await new Promise<void>((resolve) => process.nextTick(resolve));
-    while (this.#hasWork) await this.#round();
   }
 
   /** Never rejects. */

@@ -2,6 +2,7 @@ import type { QueueOrder } from '../../queue/driver.js';
 import { BaseConsumer, type ConsumedQueue } from '../sql/base-consumer.js';
 import type { Holder, SqlReservation } from '../sql/reservation.js';
 import type { ClaimedRow } from '../sql/store.js';
+import { turns } from '../sql/turns.js';
 import { toBuffer } from './binding.js';
 import type { Claim, ClaimBudget } from './claims.js';
 import type { Ack, Work } from './group-commit.js';
@@ -22,10 +23,7 @@ export interface ConsumerHost extends Pick<Holder, 'ackIn' | 'tokenOf'> {
 
 /** A consumer for whom messages are claimed in the transaction in which others are settled. */
 export class SqliteConsumer extends BaseConsumer {
-  readonly #order: QueueOrder;
   readonly #host: ConsumerHost;
-  /** The index of the queue that is asked first. */
-  #turn = 0;
   #taken: ClaimedRow[] = [];
 
   constructor(queues: readonly ConsumedQueue[], order: QueueOrder, host: ConsumerHost) {
@@ -41,8 +39,7 @@ export class SqliteConsumer extends BaseConsumer {
       ackIn: host.ackIn,
       tokenOf: host.tokenOf,
     };
-    super(queues, holder, () => host.requestClaim(this));
-    this.#order = order;
+    super(queues, order, holder, () => host.requestClaim(this));
     this.#host = host;
   }
 
@@ -53,11 +50,17 @@ export class SqliteConsumer extends BaseConsumer {
   claim(messages: Messages, budget: ClaimBudget, now: number): boolean {
     const { count: wanted, isCut: isMany } = this.wanted;
     this.#taken = [];
-    const isCut =
-      this.#order === 'strict'
-        ? this.#claimInOrder(messages, wanted, budget, now)
-        : this.#claimInTurn(messages, wanted, budget, now);
-    return isCut || (this.#taken.length === wanted && isMany);
+    let isCut = false;
+    const asking = turns(this.queuesInOrder, this.inTurn, wanted);
+    for (let turn = asking.next(0); !turn.done; ) {
+      const { queue, limit } = turn.value;
+      const claim = this.#claim(messages, queue, limit, budget, now);
+      isCut ||= claim.isCut;
+      // Nothing of another queue comes before what the first may still have.
+      if (claim.isCut && !this.inTurn) break;
+      turn = asking.next(claim.messages.length);
+    }
+    return this.#taken.length < wanted ? isCut : isMany;
   }
 
   /** Hands over what was taken, now that the transaction is committed. @param claimedAt by `performance.now()` */
@@ -83,36 +86,6 @@ export class SqliteConsumer extends BaseConsumer {
 
   protected override onClosed(): void {
     this.#host.onClosed(this);
-  }
-
-  /** From the first queue that has any, then from the next. @returns whether a queue may have more */
-  #claimInOrder(messages: Messages, wanted: number, budget: ClaimBudget, now: number): boolean {
-    for (const queue of this.queues) {
-      if (this.#taken.length === wanted) break;
-      const claim = this.#claim(messages, queue, wanted - this.#taken.length, budget, now);
-      if (claim.isCut) return true;
-    }
-    return false;
-  }
-
-  /** From each queue its share, beginning with the one behind the last that gave one. @returns whether a queue may have more */
-  #claimInTurn(messages: Messages, wanted: number, budget: ClaimBudget, now: number): boolean {
-    let isCut = false;
-    let giving = [...this.queues.slice(this.#turn), ...this.queues.slice(0, this.#turn)];
-    while (this.#taken.length < wanted && giving.length > 0) {
-      const stillGiving: ConsumedQueue[] = [];
-      const share = Math.ceil((wanted - this.#taken.length) / giving.length);
-      for (const queue of giving) {
-        const limit = Math.min(share, wanted - this.#taken.length);
-        if (limit === 0) break;
-        const claim = this.#claim(messages, queue, limit, budget, now);
-        if (claim.messages.length === limit) stillGiving.push(queue);
-        if (claim.messages.length > 0) this.#turn = (this.queues.indexOf(queue) + 1) % this.queues.length;
-        isCut ||= claim.isCut;
-      }
-      giving = stillGiving;
-    }
-    return isCut && this.#taken.length < wanted;
   }
 
   #claim(messages: Messages, queue: ConsumedQueue, limit: number, budget: ClaimBudget, now: number): Claim {

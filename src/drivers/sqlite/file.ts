@@ -10,7 +10,7 @@ import { LockWait } from './lock-wait.js';
 import { Messages } from './messages.js';
 import { MessageReader } from './reader.js';
 import { checkSchema, MIGRATIONS, migrate } from './schema.js';
-import { OwnClient } from './transaction.js';
+import { SqliteClient } from './transaction.js';
 import type { SqliteAddress } from './url.js';
 
 const debug = createDebug('haricot:sqlite');
@@ -153,13 +153,13 @@ export class SqliteFile {
    * file's lock as long.
    * @throws EngineError, and what `work` rejects with: the transaction was rolled back then
    */
-  transaction<T>(work: (client: OwnClient) => Promise<T>): Promise<T> {
+  transaction<T>(work: (client: SqliteClient) => Promise<T>): Promise<T> {
     const transaction = this.#transactions.then(() => this.#transact(work));
     this.#transactions = runOutside(() => transaction.then(nothing, nothing));
     return transaction;
   }
 
-  async #transact<T>(work: (client: OwnClient) => Promise<T>): Promise<T> {
+  async #transact<T>(work: (client: SqliteClient) => Promise<T>): Promise<T> {
     const connection = await untilUnlocked(this.address, () => {
       if (this.#isClosed) throw new DriverClosedError('cannot begin a transaction: the driver is closed');
       this.guard.check(performance.now());
@@ -167,7 +167,7 @@ export class SqliteFile {
       this.#writer.exec('BEGIN IMMEDIATE');
       return this.#writer;
     });
-    const client = new OwnClient(connection);
+    const client = new SqliteClient(connection);
     let phase: Phase = 'work';
     try {
       const result = await work(client);

@@ -1,17 +1,16 @@
 // Taking part in a transaction of the user: statements of ours on a connection of the user's, to the same file.
 import { realpathSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Transaction, TransactionClient } from '../../queue/driver.js';
+import type { Transaction } from '../../queue/driver.js';
 import { InvalidOptionError } from '../../queue/errors.js';
 import { preview } from '../../shared/text.js';
+import { OwnClient, type Row, rowsOf } from '../sql/transaction.js';
 import { type Connection, type SqlValue, type Statement, toBuffer } from './binding.js';
 import { toEngineError } from './errors.js';
 import { ACK, INSERT, insertValues, type NewMessage, REMEMBER_HIGHEST } from './insert.js';
 
 /** How long messages are stored before the event loop gets its turn: a database of the user does not let it by itself. */
 const SLICE_MS = 5;
-
-type Row = Readonly<Record<string, unknown>>;
 
 /** Runs a statement that returns rows. */
 type Query = (sql: string, values: readonly SqlValue[]) => Promise<readonly Row[]> | readonly Row[];
@@ -85,34 +84,24 @@ export class UserTransaction {
   }
 }
 
-/** What `driver.transaction` gives: statements on a connection of ours. */
-export class OwnClient implements TransactionClient {
+/** What `driver.transaction` gives. */
+export class SqliteClient extends OwnClient {
   readonly #connection: Connection;
   readonly #changes: Statement;
-  #isOver = false;
 
   constructor(connection: Connection) {
+    super();
     this.#connection = connection;
     this.#changes = connection.prepare('SELECT changes() AS changes, total_changes() AS total');
   }
 
-  async query<R>(
-    sql: string,
-    params: readonly unknown[] = [],
-  ): Promise<{ readonly rows: readonly R[]; readonly rowCount: number }> {
-    if (this.#isOver) throw new InvalidOptionError('cannot run a statement: its transaction has ended');
-    if (typeof sql !== 'string') throw new InvalidOptionError(`a statement must be a string, got ${preview(sql)}`);
+  protected override async run(sql: string, params: readonly unknown[]): ReturnType<OwnClient['run']> {
     if (hasSeveral(sql)) throw new InvalidOptionError(`query() runs one statement, got several: ${preview(sql)}`);
     const before = this.#changed();
     const rows = this.#connection.prepare(numbered(sql)).all(params.map(toSqlValue)).map(plainRow);
     const { changes, total } = this.#changed();
     const rowCount = rows.length > 0 || total === before.total ? rows.length : changes;
-    return { rows: rows as R[], rowCount };
-  }
-
-  /** The transaction has ended: a statement that comes late must not run outside of it. */
-  end(): void {
-    this.#isOver = true;
+    return { rows, rowCount };
   }
 
   #changed(): { readonly changes: number; readonly total: number } {
@@ -140,13 +129,7 @@ function queryOf(transaction: Transaction): Query {
   }
   if (typeof query === 'function') {
     const client = transaction as { query(sql: string, params: readonly unknown[]): unknown };
-    return async (sql, values) => {
-      const result = (await client.query(sql, values)) as { rows?: readonly Row[] } | undefined;
-      if (Array.isArray(result?.rows)) return result.rows;
-      throw new InvalidOptionError(
-        `query() of the transaction must resolve to { rows, rowCount }, got ${preview(result)}`,
-      );
-    };
+    return async (sql, values) => rowsOf(await client.query(sql, values));
   }
   throw new InvalidOptionError(
     `the transaction must be a DatabaseSync, a Database of libsql, or have query(sql, params), got ${preview(transaction)}`,

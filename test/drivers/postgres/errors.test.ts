@@ -22,8 +22,8 @@ describe('Errors of PostgreSQL', () => {
       const found = toEngineError(error, 'cannot store messages');
       expect(found, String((error as { code?: string }).code)).to.be.instanceOf(EngineError);
       expect(found).to.include({ retryable, outcome, cause: error });
-      expect(toEngineError(error, 'cannot look', 'work', false)).to.include({ outcome: 'nothing' });
-      expect(toEngineError(error, 'cannot connect', 'connect')).to.include({ outcome: 'nothing' });
+      expect(toEngineError(error, 'cannot look', false)).to.include({ outcome: 'nothing' });
+      expect(toEngineError(error, 'cannot connect', false)).to.include({ outcome: 'nothing' });
     }
   });
 
