@@ -22,7 +22,10 @@ export function deleteAndFlush(builder: SuiteBuilder): void {
 
     builder.it('leaves messages of other queues alone', async (fixture) => {
       const ids = await fixture.oneOfEach();
-      for (const state of STATES) assert.equal(await fixture.driver.delete(fixture.newQueue(), [ids[state]]), 0);
+      for (const state of STATES) {
+        const count = await fixture.driver.delete(fixture.newQueue(), [ids[state]]);
+        assert.equal(count, 0, `deleting a ${state} message in another queue`);
+      }
       await fixture.counts({ ready: 1, delayed: 1, buried: 1 }, 'after deleting in another queue');
     });
 
@@ -63,7 +66,7 @@ export function deleteAndFlush(builder: SuiteBuilder): void {
       const held = await fixture.next(consumer);
       await fixture.oneOfEach();
       for (let n = 0; n < 7; n++) await fixture.put('a', { delayMs: n % 2 === 0 ? 0 : LONG_MS });
-      assert.equal(await fixture.driver.flush(fixture.queue, STATES), 10);
+      assert.equal(await fixture.driver.flush(fixture.queue, STATES), 10, 'how many a flush removes');
       await fixture.counts({ reserved: 1 }, 'after a flush');
       await fixture.nothing(consumer);
       await held.ack();
@@ -73,7 +76,11 @@ export function deleteAndFlush(builder: SuiteBuilder): void {
     for (const state of STATES) {
       builder.it(`removes the ${state} messages alone, where no more is asked for`, async (fixture) => {
         await fixture.oneOfEach();
-        assert.equal(await fixture.driver.flush(fixture.queue, [state]), 1);
+        assert.equal(
+          await fixture.driver.flush(fixture.queue, [state]),
+          1,
+          `how many ${state} messages a flush removes`,
+        );
         await fixture.counts({ ready: 1, delayed: 1, buried: 1, [state]: 0 }, `after a flush of the ${state} ones`);
       });
     }

@@ -18,6 +18,7 @@ export function list(builder: SuiteBuilder): void {
       builder.it(
         `shows the next ${state} message, and delivers none`,
         async (fixture) => {
+          const start = Date.now();
           const ids = await fill(fixture, state, 3);
           const before = await fixture.countsOf(fixture.queue);
           const { messages } = await fixture.driver.list(fixture.queue, { state, limit: 1 });
@@ -27,10 +28,11 @@ export function list(builder: SuiteBuilder): void {
             state,
             body: body.toString(),
           }));
-          assert.deepEqual(found, [{ jobId: ids[0], queue: fixture.queue, state, body: '0' }]);
+          assert.deepEqual(found, [{ jobId: ids[0], queue: fixture.queue, state, body: '0' }], 'what list() shows');
+          const attempts = state === 'reserved' || state === 'buried' ? 1 : 0;
+          for (const message of messages) check(message, { attempts, priority: NORMAL, before: start });
           await fixture.counts(before, 'after a list');
           const seen = await fixture.driver.find(fixture.queue, ids[0] ?? '');
-          const attempts = state === 'reserved' || state === 'buried' ? 1 : 0;
           assert.equal(seen?.attempts ?? attempts, attempts, 'a list is no delivery');
         },
         { [`list.${state}`]: ['any', 'first'] },
@@ -77,7 +79,7 @@ export function list(builder: SuiteBuilder): void {
         await fixture.put('a', { priority: URGENT });
         await fixture.put('c', { priority: LATE });
         const { messages } = await fixture.driver.list(fixture.queue, { state: 'ready', limit: 1 });
-        assert.deepEqual(strings(messages), ['a']);
+        assert.deepEqual(strings(messages), ['a'], 'the first ready message that is shown');
       },
       { 'list.ready': ['any', 'first'] },
     );
@@ -113,8 +115,9 @@ export function list(builder: SuiteBuilder): void {
         assert.deepEqual(
           { jobId: found.jobId, queue, state: found.state, body: body.toString() },
           { jobId, queue: fixture.queue, state, body: state },
+          `what find() shows of a ${state} message`,
         );
-        check(found, attempts, before);
+        check(found, { attempts, priority: state === 'reserved' ? URGENT : NORMAL, before });
       }
       await fixture.counts({ ready: 1, delayed: 1, reserved: 1, buried: 1 }, 'after a find of each');
     });
@@ -129,11 +132,13 @@ export function list(builder: SuiteBuilder): void {
 }
 
 /** What the engine does not know is undefined; what it tells is right. */
-function check(found: StoredMessage, attempts: number, before: number): void {
-  const { state, priority, ttrMs, createdAt, dueAt } = found;
+function check(
+  found: StoredMessage,
+  { attempts, priority, before }: { attempts: number; priority: number; before: number },
+): void {
+  const { state, ttrMs, createdAt, dueAt } = found;
   assert.equal(found.attempts ?? attempts, attempts, `the attempts of a ${state} message`);
-  const put = state === 'reserved' ? URGENT : NORMAL;
-  assert.equal(priority ?? put, put, `the priority of a ${state} message`);
+  assert.equal(found.priority ?? priority, priority, `the priority of a ${state} message`);
   assert.ok(ttrMs === undefined || ttrMs === 120_000, `the TTR of a ${state} message of 120 s is told as ${ttrMs} ms`);
   if (createdAt !== undefined) isAbout(createdAt, before, `the time at which a ${state} message was put`);
   const due = { delayed: LONG_MS, reserved: 120_000, ready: undefined, buried: undefined }[state];

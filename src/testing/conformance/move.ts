@@ -59,7 +59,7 @@ export function move(builder: SuiteBuilder): void {
         await fixture.pass(0.05);
         await moveTo(fixture, target, [id]);
         const held = await fixture.answer('the reserve that waits answers', reserving);
-        assert.equal(held?.body.toString(), 'a');
+        assert.equal(held?.body.toString(), 'a', 'the message that was moved comes');
       },
       MOVE,
     );

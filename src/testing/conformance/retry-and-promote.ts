@@ -10,7 +10,7 @@ export function retry(builder: SuiteBuilder): void {
       for (const body of ['a', 'b', 'c']) await fixture.putBuried(body);
       const counts = [];
       for (const limit of [0, 2, 2, 2]) counts.push(await fixture.driver.retry(fixture.queue, { limit }));
-      assert.deepEqual(counts, [0, 2, 1, 0]);
+      assert.deepEqual(counts, [0, 2, 1, 0], 'how many were retried at each call');
       await fixture.counts({ ready: 3 }, 'after all were retried');
     });
 
@@ -60,7 +60,7 @@ export function retry(builder: SuiteBuilder): void {
       const id = await fixture.putBuried('a');
       const other = fixture.newQueue();
       await fixture.putBuried('b', { queue: other });
-      assert.equal(await fixture.driver.retry(other, { ids: [id] }), 0);
+      assert.equal(await fixture.driver.retry(other, { ids: [id] }), 0, 'retrying in another queue');
       assert.equal(await fixture.driver.retry(other, { limit: 10 }), 1);
       await fixture.counts({ buried: 1 }, 'after a retry in another queue');
     });
@@ -91,7 +91,8 @@ export function retry(builder: SuiteBuilder): void {
       const id = await fixture.put('a');
       const gone = await fixture.idOfNone();
       for (const each of [id, gone]) {
-        assert.equal(await fixture.driver.retry(fixture.queue, { ids: [each], body: Buffer.from('b') }), 0);
+        const count = await fixture.driver.retry(fixture.queue, { ids: [each], body: Buffer.from('b') });
+        assert.equal(count, 0, 'retrying with a body what is not buried');
       }
       await fixture.counts({ ready: 1 }, 'after a retry of what was not buried');
       assert.deepEqual(await fixture.drain(await fixture.consume(), 1), ['a']);

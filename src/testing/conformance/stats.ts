@@ -37,7 +37,7 @@ export function stats(builder: SuiteBuilder): void {
       await fixture.putMany(['a', 'b', 'c']);
       await fixture.next(await fixture.consume());
       const counts = await fixture.countsOf(fixture.queue, await fixture.anotherDriver());
-      assert.deepEqual(counts, { ready: 3, delayed: 1, reserved: 1, buried: 1 });
+      assert.deepEqual(counts, { ready: 3, delayed: 1, reserved: 1, buried: 1 }, 'stats of messages of all states');
     });
 
     builder.it(
@@ -48,7 +48,7 @@ export function stats(builder: SuiteBuilder): void {
         await fixture.put('a', { queue: one });
         const ready = async (queues: readonly string[]) =>
           (await fixture.driver.stats(queues)).map((found) => (found ? found.ready : null));
-        assert.deepEqual(await ready([two, unknown, one]), [2, null, 1]);
+        assert.deepEqual(await ready([two, unknown, one]), [2, null, 1], 'the ready messages of each queue');
         assert.deepEqual(await ready([one, two]), [1, 2]);
         assert.deepEqual(await ready([]), []);
       },
