@@ -71,14 +71,18 @@ export function settle(builder: SuiteBuilder): void {
 
     builder.it('leaves alone what others hold, and what is in other queues', async (fixture) => {
       const elsewhere = fixture.newQueue();
-      await fixture.putMany(['a', 'b', 'c']);
-      await fixture.putMany(['d', 'e'], { queue: elsewhere });
-      const held = await fixture.take(await fixture.consume(), 3);
+      await fixture.putMany(['a', 'b', 'c', 'd']);
+      await fixture.putMany(['e', 'f'], { queue: elsewhere });
+      const held = await fixture.take(await fixture.consume(), 2);
+      const ofAnother = await fixture.next(await fixture.consume());
       await held[1]?.ack();
       await held[0]?.bury();
-      assert.deepEqual(strings(held), ['a', 'b', 'c']);
-      await fixture.counts({ buried: 1, reserved: 1 }, 'after one of three held messages was acknowledged, one buried');
+      assert.deepEqual([...strings(held), ofAnother.body.toString()], ['a', 'b', 'c']);
+      const expected = { ready: 1, reserved: 1, buried: 1 };
+      await fixture.counts(expected, 'after one of three held messages was acknowledged, one buried');
       await fixture.counts({ ready: 2 }, 'of the other queue', elsewhere);
+      await ofAnother.ack();
+      await fixture.counts({ ready: 1, buried: 1 }, 'after the other holder has acknowledged its own');
     });
 
     builder.it('makes commands that were issued before one that follows, without waiting for them', async (fixture) => {

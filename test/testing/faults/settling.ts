@@ -1,4 +1,4 @@
-import type { ReservedMessage } from '../../../src/queue/driver.js';
+import type { Consumer, ReservedMessage } from '../../../src/queue/driver.js';
 import type { Failure } from '../../../src/queue/failure.js';
 import { alterConsumers, alterOptions, alterReserved, alterSettlements, alterShown } from '../altered.js';
 import { type Fault, LATER } from './fault.js';
@@ -8,6 +8,12 @@ const REDELIVERY = 'delivers a message to another consumer when its lease has en
 /** By queue: their names are random, so that a fault which is tried again begins anew. */
 const delivered = new Map<string, ReservedMessage>();
 const deliveries = new Map<string, number>();
+
+/** A consumer, with what it was given. */
+interface Holder {
+  readonly held: ReservedMessage[];
+  readonly settle: Consumer['settle'];
+}
 
 export const settling: readonly Fault[] = [
   {
@@ -198,6 +204,33 @@ export const settling: readonly Fault[] = [
           },
         };
       }),
+  },
+  {
+    what: 'removes what other consumers hold with one message that is acknowledged',
+    fails: ['leaves alone what others hold, and what is in other queues'],
+    because: /stats after one of three held messages was acknowledged/,
+    breaks: (driver) => {
+      const holders: Holder[] = [];
+      return alterConsumers(driver, ({ reserve, settle }) => {
+        const own: Holder = { held: [], settle };
+        holders.push(own);
+        return {
+          reserve: async (options) => {
+            const messages = await reserve(options);
+            own.held.push(...messages);
+            return messages;
+          },
+          settle: async (settlements) => {
+            const results = await settle(settlements);
+            if (!settlements.some(({ kind }) => kind === 'ack')) return results;
+            for (const other of holders.filter((each) => each !== own)) {
+              await other.settle(other.held.splice(0).map((message) => ({ kind: 'ack', message })));
+            }
+            return results;
+          },
+        };
+      });
+    },
   },
   {
     what: 'reserves nothing while a settlement is under way',
