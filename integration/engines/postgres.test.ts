@@ -99,7 +99,7 @@ describe('The PostgreSQL driver', () => {
     const consumer = await driver.consume([queue]);
     const reserving = drain(consumer, 1);
     const client = await connect();
-    await untilListening(client, 1);
+    await listener(client);
     await other.put([item('a')]);
     expect(await reserving).to.deep.equal(['a']);
   });
@@ -109,7 +109,7 @@ describe('The PostgreSQL driver', () => {
     const consumer = await driver.consume([queue]);
     const reserving = drain(consumer, 1);
     const client = await connect();
-    await untilListening(client, 1);
+    await listener(client);
     await client.query('BEGIN');
     await (await open()).put([item('a')], { transaction: client });
     await client.query('COMMIT');
@@ -121,10 +121,9 @@ describe('The PostgreSQL driver', () => {
     const consumer = await driver.consume([queue]);
     const reserving = drain(consumer, 1);
     const client = await connect();
-    await untilListening(client, 1);
-    await client.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'`);
-    await untilListening(client, 0);
-    await untilListening(client, 1);
+    const lost = await listener(client);
+    await client.query('SELECT pg_terminate_backend($1)', [lost]);
+    await listener(client, lost);
     await (await open()).put([item('a')]);
     expect(await reserving).to.deep.equal(['a']);
   });
@@ -276,10 +275,9 @@ describe('The PostgreSQL driver', () => {
     const driver = checkedDriver(await openPostgres('postgres:', { prefix: '', pool }));
     const reserving = drain(await driver.consume([queue]), 1);
     const client = await connect();
-    await untilListening(client, 1);
-    await client.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'`);
-    await untilListening(client, 0);
-    await untilListening(client, 1);
+    const lost = await listener(client);
+    await client.query('SELECT pg_terminate_backend($1)', [lost]);
+    await listener(client, lost);
     await driver.put([item('a')]);
     expect(await reserving).to.deep.equal(['a']);
     await driver.close();
@@ -369,16 +367,15 @@ describe('The PostgreSQL driver', () => {
   });
 });
 
-/** Waits until so many connections listen. */
-async function untilListening(client: pg.Client, count: number): Promise<void> {
+/** Waits until a connection listens, another one than `before`, for somebody who waits. @returns its process */
+async function listener(client: pg.Client, before = 0): Promise<number> {
   for (;;) {
     const { rows } = await client.query(
-      `SELECT count(*)::int AS count FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND state = 'idle'`,
+      `SELECT pid FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND state = 'idle' AND pid <> $1
+         AND EXISTS (SELECT 1 FROM haricot.queues WHERE waiting_until > clock_timestamp())`,
+      [before],
     );
-    const { rows: waiting } = await client.query(
-      'SELECT count(*)::int AS count FROM haricot.queues WHERE waiting_until > clock_timestamp()',
-    );
-    if (rows[0]?.count === count && (count === 0 || waiting[0]?.count > 0)) return;
+    if (rows.length > 0) return rows[0].pid;
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
